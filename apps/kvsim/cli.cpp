@@ -1,0 +1,230 @@
+#include "cli.h"
+
+#include "config_file.h"
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <kvsim/cache/cache.h>
+#include <kvsim/core/error.h>
+#include <kvsim/core/output_file.h>
+#include <kvsim/core/suggest.h>
+#include <kvsim/core/version.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+
+namespace kvsim {
+
+namespace app {
+
+// ---- Command -------------------------------------------------------------------------------------------------
+
+Command::Command(CLI::App& parent, const std::string& name, const std::string& summary, const std::string& examples) {
+    app_ = parent.add_subcommand(name, summary);
+    app_->allow_extras();
+    app_->footer("Examples:\n" + examples);
+    app_->option_defaults()->ignore_underscore(false);
+    const std::string group = "Output";
+    option("--report", common.report, "write the JSON report to FILE (- = standard output)", group, "FILE");
+    option("--config", common.config, "read options from a JSON file (a report works too)", "General", "FILE");
+    flag("--print-config", common.print_config, "print the merged configuration as JSON and stop", "General");
+    flag("--quiet", common.console.quiet, "no narration on standard error", "General");
+    flag("--verbose", common.console.verbose, "explain decisions on standard error", "General");
+    option("--color", common.console.color, "auto, always or never (NO_COLOR is honoured)", "General", "WHEN");
+    app_->add_flag_callback(
+        "--version", [] { throw CLI::CallForVersion(std::string("kvsim ") + version() + " (" + git_commit() + ")", 0); },
+        "print the version and stop")->group("General");
+}
+
+CLI::Option* Command::positional(const std::string& name, std::string& target, const std::string& help, bool required) {
+    positional_name_ = name;
+    positional_target_ = &target;
+    positional_required_ = required;
+    return app_->add_option(name, target, help)->type_name(required ? "" : "[optional]");
+}
+
+CLI::Option* Command::option(const std::string& name, std::string& target, const std::string& help,
+                             const std::string& group, const std::string& type) {
+    return app_->add_option(name, target, help)->group(group)->type_name(type)->capture_default_str();
+}
+
+CLI::Option* Command::flag(const std::string& name, bool& target, const std::string& help, const std::string& group) {
+    return app_->add_flag(name, target, help)->group(group);
+}
+
+static std::vector<std::string> long_names(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const CLI::Option* o : app.get_options())
+        for (const std::string& n : o->get_lnames()) names.push_back("--" + n);
+    return names;
+}
+
+static bool on_command_line(CLI::App& app, const std::vector<std::string>& names) {
+    return std::any_of(names.begin(), names.end(), [&](const std::string& n) {
+        const CLI::Option* o = app.get_option_no_throw(n);
+        return o != nullptr && o->count() > 0;
+    });
+}
+
+// Flags beat the file. Options that exclude each other count as one: any of them on the command line beats all of
+// them in the file.
+void Command::merge_config() {
+    if (common.config.empty()) return;
+    static const std::vector<std::string> capacity = {"--blocks", "--tokens", "--memory"};
+    static const std::vector<std::string> never = {"config", "help", "version", "print-config"};
+    bool has_capacity = on_command_line(*app_, capacity);
+    std::vector<std::string> known;
+    for (const std::string& n : long_names(*app_))
+        if (std::find(never.begin(), never.end(), n.substr(2)) == never.end()) known.push_back(n.substr(2));
+    for (const ConfigItem& item : read_config(common.config)) {
+        if (!positional_name_.empty() && item.key == positional_name_) {
+            if (positional_target_->empty()) *positional_target_ = item.values.front();
+            continue;
+        }
+        if (std::find(known.begin(), known.end(), item.key) == known.end())
+            throw_at(item.where, "unknown key '" + item.key + "'" + did_you_mean(item.key, known) + " for kvsim " +
+                                     app_->get_name());
+        CLI::Option* o = app_->get_option_no_throw("--" + item.key);
+        bool excluded = has_capacity && std::find(capacity.begin(), capacity.end(), "--" + item.key) != capacity.end();
+        if (o->count() > 0 || excluded) continue;
+        if (item.values.size() > 1)
+            throw_at(item.where, item.key + ": expected one value, found " + std::to_string(item.values.size()));
+        o->add_result(item.values.front());
+        try {
+            o->run_callback();
+        } catch (const CLI::Error&) {
+            throw_at(item.where, item.key + ": cannot use '" + item.values.front() + "'; expected true or false");
+        }
+    }
+}
+
+void Command::print_config() const {
+    std::vector<ConfigItem> items;
+    if (positional_target_ && !positional_target_->empty())
+        items.push_back({positional_name_, {*positional_target_}, {}});
+    for (const CLI::Option* o : app_->get_options()) {
+        if (o->get_lnames().empty()) continue;
+        const std::string& name = o->get_lnames().front();
+        if (name == "help" || name == "version" || name == "config" || name == "print-config") continue;
+        std::string value = o->count() > 0 ? o->results().front() : o->get_default_str();
+        if (!value.empty()) items.push_back({name, {value}, {}});
+    }
+    std::fputs(config_text(items).c_str(), stdout);
+}
+
+int Command::finish() {
+    for (const std::string& extra : app_->remaining()) {
+        bool option = extra.size() > 1 && extra[0] == '-';
+        std::string name = extra.substr(0, extra.find('='));
+        throw_input(option ? "unknown option '" + name + "'" + did_you_mean(name, long_names(*app_))
+                           : "unexpected argument '" + extra + "'");
+    }
+    merge_config();
+    const std::string& color = common.console.color;
+    if (color != "auto" && color != "always" && color != "never")
+        throw_input("--color " + color + ": expected auto, always or never");
+    if (common.print_config) {
+        print_config();
+        return 0;
+    }
+    if (positional_required_ && positional_target_->empty())
+        throw_input("expected the argument " + positional_name_ + "; see kvsim " + app_->get_name() + " --help");
+    return run();
+}
+
+}  // namespace app
+
+// ---- the program ---------------------------------------------------------------------------------------------
+
+static constexpr int kExitInput = 2, kExitIo = 3, kExitInterrupted = 130;
+
+extern "C" void kvsim_on_signal(int) {
+    OutputFile::remove_all_unfinished();
+    _exit(kExitInterrupted);
+}
+
+static int fail(const std::string& command, const std::string& message, int code) {
+    std::string line = message;
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    std::fprintf(stderr, "kvsim%s%s: error: %s\n", command.empty() ? "" : " ", command.c_str(), line.c_str());
+    return code;
+}
+
+static std::vector<std::string> command_names(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
+    return names;
+}
+
+// The innermost command that was named, with its path ("trace info").
+static CLI::App* innermost(CLI::App& root, std::string& path) {
+    CLI::App* at = &root;
+    while (!at->get_subcommands().empty()) {
+        at = at->get_subcommands().front();
+        path += (path.empty() ? "" : " ") + at->get_name();
+    }
+    return at;
+}
+
+static int run_parsed(CLI::App& root, std::vector<std::unique_ptr<app::Command>>& commands, std::string& path) {
+    CLI::App* named = innermost(root, path);
+    for (auto& command : commands)
+        if (&command->app() == named) return command->finish();
+    std::vector<std::string> known = command_names(*named);
+    std::vector<std::string> rest = named->remaining();
+    if (rest.empty()) throw_input("expected a command, one of: " + join(known) + "; see --help");
+    if (rest[0].size() > 1 && rest[0][0] == '-')
+        throw_input("unknown option '" + rest[0] + "' before a command" + did_you_mean(rest[0], {"--help", "--version"}));
+    throw_input("unknown command '" + rest[0] + "'" + did_you_mean(rest[0], known) + "; known: " + join(known));
+}
+
+int cli_main(int argc, const char* const* argv) {
+    std::signal(SIGINT, kvsim_on_signal);
+    std::signal(SIGTERM, kvsim_on_signal);
+    std::string path;
+    CLI::App root("kvsim: what will my KV cache do? Replays LLM serving traces against cache layouts and eviction\n"
+                  "strategies and reports hits, utilization and bytes, exactly.",
+                  "kvsim");
+    try {
+        root.allow_extras();
+        root.add_flag_callback(
+            "--version",
+            [] { throw CLI::CallForVersion(std::string("kvsim ") + version() + " (" + git_commit() + ")", 0); },
+            "print the version and stop");
+        root.footer("Examples:\n  kvsim replay trace.jsonl.zst --blocks 10000\n  kvsim trace info trace.jsonl.zst\n\n"
+                    "kvsim COMMAND --help tells more. Exit codes: 0 ok, 1 a gate failed, 2 usage, configuration or\n"
+                    "trace invalid, 3 I/O or internal error, 130 interrupted.");
+        std::vector<std::unique_ptr<app::Command>> commands;
+        commands.push_back(app::replay_command(root));
+        CLI::App* trace = root.add_subcommand("trace", "look at, check, convert and make traces");
+        trace->allow_extras();
+        trace->footer("Examples:\n  kvsim trace info trace.jsonl.zst\n  kvsim trace validate log.jsonl");
+        commands.push_back(app::trace_info_command(*trace));
+        commands.push_back(app::trace_validate_command(*trace));
+        commands.push_back(app::trace_convert_command(*trace));
+        commands.push_back(app::trace_generate_command(*trace));
+        commands.push_back(app::list_command(root));
+        try {
+            root.parse(argc, argv);
+        } catch (const CLI::Success& e) {
+            return root.exit(e);  // --help and --version, on standard output
+        } catch (const CLI::ParseError& e) {
+            innermost(root, path);
+            return fail(path, e.what(), kExitInput);
+        }
+        return run_parsed(root, commands, path);
+    } catch (const Error& e) {
+        return fail(path, e.what(), e.kind() == ErrorKind::input ? kExitInput : kExitIo);
+    } catch (const Interrupted&) {
+        return kExitInterrupted;
+    } catch (const std::bad_alloc&) {
+        return fail(path, "not enough memory", kExitIo);
+    } catch (const std::exception& e) {
+        return fail(path, e.what(), kExitIo);
+    }
+}
+
+}  // namespace kvsim

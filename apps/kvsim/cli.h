@@ -1,0 +1,64 @@
+// The command line: one row per command, options declared once, merged from defaults < --config < flags.
+#pragma once
+
+#include "console.h"
+
+#include <CLI/App.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace kvsim {
+
+/// The whole program: parses, runs, prints, returns the exit code. A program that links the library may register
+/// strategies of its own first and then call this.
+int cli_main(int argc, const char* const* argv);
+
+namespace app {
+
+/// Options that every command has.
+struct Common {
+    Console console;
+    std::string report;
+    std::string config;
+    bool print_config = false;
+};
+
+/// A command while it is being parsed. Options keep their text; the library's parsers give the errors.
+class Command {
+  public:
+    Command(CLI::App& parent, const std::string& name, const std::string& summary, const std::string& examples);
+
+    CLI::Option* positional(const std::string& name, std::string& target, const std::string& help, bool required);
+    CLI::Option* option(const std::string& name, std::string& target, const std::string& help,
+                        const std::string& group, const std::string& type = "TEXT");
+    CLI::Option* flag(const std::string& name, bool& target, const std::string& help, const std::string& group);
+    /// What to do once everything is parsed and merged; returns the exit code.
+    std::function<int()> run;
+
+    Common common;
+    CLI::App& app() { return *app_; }
+    /// Runs the command after the configuration has been merged in.
+    int finish();
+
+  private:
+    void merge_config();
+    void print_config() const;
+    CLI::App* app_;
+    std::string positional_name_;
+    std::string* positional_target_ = nullptr;
+    bool positional_required_ = false;
+};
+
+// One per command; each file cmd_<name>.cpp defines its own.
+std::unique_ptr<Command> replay_command(CLI::App& parent);
+std::unique_ptr<Command> trace_info_command(CLI::App& parent);
+std::unique_ptr<Command> trace_validate_command(CLI::App& parent);
+std::unique_ptr<Command> trace_convert_command(CLI::App& parent);
+std::unique_ptr<Command> trace_generate_command(CLI::App& parent);
+std::unique_ptr<Command> list_command(CLI::App& parent);
+
+}  // namespace app
+}  // namespace kvsim

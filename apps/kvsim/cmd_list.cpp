@@ -1,0 +1,113 @@
+#include "cli.h"
+
+#include <kvsim/core/error.h>
+#include <kvsim/core/output_file.h>
+#include <kvsim/core/suggest.h>
+#include <kvsim/layout/layouts.h>
+#include <kvsim/layout/prefix.h>
+#include <kvsim/model/dtype.h>
+#include <kvsim/model/model.h>
+#include <kvsim/report/list_report.h>
+#include <kvsim/trace/format.h>
+#include <kvsim/trace/generator.h>
+#include <kvsim/trace/writer.h>
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <optional>
+
+namespace kvsim::app {
+
+namespace {
+
+ListSection layout_section() {
+    ListSection s{"layouts", {}};
+    for (const LayoutRow& r : layouts().rows()) s.rows.push_back({r.id, r.summary, r.options});
+    return s;
+}
+
+ListSection eviction_section() {
+    ListSection s{"evictions", {}};
+    for (const BlockStrategyRow& r : block_strategies().rows())
+        s.rows.push_back({"block/" + r.id, r.info.summary, "under " + r.info.accountings + "; " + r.info.verified});
+    return s;
+}
+
+ListSection format_section() {
+    ListSection s{"formats", {}};
+    for (const FormatRow& r : trace_formats().rows()) {
+        std::string detail = "ids name " + r.ids;
+        if (!r.parameters.empty()) detail += "; parameters " + r.parameters;
+        if (trace_writers().find(r.id)) detail += "; can be written";
+        s.rows.push_back({r.id, r.summary, detail});
+    }
+    return s;
+}
+
+ListSection generator_section() {
+    ListSection s{"generators", {}};
+    for (const GeneratorRow& r : trace_generators().rows()) {
+        std::string detail;
+        for (const GeneratorParameter& p : r.parameters) detail += (detail.empty() ? "" : " ") + p.key + "=" + p.fallback;
+        s.rows.push_back({r.id, r.summary, detail});
+    }
+    return s;
+}
+
+ListSection model_section() {
+    ListSection s{"models", {}};
+    for (const ModelRow& r : models().rows()) s.rows.push_back({r.id, r.summary, {}});
+    return s;
+}
+
+ListSection dtype_section() {
+    ListSection s{"dtypes", {}};
+    for (const KvDtypeRow& r : kv_dtypes().rows()) s.rows.push_back({r.id, r.summary, {}});
+    return s;
+}
+
+struct Kind {
+    const char* plural;
+    const char* singular;
+    ListSection (*make)();
+};
+constexpr Kind kKinds[] = {{"layouts", "layout", layout_section},       {"evictions", "eviction", eviction_section},
+                           {"formats", "format", format_section},       {"generators", "generator", generator_section},
+                           {"models", "model", model_section},          {"dtypes", "dtype", dtype_section}};
+
+class ListCommand : public Command {
+  public:
+    explicit ListCommand(CLI::App& parent)
+        : Command(parent, "list", "what there is: layouts, evictions, formats, generators, models, dtypes",
+                  "  kvsim list\n  kvsim list models") {
+        positional("kind", kind_, "layouts, evictions, formats, generators, models or dtypes; default all", false);
+        run = [this] { return execute(); };
+    }
+
+  private:
+    int execute() {
+        std::vector<ListSection> sections;
+        std::vector<std::string> known;
+        for (const Kind& k : kKinds) {
+            known.emplace_back(k.plural);
+            if (kind_.empty() || kind_ == k.plural || kind_ == k.singular) sections.push_back(k.make());
+        }
+        if (sections.empty())
+            throw_input("cannot list '" + kind_ + "'" + did_you_mean(kind_, known) + "; known: " + join(known));
+        if (!common.report.empty()) {
+            OutputFile out(common.report);
+            out.write(list_json(sections));
+            out.commit();
+        }
+        if (common.report != "-") std::fputs(list_table(sections, common.console.colored(STDOUT_FILENO)).c_str(), stdout);
+        return 0;
+    }
+    std::string kind_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> list_command(CLI::App& parent) { return std::make_unique<ListCommand>(parent); }
+
+}  // namespace kvsim::app

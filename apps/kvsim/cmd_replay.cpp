@@ -1,0 +1,142 @@
+#include "options.h"
+
+#include <kvsim/core/error.h>
+#include <kvsim/core/units.h>
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+
+namespace kvsim::app {
+
+namespace {
+
+class ReplayCommand : public Command {
+  public:
+    explicit ReplayCommand(CLI::App& parent)
+        : Command(parent, "replay", "replay one trace against one cache and report",
+                  "  kvsim replay conversation_trace.jsonl.zst --blocks 10000\n"
+                  "  kvsim replay log.jsonl --memory 40GiB --model llama-3.1-8b --report report.json") {
+        trace_.add_to(*this, true);
+        option("--warmup", warmup_, "requests replayed first but not counted: N or P% (rounded down)", "Trace", "N|P%");
+        capacity_.add_to(*this);
+        cache_.add_to(*this);
+        model_.add_to(*this);
+        option("--decode", decode_, "on: output takes blocks; off: prompts only", "Work", "on|off");
+        option("--bounds", bounds_, "all or none; the unlimited cache is always there", "Analysis", "all|none");
+        flag("--verify", verify_, "check every invariant and replay again block by block; any difference is an error",
+             "Analysis");
+        option("--by", by_, "hits per group: category, session, turn, salt or lora", "Analysis", "COLUMN");
+        option("--per-request", per_request_, "write one JSON object per request to FILE (- = standard output)",
+               "Output", "FILE");
+        run = [this] { return execute(); };
+    }
+
+  private:
+    int execute() {
+        ReplayOptions options;
+        cache_.resolve(options);
+        options.run.decode = on_off(decode_, "--decode", "on", "off");
+        on_off(bounds_, "--bounds", "all", "none");
+        options.verify = verify_;
+        if (common.report == "-" && per_request_ == "-")
+            throw_input("--report - and --per-request - cannot share standard output");
+        std::optional<OutputFile> report_file, per_request_file;
+        if (!common.report.empty()) report_file.emplace(common.report);
+        if (!per_request_.empty()) per_request_file.emplace(per_request_);
+
+        ReplayReport report;
+        Trace trace = trace_.load(common.console, !common.report.empty(), &report.load_ms);
+        if (trace.expand_samples())
+            common.console.say("note: parallel samples (n) are replayed as requests of their own");
+        report.memory = model_.resolve(trace.block_size, report.notes);
+        options.run.capacity_blocks = capacity_.resolve(trace, report.memory, common.console);
+        if (!warmup_.empty()) options.run.warmup_requests = parse_share(warmup_, trace.requests(), "--warmup");
+        if (options.run.warmup_requests >= trace.requests())
+            throw_input("--warmup " + warmup_ + " leaves none of " + std::to_string(trace.requests()) +
+                        " requests to count");
+        if (!by_.empty()) options.by = parse_group_by(by_, trace);
+
+        ReplayOutcome outcome = simulate(trace, options);
+        report.trace = &trace;
+        report.options = &options;
+        report.outcome = &outcome;
+        report.config = resolved(trace, options);
+        write(report, report_file, per_request_file);
+        return 0;
+    }
+
+    static bool on_off(const std::string& value, const std::string& option, const std::string& yes,
+                       const std::string& no) {
+        if (value != yes && value != no) throw_input(option + " " + value + ": expected " + yes + " or " + no);
+        return value == yes;
+    }
+
+    ReplayOutcome simulate(const Trace& trace, ReplayOptions& options) const {
+        if (trace.requests() < 100000) return replay(trace, options);  // too short for a progress line
+        Progress progress(common.console, "replaying", trace.requests());
+        options.run.progress = &progress.done();
+        ReplayOutcome outcome = replay(trace, options);
+        options.run.progress = nullptr;
+        return outcome;
+    }
+
+    // What results depend on, as resolved; a valid configuration of `kvsim replay`.
+    ConfigEntries resolved(const Trace& trace, const ReplayOptions& options) const {
+        ConfigEntries c;
+        std::string name = std::filesystem::path(trace_.path).filename().string();
+        c.emplace_back("trace", name.empty() ? trace_.path : name);
+        std::string parameters = trace_.format.find(':') == std::string::npos ? "" : trace_.format;
+        c.emplace_back("format", parameters.empty() ? trace.format : parameters);
+        if (!trace_.limit.empty()) c.emplace_back("limit", trace_.load_options().limit);
+        if (options.run.warmup_requests != 0) c.emplace_back("warmup", options.run.warmup_requests);
+        if (!trace.content) c.emplace_back("block_size", uint64_t{trace.block_size});
+        if (options.run.capacity_blocks == kUnlimited) {
+            c.emplace_back("blocks", "unlimited");
+        } else {
+            c.emplace_back("blocks", options.run.capacity_blocks);
+        }
+        c.emplace_back("layout", cache_.layout);
+        c.emplace_back("eviction", options.eviction);
+        c.emplace_back("accounting", options.accounting.text());
+        c.emplace_back("match", cache_.match);
+        const std::pair<const char*, const std::string*> model[] = {{"model", &model_.model},
+                                                                    {"kv_dtype", &model_.kv_dtype},
+                                                                    {"k_dtype", &model_.k_dtype},
+                                                                    {"v_dtype", &model_.v_dtype},
+                                                                    {"tp", &model_.tp}};
+        for (const auto& [key, value] : model)
+            if (!value->empty()) c.emplace_back(key, *value);
+        c.emplace_back("decode", decode_);
+        c.emplace_back("bounds", bounds_);
+        if (!by_.empty()) c.emplace_back("by", by_);
+        return c;
+    }
+
+    void write(const ReplayReport& report, std::optional<OutputFile>& json, std::optional<OutputFile>& rows) const {
+        if (rows) write_per_request(*report.trace, report.outcome->run, *rows);
+        if (json) json->write(replay_json(report));
+        if (rows) rows->commit();
+        if (json) json->commit();
+        // The table is data like the report; it gives way where one of them takes standard output.
+        bool taken = common.report == "-" || per_request_ == "-";
+        if (taken && common.console.quiet) return;
+        std::FILE* to = taken ? stderr : stdout;
+        std::fputs(replay_table(report, common.console.colored(taken ? STDERR_FILENO : STDOUT_FILENO)).c_str(), to);
+    }
+
+    TraceOptions trace_;
+    CapacityOptions capacity_;
+    CacheOptions cache_;
+    ModelOptions model_;
+    std::string warmup_, decode_ = "on", bounds_ = "all", by_, per_request_;
+    bool verify_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> replay_command(CLI::App& parent) { return std::make_unique<ReplayCommand>(parent); }
+
+}  // namespace kvsim::app

@@ -1,0 +1,56 @@
+#include "console.h"
+
+#include <kvsim/core/units.h>
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+
+namespace kvsim::app {
+
+void Console::say(const std::string& line) const {
+    if (!quiet) std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+void Console::explain(const std::string& line) const {
+    if (verbose && !quiet) std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+bool Console::colored(int fd) const {
+    if (color != "auto") return color == "always";
+    const char* none = std::getenv("NO_COLOR");
+    const char* term = std::getenv("TERM");
+    if ((none && *none) || (term && std::string(term) == "dumb")) return false;
+    return isatty(fd) == 1;
+}
+
+Progress::Progress(const Console& console, std::string what, uint64_t whole) : what_(std::move(what)), whole_(whole) {
+    const char* term = std::getenv("TERM");
+    if (console.quiet || isatty(STDERR_FILENO) != 1 || (term && std::string(term) == "dumb")) return;
+    thread_ = std::thread([this] { draw(); });
+}
+
+Progress::~Progress() {
+    end_ = true;
+    if (thread_.joinable()) thread_.join();
+}
+
+void Progress::draw() {
+    using namespace std::chrono_literals;
+    bool drawn = false;
+    auto start = std::chrono::steady_clock::now();
+    while (!end_) {
+        std::this_thread::sleep_for(20ms);
+        auto past = std::chrono::steady_clock::now() - start;
+        if (past < 500ms || (drawn && past % 100ms > 20ms)) continue;
+        uint64_t done = done_;
+        std::string text = whole_ == 0 ? format_bytes(done) : format_percent(double(done) / double(whole_), 0);
+        std::fprintf(stderr, "\r%s %s\x1b[K", what_.c_str(), text.c_str());
+        drawn = true;
+    }
+    if (drawn) std::fprintf(stderr, "\r\x1b[K");
+}
+
+}  // namespace kvsim::app

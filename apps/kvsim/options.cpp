@@ -1,0 +1,149 @@
+#include "options.h"
+
+#include <kvsim/core/error.h>
+#include <kvsim/core/units.h>
+#include <kvsim/layout/layouts.h>
+#include <kvsim/model/hf_config.h>
+#include <kvsim/model/model.h>
+
+#include <chrono>
+
+namespace kvsim::app {
+
+// ---- trace ---------------------------------------------------------------------------------------------------
+
+void TraceOptions::add_to(Command& c, bool replayed) {
+    c.positional("trace", path, "trace: a file (plain, .zst or .gz), a directory of shards, or - for standard input",
+                 true);
+    const std::string group = "Trace";
+    c.option("--format", format, "trace format, with parameters: auto or an id of `kvsim list formats`", group, "ID");
+    c.option("--limit", limit, "only the first N requests, after sorting by time", group, "N");
+    if (replayed)
+        c.option("--block-size", block_size, "re-block to N tokens per block (default: the trace's own, else 16)", group,
+                 "N");
+}
+
+static uint64_t whole_option(const std::string& text, const std::string& option, uint64_t low, uint64_t high) {
+    uint64_t value = 0;
+    if (!parse_whole(text, value) || value < low || value > high)
+        throw_input(option + " " + text + ": expected a whole number from " + std::to_string(low) + " to " +
+                    std::to_string(high));
+    return value;
+}
+
+LoadOptions TraceOptions::load_options() const {
+    LoadOptions o;
+    o.path = path;
+    o.format = format;
+    if (!limit.empty()) o.limit = whole_option(limit, "--limit", 1, ~uint64_t{0});
+    if (!block_size.empty())
+        o.block_size = static_cast<uint32_t>(whole_option(block_size, "--block-size", 1, kMaxBlockSize));
+    return o;
+}
+
+Trace TraceOptions::load(const Console& console, bool digest, double* load_ms) const {
+    LoadOptions o = load_options();
+    o.digest = digest;
+    auto start = std::chrono::steady_clock::now();
+    Trace trace;
+    {
+        Progress progress(console, "reading " + path, 0);
+        o.progress = &progress.done();
+        trace = load_trace(o);
+    }
+    if (load_ms)
+        *load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    if (format == "auto") console.explain("format " + trace.format + ", told by the keys of the first line");
+    for (const std::string& note : trace.notes) console.say("note: " + note);
+    return trace;
+}
+
+// ---- model ---------------------------------------------------------------------------------------------------
+
+void ModelOptions::add_to(Command& c) {
+    const std::string group = "Model";
+    c.option("--model", model, "a preset of `kvsim list models`, or a Hugging Face config.json", group, "ID|FILE");
+    c.option("--kv-dtype", kv_dtype, "type of keys and values (default: the model's)", group, "ID");
+    c.option("--k-dtype", k_dtype, "type of keys (default: --kv-dtype)", group, "ID");
+    c.option("--v-dtype", v_dtype, "type of values (default: --kv-dtype)", group, "ID");
+    c.option("--tp", tp, "tensor-parallel ranks of the replica (default 1); bytes are summed over them", group, "N");
+}
+
+std::optional<MemoryBytes> ModelOptions::resolve(uint32_t block_size, std::vector<std::string>& lines) const {
+    if (model.empty()) {
+        const std::pair<const char*, const std::string*> needs[] = {
+            {"--kv-dtype", &kv_dtype}, {"--k-dtype", &k_dtype}, {"--v-dtype", &v_dtype}, {"--tp", &tp}};
+        for (const auto& [name, value] : needs)
+            if (!value->empty()) throw_input(std::string(name) + " has no effect without --model");
+        return std::nullopt;
+    }
+    ModelShape shape = resolve_model(model);
+    uint64_t ranks = tp.empty() ? 1 : whole_option(tp, "--tp", 1, 1 << 20);
+    std::string k = k_dtype.empty() ? kv_dtype : k_dtype;
+    std::string v = v_dtype.empty() ? kv_dtype : v_dtype;
+    MemoryBytes bytes;
+    bytes.model = shape.name.empty() ? shape.id : shape.name;
+    bytes.bytes_per_token = bytes_per_token(shape, k, v, ranks);
+    bytes.bytes_per_block = bytes_per_block(shape, block_size, k, v, ranks);
+    for (std::string& line : notes(shape)) lines.push_back(std::move(line));
+    return bytes;
+}
+
+// ---- capacity ------------------------------------------------------------------------------------------------
+
+void CapacityOptions::add_to(Command& c) {
+    const std::string group = "Capacity (one of; default unlimited)";
+    c.option("--blocks", blocks, "blocks: N, P% of the trace's unique blocks (rounded down), or unlimited", group,
+             "N|P%|unlimited");
+    c.option("--tokens", tokens, "tokens, as engines log them: floor(N / block size) blocks", group, "N");
+    c.option("--memory", memory, "KV bytes of one replica after weights, e.g. 40GiB or 40GB; needs --model", group,
+             "SIZE");
+}
+
+uint64_t CapacityOptions::resolve(const Trace& trace, const std::optional<MemoryBytes>& bytes,
+                                  const Console& console) const {
+    if (int(!blocks.empty()) + int(!tokens.empty()) + int(!memory.empty()) > 1)
+        throw_input("--blocks, --tokens and --memory exclude each other; give one of them");
+    if (blocks == "unlimited" || (blocks.empty() && tokens.empty() && memory.empty())) return kUnlimited;
+    uint64_t capacity = 0;
+    std::string given;
+    if (!blocks.empty()) {
+        given = "--blocks " + blocks;
+        capacity = parse_share(blocks, trace.unique_blocks(), "--blocks");
+    } else if (!tokens.empty()) {
+        given = "--tokens " + tokens;
+        capacity = whole_option(tokens, "--tokens", 1, ~uint64_t{0} / 2) / trace.block_size;
+    } else {
+        if (!bytes) throw_input("--memory needs --model to know the bytes of a block");
+        given = "--memory " + memory;
+        capacity = parse_size_bytes(memory, "--memory") / bytes->bytes_per_block;
+        console.explain(given + " is " + format_count(capacity) + " blocks of " +
+                        format_count(bytes->bytes_per_block) + " bytes");
+    }
+    if (capacity == 0)
+        throw_input(given + " is less than one block of " + std::to_string(trace.block_size) + " tokens" +
+                    (bytes ? " (" + format_count(bytes->bytes_per_block) + " bytes)" : ""));
+    return capacity;
+}
+
+// ---- cache ---------------------------------------------------------------------------------------------------
+
+void CacheOptions::add_to(Command& c) {
+    const std::string group = "Cache";
+    c.option("--layout", layout, "cache layout, see `kvsim list layouts`", group, "ID");
+    c.option("--eviction", eviction, "eviction strategy, see `kvsim list evictions`", group, "ID");
+    c.option("--accounting", accounting, "how lookup, eviction and insertion interleave: pinned, flat or tree", group,
+             "ID");
+    c.option("--match", match, "what can be reused: block (whole blocks)", group, "ID");
+}
+
+void CacheOptions::resolve(ReplayOptions& options) const {
+    layouts().get(layout);
+    if (match != "block")
+        throw_input("--match " + match + ": expected block" + did_you_mean(match, {"block"}));
+    options.eviction = eviction;
+    options.accounting = Accounting::parse(accounting);
+    check_block_strategy(eviction, options.accounting);
+}
+
+}  // namespace kvsim::app

@@ -1,0 +1,48 @@
+// Options that several commands share: which trace, how much room, which cache, which model.
+#pragma once
+
+#include "cli.h"
+
+#include <kvsim/report/replay_report.h>
+#include <kvsim/sim/replay.h>
+#include <kvsim/trace/format.h>
+
+#include <optional>
+#include <string>
+
+namespace kvsim::app {
+
+struct TraceOptions {
+    std::string path, format = "auto", limit, block_size;
+
+    void add_to(Command& command, bool replayed);
+    /// Loads with a progress line and says the trace's notes. `load_ms` is set if given.
+    Trace load(const Console& console, bool digest, double* load_ms = nullptr) const;
+    LoadOptions load_options() const;
+};
+
+struct ModelOptions {
+    std::string model, kv_dtype, k_dtype, v_dtype, tp;
+
+    void add_to(Command& command);
+    /// Bytes of a block of `block_size` tokens; nothing without --model (then the others are errors).
+    std::optional<MemoryBytes> resolve(uint32_t block_size, std::vector<std::string>& notes) const;
+};
+
+struct CapacityOptions {
+    std::string blocks, tokens, memory;
+
+    void add_to(Command& command);
+    /// Blocks, or kUnlimited. Throws Error(input) unless at most one is given and it holds a block.
+    uint64_t resolve(const Trace& trace, const std::optional<MemoryBytes>& bytes, const Console& console) const;
+};
+
+struct CacheOptions {
+    std::string layout = "prefix", eviction = "lru", accounting = "pinned", match = "block";
+
+    void add_to(Command& command);
+    /// Checks ids and parameters; fills eviction and accounting.
+    void resolve(ReplayOptions& options) const;
+};
+
+}  // namespace kvsim::app

@@ -1,0 +1,15 @@
+# cmake --install, and find_package(kvsim) for programs that link the library.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+install(TARGETS kvsim RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS kvsim_lib EXPORT kvsimTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT kvsimTargets NAMESPACE kvsim:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/kvsim)
+configure_package_config_file(cmake/kvsimConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/kvsimConfig.cmake
+                              INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/kvsim)
+write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/kvsimConfigVersion.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/kvsimConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/kvsimConfigVersion.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/kvsim)
+install(DIRECTORY traces configs DESTINATION ${CMAKE_INSTALL_DATADIR}/kvsim)

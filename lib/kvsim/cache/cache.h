@@ -1,0 +1,47 @@
+// The interface of every cache layout: replay a trace, fill a RunResult, and answer for the state it is left in.
+#pragma once
+
+#include <kvsim/cache/run_result.h>
+#include <kvsim/trace/trace.h>
+
+#include <atomic>
+#include <cstdint>
+
+namespace kvsim {
+
+inline constexpr uint64_t kUnlimited = ~uint64_t{0};
+
+struct RunOptions {
+    uint64_t capacity_blocks = kUnlimited;  ///< at least 1
+    uint64_t warmup_requests = 0;           ///< replayed, not counted
+    bool decode = true;                     ///< output (and an unnamed prompt tail) takes blocks
+    const std::atomic<bool>* stop = nullptr;  ///< set from outside: give up at the next request
+    std::atomic<uint64_t>* progress = nullptr;  ///< requests done, for a progress bar
+};
+
+/// Thrown by run() when RunOptions::stop was set.
+struct Interrupted {};
+
+class Cache {
+  public:
+    virtual ~Cache() = default;
+    /// Replays the whole trace from an empty cache. Call once.
+    virtual void run(const Trace& trace, const RunOptions& options, RunResult& result) = 0;
+    /// Derives counts and structure from scratch and compares; throws Error(failed) naming what differs.
+    virtual void check_invariants() const = 0;
+
+  protected:
+    /// Every request passes here: warm-up border, stop and progress.
+    static void begin_request(uint32_t request, const RunOptions& options, RunResult& result) {
+        if (request == options.warmup_requests) result.warmup = result.total;
+        if ((request & 1023) != 0) return;
+        if (options.stop && options.stop->load(std::memory_order_relaxed)) throw Interrupted{};
+        if (options.progress) options.progress->store(request, std::memory_order_relaxed);
+    }
+    /// After the last request.
+    static void end_run(uint32_t requests, const RunOptions& options, RunResult& result) {
+        if (options.warmup_requests >= requests) result.warmup = result.total;
+    }
+};
+
+}  // namespace kvsim

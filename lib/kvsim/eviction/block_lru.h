@@ -1,0 +1,162 @@
+// LRU over blocks, as a stamped log.
+//
+// Every touch appends the block to a log and stores the place in the block's stamp; older entries of the block go
+// stale. The victim is the oldest entry that is not stale, so eviction is a walk of the log's tail. No links, only
+// sequential writes and one array indexed by block. When the log is full the live entries are moved to its front.
+// With leaves (tree accounting) the places of blocks that may go are bits in a 64-ary bitmap over the log, and the
+// victim is the lowest bit: stepping over inner nodes one by one would cost their number each time.
+// Cost: O(1) amortized per touch; 4 bytes per block and at most 8 per place of the log (which is at most twice the
+// capacity). Differs from the textbook's list in nothing but memory traffic.
+#pragma once
+
+#include <kvsim/eviction/block_policy.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+namespace kvsim {
+
+/// Set of numbers below a limit with its smallest element, as bits under summaries of 64 each.
+class BitmapMin {
+  public:
+    void reset(size_t size) {
+        levels_.clear();
+        do {
+            size = (size + 63) / 64;
+            levels_.emplace_back(size, 0);
+        } while (size > 1);
+    }
+    void insert(size_t i) {
+        for (auto& level : levels_) {
+            uint64_t& word = level[i >> 6];
+            uint64_t before = word;
+            word |= uint64_t{1} << (i & 63);
+            if (before != 0) return;
+            i >>= 6;
+        }
+    }
+    void erase(size_t i) {
+        for (auto& level : levels_) {
+            uint64_t& word = level[i >> 6];
+            word &= ~(uint64_t{1} << (i & 63));
+            if (word != 0) return;
+            i >>= 6;
+        }
+    }
+    bool contains(size_t i) const { return (levels_[0][i >> 6] >> (i & 63) & 1) != 0; }
+    static constexpr size_t kEnd = ~size_t{0};
+    /// Smallest element that is `from` or above; kEnd if there is none.
+    size_t next(size_t from) const {
+        size_t level = 0;
+        size_t i = from;
+        for (;;) {
+            if ((i >> 6) >= levels_[level].size()) return kEnd;
+            uint64_t word = levels_[level][i >> 6] & (~uint64_t{0} << (i & 63));
+            if (word != 0) {
+                i = (i & ~size_t{63}) + static_cast<size_t>(std::countr_zero(word));
+                while (level > 0) i = i * 64 + static_cast<size_t>(std::countr_zero(levels_[--level][i]));
+                return i;
+            }
+            if (++level == levels_.size()) return kEnd;
+            i = (i >> 6) + 1;
+        }
+    }
+    uint64_t bytes() const {
+        uint64_t n = 0;
+        for (const auto& level : levels_) n += level.size() * 8;
+        return n;
+    }
+
+  private:
+    std::vector<std::vector<uint64_t>> levels_;
+};
+
+template <bool kLeaves>
+class BlockLru {
+  public:
+    static StrategyInfo info() {
+        return {"lru", "least recently used block first", "textbook; vLLM's free queue under pinned",
+                "pinned flat tree", "published counts and a naive twin"};
+    }
+    static constexpr bool kTouchedLast = true;
+
+    void reset(const StrategyContext& context) {
+        uint64_t live = std::min(context.capacity_blocks, context.blocks) + context.longest_chain;
+        uint64_t size = std::min(2 * live + 64, context.references + 2);
+        stamp_.assign(context.blocks, 0);
+        log_.assign(size, kNone);
+        head_ = tail_ = 1;  // place 0 is never used, so stamp 0 means not resident
+        if (kLeaves) leaves_.reset(size);
+    }
+    void on_lookup(const RequestView&) {}
+    void on_hit(BlockId block) {
+        bool leaf = kLeaves && leaves_.contains(stamp_[block]);
+        if (leaf) leaves_.erase(stamp_[block]);
+        push(block);
+        if (leaf) leaves_.insert(stamp_[block]);
+    }
+    void on_insert(BlockId block) {
+        push(block);
+        if (kLeaves) leaves_.insert(stamp_[block]);
+    }
+    template <EligibleBlocks E>
+    BlockId pick_victim(BlockId, const E& eligible) {
+        if constexpr (kLeaves) {
+            for (size_t at = leaves_.next(0); at != BitmapMin::kEnd; at = leaves_.next(at + 1))
+                if (eligible(log_[at])) return log_[at];
+            return kNone;
+        }
+        while (tail_ < head_ && stamp_[log_[tail_]] != tail_) ++tail_;
+        for (uint32_t at = tail_; at < head_; ++at)
+            if (stamp_[log_[at]] == at && eligible(log_[at])) return log_[at];
+        return kNone;
+    }
+    void on_evict(BlockId block) {
+        if (kLeaves) leaves_.erase(stamp_[block]);
+        stamp_[block] = 0;
+    }
+    void on_leaf(BlockId block) {
+        if (kLeaves) leaves_.insert(stamp_[block]);
+    }
+    void on_inner(BlockId block) {
+        if (kLeaves) leaves_.erase(stamp_[block]);
+    }
+    bool contains(BlockId block) const { return stamp_[block] != 0; }
+    uint64_t state_bytes() const {
+        return stamp_.size() * 4 + log_.size() * 4 + (kLeaves ? leaves_.bytes() : 0);
+    }
+
+  private:
+    void push(BlockId block) {
+        if (head_ == log_.size()) compact();
+        log_[head_] = block;
+        stamp_[block] = head_++;
+    }
+    void compact() {
+        uint32_t to = 1;
+        for (uint32_t from = tail_; from < head_; ++from) {
+            BlockId block = log_[from];
+            if (stamp_[block] != from) continue;
+            if (kLeaves && leaves_.contains(from)) {
+                leaves_.erase(from);
+                leaves_.insert(to);
+            }
+            log_[to] = block;
+            stamp_[block] = to++;
+        }
+        tail_ = 1;
+        head_ = to;
+    }
+
+    std::vector<uint32_t> stamp_;
+    std::vector<BlockId> log_;
+    BitmapMin leaves_;
+    uint32_t head_ = 1;
+    uint32_t tail_ = 1;
+};
+
+static_assert(BlockStrategy<BlockLru<false>> && BlockStrategy<BlockLru<true>>);
+
+}  // namespace kvsim

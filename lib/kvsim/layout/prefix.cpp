@@ -1,0 +1,106 @@
+#include <kvsim/core/error.h>
+#include <kvsim/core/spec.h>
+#include <kvsim/eviction/block_lru.h>
+#include <kvsim/layout/prefix.h>
+#include <kvsim/layout/prefix_blocks.h>
+#include <kvsim/layout/prefix_runs.h>
+
+namespace kvsim {
+
+Accounting Accounting::parse(const std::string& text) {
+    Spec spec = Spec::parse(text);
+    Accounting a;
+    if (spec.id() == "pinned") {
+        a.kind = AccountingKind::pinned;
+    } else if (spec.id() == "flat") {
+        a.kind = AccountingKind::flat;
+    } else if (spec.id() == "tree") {
+        a.kind = AccountingKind::tree;
+        a.protect_chain = spec.choice("protect", "hits", {"hits", "chain"}) == "chain";
+    } else {
+        std::vector<std::string> known = {"pinned", "flat", "tree"};
+        throw_input("unknown accounting '" + spec.id() + "'" + did_you_mean(spec.id(), known) +
+                    "; known: " + join(known));
+    }
+    spec.finish();
+    return a;
+}
+
+std::string Accounting::text() const {
+    switch (kind) {
+        case AccountingKind::pinned: return "pinned";
+        case AccountingKind::flat: return "flat";
+        default: return protect_chain ? "tree:protect=chain" : "tree";
+    }
+}
+
+// One instance per accounting. `Leaves` is the strategy that keeps its victims among leaves.
+template <class S, class Leaves>
+static std::unique_ptr<Cache> make_blocks(const Accounting& accounting) {
+    switch (accounting.kind) {
+        case AccountingKind::pinned: return std::make_unique<PinnedPrefix<S>>(S());
+        case AccountingKind::flat: return std::make_unique<FlatPrefix<S>>(S());
+        default: return std::make_unique<TreePrefix<Leaves>>(Leaves(), accounting.protect_chain);
+    }
+}
+
+static std::unique_ptr<Cache> make_lru(const std::string& text, const Accounting& accounting) {
+    Spec::parse(text).finish();
+    return make_blocks<BlockLru<false>, BlockLru<true>>(accounting);
+}
+
+Registry<BlockStrategyRow>& block_strategies() {
+    static Registry<BlockStrategyRow> registry = [] {
+        Registry<BlockStrategyRow> r("block strategy (--eviction)");
+        r.add({"lru", BlockLru<false>::info(), make_lru});
+        return r;
+    }();
+    return registry;
+}
+
+// Under tree, LRU by runs is exact while every request fits: then no request ever runs out of unprotected leaves.
+static bool runs_apply(const std::string& eviction, const Accounting& accounting, const Trace& trace,
+                       const RunOptions& options) {
+    if (eviction != "lru" || accounting.kind == AccountingKind::flat || trace.has_named_output()) return false;
+    if (accounting.kind == AccountingKind::pinned) return true;
+    for (uint32_t r = 0; r < trace.requests(); ++r)
+        if (trace.stored_blocks(r, options.decode) > options.capacity_blocks) return false;
+    return true;
+}
+
+static std::string bare_id(const std::string& eviction) {
+    std::string id = eviction.substr(0, eviction.find(':'));
+    return id.rfind("block/", 0) == 0 ? id.substr(6) : id;
+}
+
+void check_block_strategy(const std::string& eviction, const Accounting& accounting) {
+    block_strategies().get(bare_id(eviction)).make(eviction, accounting);
+}
+
+std::unique_ptr<Cache> make_prefix_cache(const std::string& eviction, const Accounting& accounting, const Trace& trace,
+                                         const RunOptions& options, RunPath path) {
+    std::string id = bare_id(eviction);
+    if (path == RunPath::fastest && runs_apply(id, accounting, trace, options)) return std::make_unique<PrefixRunLru>();
+    return block_strategies().get(id).make(eviction, accounting);
+}
+
+UnlimitedHits unlimited_hits(const Trace& trace, const Accounting& accounting, const RunOptions& options) {
+    UnlimitedHits out;
+    bool flat_content = trace.content && accounting.kind == AccountingKind::flat;
+    RunResult run;
+    if (trace.has_named_output() || flat_content) {
+        RunOptions unlimited = options;
+        unlimited.capacity_blocks = kUnlimited;
+        make_prefix_cache("lru", accounting, trace, unlimited)->run(trace, unlimited, run);
+    }
+    for (uint64_t r = options.warmup_requests; r < trace.requests(); ++r) {
+        auto request = static_cast<uint32_t>(r);
+        uint32_t hits = run.hit_blocks.empty() ? trace.chains[request].shared : run.hit_blocks[request];
+        out.hit_blocks += hits;
+        out.hit_tokens += trace.leading_tokens(request, hits);
+        out.any_hit_blocks += run.any_hit_blocks.empty() ? hits : run.any_hit_blocks[request];
+    }
+    return out;
+}
+
+}  // namespace kvsim

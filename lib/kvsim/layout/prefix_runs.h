@@ -1,0 +1,42 @@
+// Prefix LRU on runs of the prefix index: O(1) amortized work per request instead of per block.
+#pragma once
+
+#include <kvsim/cache/cache.h>
+
+#include <vector>
+
+namespace kvsim {
+
+/// LRU under pinned accounting; under tree accounting too while no request is longer than the capacity.
+/// For traces without named output.
+class PrefixRunLru : public Cache {
+  public:
+    void run(const Trace& trace, const RunOptions& options, RunResult& result) override;
+    void check_invariants() const override;
+
+  private:
+    uint32_t take_over(const Trace& trace, uint32_t request);
+    void evict_down_to(uint64_t blocks);
+
+    /// What is left of a request in the cache: blocks (cut, high] of its chain, 1-based, deepest last.
+    struct State {
+        uint32_t cut;   ///< leading blocks that later requests have taken over
+        uint32_t high;  ///< deepest block not evicted
+        uint32_t up;    ///< a later request that took blocks 1 .. cut
+        uint32_t root;  ///< which first block its chain begins with
+    };
+    struct Root {
+        uint32_t last;    ///< the latest request of this root: it holds all of its chain
+        uint32_t shared;  ///< leading blocks that all requests of this root have in common
+    };
+    std::vector<State> states_;
+    std::vector<Root> roots_;
+    std::vector<uint32_t> missing_;  ///< per request: empty token places in its last block, 0 once that has gone
+    uint64_t resident_ = 0;
+    uint64_t resident_missing_ = 0;
+    uint64_t evicted_ = 0;
+    uint32_t oldest_ = 0;
+    uint64_t capacity_ = 0;
+};
+
+}  // namespace kvsim

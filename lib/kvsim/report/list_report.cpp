@@ -1,0 +1,60 @@
+#include <kvsim/core/version.h>
+#include <kvsim/report/list_report.h>
+#include <kvsim/report/replay_report.h>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace kvsim {
+
+using Json = nlohmann::ordered_json;
+
+std::string list_table(const std::vector<ListSection>& sections, bool color) {
+    std::string out;
+    for (const ListSection& s : sections) {
+        size_t width = 0;
+        for (const ListRow& r : s.rows) width = std::max(width, r.id.size());
+        if (!out.empty()) out += "\n";
+        out += fmt::format("{}{}{}\n", color ? "\x1b[1m" : "", s.title, color ? "\x1b[0m" : "");
+        for (const ListRow& r : s.rows) {
+            out += fmt::format("  {:<{}}  {}\n", r.id, width, r.summary);
+            if (!r.detail.empty()) out += fmt::format("  {:<{}}    {}\n", "", width, r.detail);
+        }
+    }
+    return out;
+}
+
+static Json head(const char* kind) {
+    Json j;
+    j["schema_version"] = kSchemaVersion;
+    j["kind"] = kind;
+    j["tool"] = {{"version", version()}, {"git", git_commit()}};
+    return j;
+}
+
+static std::string text(const Json& j) { return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+std::string list_json(const std::vector<ListSection>& sections) {
+    Json j = head("list");
+    for (const ListSection& s : sections) {
+        Json rows = Json::array();
+        for (const ListRow& r : s.rows) {
+            Json row = {{"id", r.id}, {"summary", r.summary}};
+            if (!r.detail.empty()) row["detail"] = r.detail;
+            rows.push_back(std::move(row));
+        }
+        j[s.title] = std::move(rows);
+    }
+    return text(j);
+}
+
+std::string problems_json(const std::string& trace, const std::string& format, const std::vector<std::string>& problems) {
+    Json j = head("trace_validate");
+    j["trace"] = {{"name", trace}, {"format", format}};
+    j["problems"] = problems;
+    return text(j);
+}
+
+}  // namespace kvsim

@@ -1,0 +1,26 @@
+// Small reports: lists of what there is, problems of a trace.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace kvsim {
+
+struct ListRow {
+    std::string id, summary;
+    std::string detail;  ///< parameters, caveats; may be empty
+};
+
+struct ListSection {
+    std::string title;
+    std::vector<ListRow> rows;
+};
+
+std::string list_table(const std::vector<ListSection>& sections, bool color);
+/// kind "list"; with a final newline.
+std::string list_json(const std::vector<ListSection>& sections);
+
+/// kind "trace_validate"; with a final newline.
+std::string problems_json(const std::string& trace, const std::string& format, const std::vector<std::string>& problems);
+
+}  // namespace kvsim

@@ -1,0 +1,55 @@
+// The report of `kvsim replay`: one model, from which the JSON and the terminal table are written.
+//
+// schema_version is semantic: a key that changes meaning, type or place, or goes away, is a new major version; a new
+// optional key is a new minor version. The JSON Schema is report.schema.json beside this file.
+#pragma once
+
+#include <kvsim/core/output_file.h>
+#include <kvsim/sim/replay.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace kvsim {
+
+inline constexpr const char* kSchemaVersion = "1.0";
+
+using ConfigValue = std::variant<std::string, uint64_t>;
+using ConfigEntries = std::vector<std::pair<std::string, ConfigValue>>;
+
+/// Bytes of the blocks under a model; absent without --model.
+struct MemoryBytes {
+    std::string model;
+    uint64_t bytes_per_token = 0;
+    uint64_t bytes_per_block = 0;
+};
+
+struct ReplayReport {
+    const Trace* trace = nullptr;
+    const ReplayOptions* options = nullptr;
+    const ReplayOutcome* outcome = nullptr;
+    ConfigEntries config;  ///< every option that changes results, as resolved
+    std::optional<MemoryBytes> memory;
+    std::vector<std::string> notes;  ///< what the user must know beside the numbers
+    double load_ms = 0;
+
+    bool limited() const { return options->run.capacity_blocks != kUnlimited; }
+};
+
+/// What each number is, one line each, in the order of the report.
+std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport& report);
+
+/// The JSON text, with a final newline. The same inputs give the same bytes except inside `timing`.
+std::string replay_json(const ReplayReport& report);
+
+/// The table people read. `color` adds ANSI emphasis.
+std::string replay_table(const ReplayReport& report, bool color);
+
+/// One JSON object per request, in replay order; warm-up requests too.
+void write_per_request(const Trace& trace, const RunResult& run, OutputFile& out);
+
+}  // namespace kvsim

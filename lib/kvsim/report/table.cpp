@@ -1,0 +1,156 @@
+#include <kvsim/core/units.h>
+#include <kvsim/report/replay_report.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace kvsim {
+
+namespace {
+
+/// "label   value   remark" rows with aligned columns.
+class Rows {
+  public:
+    void add(std::string label, std::string value, std::string remark = {}) {
+        rows_.push_back({std::move(label), std::move(value), std::move(remark)});
+    }
+    void gap() { rows_.push_back({}); }
+    std::string str(bool color) const {
+        size_t label = 0, value = 0;
+        for (const Row& r : rows_) {
+            label = std::max(label, r.label.size());
+            value = std::max(value, r.value.size());
+        }
+        std::string out;
+        for (const Row& r : rows_) {
+            std::string line = fmt::format("  {:<{}}  {}{:>{}}{}  {}", r.label, label, color ? "\x1b[1m" : "", r.value,
+                                           value, color ? "\x1b[0m" : "", r.remark);
+            if (r.label.empty()) line.clear();
+            line.erase(line.find_last_not_of(' ') + 1);
+            out += line + "\n";
+        }
+        return out;
+    }
+
+  private:
+    struct Row {
+        std::string label, value, remark;
+    };
+    std::vector<Row> rows_;
+};
+
+std::string share(uint64_t part, uint64_t whole) {
+    if (whole == 0) return "-";
+    return format_percent(static_cast<double>(part) / static_cast<double>(whole));
+}
+
+std::string of(uint64_t part, uint64_t whole) { return format_count(part) + " of " + format_count(whole); }
+
+std::string capacity_line(const ReplayReport& report) {
+    if (!report.limited()) return "unlimited (no --blocks, --tokens or --memory given, or asked for)";
+    uint64_t blocks = report.options->run.capacity_blocks;
+    std::string line = format_count(blocks) + (blocks == 1 ? " block = " : " blocks = ") +
+                       format_count(blocks * report.trace->block_size) + " tokens";
+    if (report.memory)
+        line += " = " + format_bytes(blocks * report.memory->bytes_per_block) + " of " + report.memory->model;
+    return line;
+}
+
+void add_hits(Rows& rows, const ReplayReport& report) {
+    const HitCounts& h = report.outcome->metrics.hits;
+    const UnlimitedHits& u = report.outcome->unlimited;
+    rows.add("token hit rate", share(h.hit_tokens, h.lookup_tokens), of(h.hit_tokens, h.lookup_tokens) + " looked up");
+    rows.add("block hit rate", share(h.hit_blocks, h.lookup_blocks), of(h.hit_blocks, h.lookup_blocks) + " looked up");
+    if (h.any_hit_blocks != h.hit_blocks)
+        rows.add("any-block hit rate", share(h.any_hit_blocks, h.lookup_blocks),
+                 of(h.any_hit_blocks, h.lookup_blocks) + ", hits behind a miss included");
+    if (report.limited()) {
+        rows.add("ceiling", share(u.hit_tokens, h.lookup_tokens), "token hit rate if nothing were ever evicted");
+        rows.add("of the ceiling", share(h.hit_tokens, u.hit_tokens), "of its hit tokens");
+    }
+    rows.add("requests with a hit", share(h.with_hit, h.requests), of(h.with_hit, h.requests));
+    if (report.outcome->metrics.spread) {
+        const HitSpread& s = *report.outcome->metrics.spread;
+        rows.add("hit rate per request",
+                 format_percent(s.p50), fmt::format("median; p10 {}, p90 {}", format_percent(s.p10), format_percent(s.p90)));
+    }
+}
+
+void add_usage(Rows& rows, const ReplayReport& report) {
+    const RunResult& run = report.outcome->run;
+    Tally sum = run.counted();
+    rows.add("evicted blocks", format_count(sum.evicted_blocks),
+             run.stranded_blocks == 0 ? "" : format_count(run.stranded_blocks) + " stranded at the end");
+    rows.add("peak resident blocks", format_count(run.peak_resident_blocks),
+             report.memory ? format_bytes(run.peak_resident_blocks * report.memory->bytes_per_block) : "");
+    rows.add("peak active blocks", format_count(run.peak_active_blocks), "held by one running request");
+    if (report.limited() && sum.admissions != 0) {
+        uint64_t room = sum.admissions * report.options->run.capacity_blocks;
+        rows.add("mean utilization", share(sum.resident_blocks, room),
+                 "active " + share(sum.active_blocks, room) + ", evictable " +
+                     share(sum.resident_blocks - sum.active_blocks, room));
+    }
+    if (!report.trace->content && sum.resident_blocks != 0)
+        rows.add("mean token fill", share(sum.resident_tokens, sum.resident_blocks * report.trace->block_size),
+                 "of the places in resident blocks");
+    if (report.memory) rows.add("KV bytes per token", format_count(report.memory->bytes_per_token), report.memory->model);
+}
+
+std::string groups_table(const ReplayReport& report) {
+    const auto& groups = report.outcome->metrics.groups;
+    if (groups.empty()) return {};
+    size_t width = 5;
+    for (const GroupHits& g : groups) width = std::max(width, std::min<size_t>(g.label.size(), 40));
+    std::string out = fmt::format("\n  {:<{}}  {:>10}  {:>14}  {:>14}\n", "group", width, "requests", "token hits",
+                                  "hit tokens");
+    size_t shown = 0;
+    for (const GroupHits& g : groups) {
+        if (++shown > 40) {
+            out += fmt::format("  ... {} more groups, all in the report\n", groups.size() - 40);
+            break;
+        }
+        std::string label = g.label.empty() ? "(none)" : g.label.substr(0, 40);
+        out += fmt::format("  {:<{}}  {:>10}  {:>14}  {:>14}\n", label, width, format_count(g.hits.requests),
+                           share(g.hits.hit_tokens, g.hits.lookup_tokens), format_count(g.hits.hit_tokens));
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string replay_table(const ReplayReport& report, bool color) {
+    const Trace& t = *report.trace;
+    const ReplayOptions& o = *report.options;
+    const HitCounts& h = report.outcome->metrics.hits;
+    std::string out = fmt::format("{}: prefix layout, {}, {}, decode {}\n", t.name, o.eviction, o.accounting.text(),
+                                  o.run.decode ? "on (output takes blocks, never hit unless the trace names it)"
+                                               : "off (prompts only)");
+    out += fmt::format("  {} requests, {} lookups of {} {}, {} unique\n", format_count(t.requests()),
+                       format_count(h.lookup_blocks), t.content ? "chunks of at most" : "blocks of",
+                       fmt::format("{} tokens", t.block_size), format_count(t.unique_blocks()));
+    if (o.run.warmup_requests != 0)
+        out += fmt::format("  {} warm-up requests are replayed but not counted\n", format_count(o.run.warmup_requests));
+    out += "  capacity " + capacity_line(report) + "\n\n";
+    Rows rows;
+    add_hits(rows, report);
+    rows.gap();
+    add_usage(rows, report);
+    if (report.outcome->metrics.observed) {
+        const Observed& ob = *report.outcome->metrics.observed;
+        rows.gap();
+        rows.add("observed token hit rate", share(ob.hit_tokens, ob.lookup_tokens),
+                 "cached_tokens of " + format_count(ob.requests) + " requests");
+        rows.add("equal to this run", share(ob.requests_equal, ob.requests), of(ob.requests_equal, ob.requests));
+        if (ob.first_difference)
+            rows.add("first difference", fmt::format("#{}", *ob.first_difference),
+                     "sequence " + t.sequence_name(*ob.first_difference));
+    }
+    out += rows.str(color);
+    out += groups_table(report);
+    if (!report.notes.empty()) out += "\n";
+    for (const std::string& note : report.notes) out += "  note: " + note + "\n";
+    return out;
+}
+
+}  // namespace kvsim

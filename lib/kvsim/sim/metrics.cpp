@@ -1,0 +1,123 @@
+#include <kvsim/core/error.h>
+#include <kvsim/core/suggest.h>
+#include <kvsim/sim/metrics.h>
+
+#include <algorithm>
+#include <map>
+
+namespace kvsim {
+
+GroupBy parse_group_by(const std::string& word, const Trace& trace) {
+    struct Row {
+        const char* word;
+        GroupBy by;
+        bool there;
+    };
+    const Row rows[] = {{"category", GroupBy::category, !trace.category.empty()},
+                        {"session", GroupBy::session, !trace.session.empty()},
+                        {"turn", GroupBy::turn, !trace.turn.empty()},
+                        {"salt", GroupBy::salt, !trace.salt.empty()},
+                        {"lora", GroupBy::lora, !trace.lora.empty()}};
+    std::vector<std::string> known;
+    for (const Row& row : rows) {
+        known.emplace_back(row.word);
+        if (word != row.word) continue;
+        if (!row.there) throw_input("--by " + word + ": the trace has no such column");
+        return row.by;
+    }
+    throw_input("--by " + word + ": expected one of " + join(known) + did_you_mean(word, known));
+}
+
+static void add(HitCounts& to, const Trace& trace, const RunResult& run, uint32_t r) {
+    uint32_t lookup = trace.lookup_blocks(r);
+    uint32_t hit = run.hit_blocks[r];
+    uint64_t hit_tokens = trace.leading_tokens(r, hit);
+    ++to.requests;
+    to.with_hit += hit > 0;
+    to.lookup_blocks += lookup;
+    to.lookup_tokens += trace.leading_tokens(r, lookup);
+    to.hit_blocks += hit;
+    to.hit_tokens += hit_tokens;
+    to.any_hit_blocks += run.any_hit_blocks.empty() ? hit : run.any_hit_blocks[r];
+    to.any_hit_tokens += run.any_hit_tokens.empty() ? hit_tokens : run.any_hit_tokens[r];
+}
+
+static std::optional<HitSpread> spread_of(const Trace& trace, const RunResult& run, uint64_t from) {
+    std::vector<double> rates;
+    HitSpread s;
+    for (uint64_t i = from; i < trace.requests(); ++i) {
+        auto r = static_cast<uint32_t>(i);
+        uint32_t lookup = trace.lookup_blocks(r);
+        s.zero_hit += run.hit_blocks[r] == 0;
+        if (lookup == 0) continue;
+        rates.push_back(static_cast<double>(trace.leading_tokens(r, run.hit_blocks[r])) /
+                        static_cast<double>(trace.leading_tokens(r, lookup)));
+    }
+    if (rates.empty()) return std::nullopt;
+    auto at = [&](size_t tenths) {
+        size_t i = std::min(rates.size() - 1, rates.size() * tenths / 10);
+        std::nth_element(rates.begin(), rates.begin() + static_cast<ptrdiff_t>(i), rates.end());
+        return rates[i];
+    };
+    s.p10 = at(1);
+    s.p50 = at(5);
+    s.p90 = at(9);
+    return s;
+}
+
+static std::optional<Observed> observe(const Trace& trace, const RunResult& run, uint64_t from) {
+    if (trace.cached_tokens.empty()) return std::nullopt;
+    Observed o;
+    for (uint64_t i = from; i < trace.requests(); ++i) {
+        auto r = static_cast<uint32_t>(i);
+        if (!trace.cached_tokens.has(r)) continue;
+        auto seen = static_cast<uint64_t>(trace.cached_tokens[r]);
+        uint64_t ours = hit_tokens_of(trace, run, r);
+        ++o.requests;
+        o.hit_tokens += seen;
+        o.lookup_tokens += trace.leading_tokens(r, trace.lookup_blocks(r));
+        o.requests_equal += seen == ours;
+        o.abs_error_tokens += seen > ours ? seen - ours : ours - seen;
+        if (seen != ours && !o.first_difference) o.first_difference = r;
+    }
+    return o;
+}
+
+uint64_t hit_tokens_of(const Trace& trace, const RunResult& run, uint32_t r) {
+    return trace.leading_tokens(r, run.hit_blocks[r]);
+}
+
+static std::string group_label(const Trace& trace, GroupBy by, uint32_t r) {
+    switch (by) {
+        case GroupBy::category: return trace.category[r];
+        case GroupBy::session: return trace.session[r];
+        case GroupBy::salt: return trace.salt[r];
+        case GroupBy::lora: return trace.lora[r];
+        case GroupBy::turn: return trace.turn.has(r) ? std::to_string(trace.turn[r]) : "";
+        case GroupBy::none: break;
+    }
+    return {};
+}
+
+Metrics measure(const Trace& trace, const RunResult& run, uint64_t warmup, GroupBy by) {
+    Metrics m;
+    std::map<std::string, size_t> group_of;
+    for (uint64_t i = warmup; i < trace.requests(); ++i) {
+        auto r = static_cast<uint32_t>(i);
+        add(m.hits, trace, run, r);
+        if (by == GroupBy::none) continue;
+        auto [at, fresh] = group_of.emplace(group_label(trace, by, r), m.groups.size());
+        if (fresh) m.groups.push_back({at->first, {}});
+        add(m.groups[at->second].hits, trace, run, r);
+    }
+    if (by == GroupBy::turn) {
+        std::stable_sort(m.groups.begin(), m.groups.end(), [](const GroupHits& a, const GroupHits& b) {
+            return a.label.size() != b.label.size() ? a.label.size() < b.label.size() : a.label < b.label;
+        });
+    }
+    m.spread = spread_of(trace, run, warmup);
+    m.observed = observe(trace, run, warmup);
+    return m;
+}
+
+}  // namespace kvsim

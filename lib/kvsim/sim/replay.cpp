@@ -1,0 +1,59 @@
+#include <kvsim/core/error.h>
+#include <kvsim/core/spec.h>
+#include <kvsim/sim/replay.h>
+
+#include <chrono>
+#include <cmath>
+
+namespace kvsim {
+
+static double ms_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Invariants of the run itself, and the same run block by block: every count must be the same.
+static void verify(const Trace& trace, const ReplayOptions& options, const Cache& cache, const RunResult& fast) {
+    cache.check_invariants();
+    auto blocks = make_prefix_cache(options.eviction, options.accounting, trace, options.run, RunPath::blocks);
+    RunResult slow;
+    RunOptions quiet = options.run;
+    quiet.progress = nullptr;
+    blocks->run(trace, quiet, slow);
+    blocks->check_invariants();
+    if (fast.hit_blocks != slow.hit_blocks) throw_failed("--verify: hits differ from the block-level replay");
+    bool same = fast.total.evicted_blocks == slow.total.evicted_blocks &&
+                fast.total.active_blocks == slow.total.active_blocks &&
+                fast.total.resident_blocks == slow.total.resident_blocks &&
+                fast.total.resident_tokens == slow.total.resident_tokens &&
+                fast.peak_resident_blocks == slow.peak_resident_blocks && fast.stranded_blocks == slow.stranded_blocks;
+    if (!same) throw_failed("--verify: evictions or utilization differ from the block-level replay");
+}
+
+ReplayOutcome replay(const Trace& trace, const ReplayOptions& options) {
+    ReplayOutcome out;
+    auto start = std::chrono::steady_clock::now();
+    auto cache = make_prefix_cache(options.eviction, options.accounting, trace, options.run);
+    cache->run(trace, options.run, out.run);
+    out.simulate_ms = ms_since(start);
+    if (options.verify) verify(trace, options, *cache, out.run);
+    start = std::chrono::steady_clock::now();
+    out.unlimited = unlimited_hits(trace, options.accounting, options.run);
+    out.bounds_ms = ms_since(start);
+    out.metrics = measure(trace, out.run, options.run.warmup_requests, options.by);
+    return out;
+}
+
+uint64_t parse_share(const std::string& text, uint64_t whole, const std::string& option) {
+    uint64_t number = 0;
+    if (parse_whole(text, number)) return number;
+    double percent = 0;
+    if (!text.empty() && text.back() == '%' && parse_number(text.substr(0, text.size() - 1), percent) && percent >= 0 &&
+        percent <= 100) {
+        // Percentages are decimal: go through millionths, so that 10 % of 30 is 3 whatever a double makes of 0.1.
+        auto millionths = static_cast<unsigned __int128>(std::llround(percent * 1e6));
+        return static_cast<uint64_t>(millionths * whole / 100000000u);
+    }
+    throw_input(option + " " + text + ": expected a whole number or a percentage from 0% to 100%");
+}
+
+}  // namespace kvsim

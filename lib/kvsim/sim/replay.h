@@ -1,0 +1,33 @@
+// One trace, one configuration: run it, check it if asked, measure it.
+#pragma once
+
+#include <kvsim/layout/prefix.h>
+#include <kvsim/sim/metrics.h>
+
+#include <string>
+
+namespace kvsim {
+
+struct ReplayOptions {
+    std::string eviction = "lru";
+    Accounting accounting;
+    RunOptions run;
+    GroupBy by = GroupBy::none;
+    bool verify = false;
+};
+
+struct ReplayOutcome {
+    RunResult run;
+    Metrics metrics;
+    UnlimitedHits unlimited;
+    double simulate_ms = 0;
+    double bounds_ms = 0;
+};
+
+/// Throws Error(input) on a configuration that makes no sense, Error(failed) if --verify finds a difference.
+ReplayOutcome replay(const Trace& trace, const ReplayOptions& options);
+
+/// `N`, `P%` (floor of P percent of `whole`) of --blocks and --warmup. Throws Error(input) naming `option`.
+uint64_t parse_share(const std::string& text, uint64_t whole, const std::string& option);
+
+}  // namespace kvsim

@@ -1,0 +1,168 @@
+#include <kvsim/core/digest.h>
+#include <kvsim/trace/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+
+namespace kvsim {
+
+namespace fs = std::filesystem;
+
+Registry<FormatRow>& trace_formats() {
+    static Registry<FormatRow> registry = [] {
+        Registry<FormatRow> r("trace format");
+        r.add(kvsim_format());
+        r.add(ragpulse_format());
+        r.add(mooncake_format());
+        r.add(kv_cache_tester_format());
+        return r;
+    }();
+    return registry;
+}
+
+void for_each_line(LineSource& source, ProblemList* problems, const std::function<void()>& line) {
+    while (source.next()) {
+        if (source.line().find_first_not_of(" \t\r") == std::string_view::npos) continue;
+        if (problems == nullptr) {
+            line();
+            continue;
+        }
+        try {
+            line();
+        } catch (const Error& e) {
+            if (e.kind() != ErrorKind::input) throw;
+            problems->lines.emplace_back(e.what());
+            if (problems->full()) return;
+        }
+    }
+}
+
+Head read_head(LineSource& source) {
+    Head head;
+    while (source.next()) {
+        std::string_view line = source.line();
+        size_t first = line.find_first_not_of(" \t\r");
+        if (first == std::string_view::npos) continue;
+        source.unread();
+        if (line[first] != '{') return head;
+        // Keys of the outermost object: enough of JSON to find them in a line that may be broken further on.
+        int depth = 0;
+        std::string key;
+        for (size_t i = first; i < line.size(); ++i) {
+            char c = line[i];
+            if (c == '"') {
+                size_t end = i + 1;
+                while (end < line.size() && line[end] != '"') end += line[end] == '\\' ? 2 : 1;
+                if (depth == 1 && key.empty() && end < line.size()) key = std::string(line.substr(i + 1, end - i - 1));
+                i = end;
+            } else if (c == ':' && depth == 1) {
+                size_t value = line.find_first_not_of(" \t", i + 1);
+                head[key] = value == std::string_view::npos ? ' ' : line[value];
+                if (head.size() > 64) return head;
+            } else if (c == ',' && depth == 1) {
+                key.clear();
+            } else if (c == '{' || c == '[') {
+                if (c == '[' ) {
+                    // Long arrays of numbers are not worth a look at each character.
+                    size_t end = line.find_first_of("]\"{[", i + 1);
+                    if (end != std::string_view::npos && line[end] == ']') {
+                        i = end;
+                        continue;
+                    }
+                }
+                ++depth;
+            } else if (c == '}' || c == ']') {
+                if (--depth == 0) return head;
+            }
+        }
+        return head;
+    }
+    return head;
+}
+
+static std::vector<std::string> files_of(const std::string& path) {
+    std::error_code error;
+    if (path == "-" || !fs::is_directory(path, error)) return {path};
+    std::vector<std::string> files;
+    for (const auto& entry : fs::directory_iterator(path, error)) {
+        std::string name = entry.path().filename().string();
+        if (entry.is_regular_file() && name[0] != '.') files.push_back(entry.path().string());
+    }
+    if (error) throw_io(path + ": cannot read the directory: " + error.message());
+    if (files.empty()) throw_input(path + ": the directory has no files; expected the shards of a trace");
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+static const FormatRow& detect(LineSource& source) {
+    Head head = read_head(source);
+    for (const FormatRow& row : trace_formats().rows())
+        if (row.matches(head)) return row;
+    if (source.bytes() == 0) throw_input(source.name() + ": is empty; expected a trace");
+    std::vector<std::string> keys;
+    for (const auto& [key, first] : head) keys.push_back(key);
+    throw_input(source.name() + ":" + std::to_string(std::max<uint64_t>(1, source.number())) +
+                ": cannot tell the trace format" +
+                (keys.empty() ? " (the first line is not a JSON object)" : " from the keys " + join(keys)) +
+                "; give --format, one of: " + join(trace_formats().ids()));
+}
+
+static void sort_by_arrival(Trace& trace) {
+    if (std::is_sorted(trace.arrival_s.begin(), trace.arrival_s.end())) return;
+    std::vector<uint32_t> order(trace.requests());
+    std::iota(order.begin(), order.end(), 0u);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](uint32_t a, uint32_t b) { return trace.arrival_s[a] < trace.arrival_s[b]; });
+    trace.select(order);
+}
+
+static void limit_requests(Trace& trace, uint64_t limit) {
+    if (trace.requests() <= limit) return;
+    std::vector<uint32_t> order(limit);
+    std::iota(order.begin(), order.end(), 0u);
+    trace.select(order);
+}
+
+Trace load_trace(const LoadOptions& options) {
+    Trace trace;
+    std::unique_ptr<FormatReader> reader;
+    std::vector<std::string> files = files_of(options.path);
+    std::string digests;
+    for (const std::string& file : files) {
+        LineSource source(file, options.digest, options.progress);
+        if (!reader) {
+            Spec spec = Spec::parse(options.format);
+            const FormatRow& row = spec.id() == "auto" ? detect(source) : trace_formats().get(spec.id());
+            trace.format = row.id;
+            reader = row.make(spec);
+            spec.finish();
+        }
+        reader->read(source, trace, options.problems);
+        if (options.problems && options.problems->full()) return trace;
+        if (options.digest) digests += source.sha256();
+    }
+    if (options.problems && !options.problems->lines.empty()) return trace;
+    if (trace.requests() == 0) {
+        throw_input((options.path == "-" ? "<stdin>" : options.path) + ": has no requests; expected at least one");
+    }
+    reader->finish(trace);
+    if (trace.name.empty()) {
+        fs::path path(options.path == "-" ? "stdin" : options.path);
+        if (!path.has_filename()) path = path.parent_path();
+        trace.name = path.filename().string();
+    }
+    if (files.size() > 1 && options.digest) {  // of several files: the digest of their digests, in name order
+        Sha256 all;
+        all.update(digests.data(), digests.size());
+        digests = all.finish();
+    }
+    trace.sha256 = digests;
+    if (reader->sorted_by_arrival()) sort_by_arrival(trace);
+    limit_requests(trace, options.limit);
+    uint32_t block_size = options.block_size != 0 ? options.block_size : reader->default_block_size();
+    if (block_size != 0) trace.reblock_to(block_size);
+    return trace;
+}
+
+}  // namespace kvsim

@@ -1,0 +1,84 @@
+// Input formats: one file and one registry row each. A reader turns lines into rows of a Trace.
+#pragma once
+
+#include <kvsim/core/registry.h>
+#include <kvsim/core/spec.h>
+#include <kvsim/trace/json_reader.h>
+#include <kvsim/trace/line_source.h>
+#include <kvsim/trace/path_interner.h>
+#include <kvsim/trace/trace.h>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kvsim {
+
+inline constexpr uint64_t kMaxTokens = 2147483647;    ///< longest prompt or output a request may have
+inline constexpr double kMaxSeconds = 1e12;          ///< latest arrival
+inline constexpr uint32_t kMaxBlockSize = 1u << 30;  ///< tokens per block
+
+/// Reading problems, collected instead of thrown (`trace validate`). Full = stop reading.
+struct ProblemList {
+    size_t limit = 20;
+    std::vector<std::string> lines;
+    bool full() const { return lines.size() >= limit; }
+};
+
+class FormatReader {
+  public:
+    virtual ~FormatReader() = default;
+    /// Reads one source to its end. Throws Error(input) at the first problem unless `problems` is given.
+    virtual void read(LineSource& source, Trace& trace, ProblemList* problems) = 0;
+    /// After the last source: completes the trace (block size, tables). May throw Error(input).
+    virtual void finish(Trace& trace) = 0;
+    /// True if rows are requests that are sorted by arrival (stable); false if file order is the order.
+    virtual bool sorted_by_arrival() const { return true; }
+    /// Block size to use when the user gives none; 0 = the one the chains have.
+    virtual uint32_t default_block_size() const { return 0; }
+};
+
+/// The first JSON object of a source: its keys and the first character of each value.
+using Head = std::map<std::string, char>;
+
+struct FormatRow {
+    std::string id;
+    std::string summary;
+    std::string ids;         ///< what ids name: "prefixes", "content", "prefixes or tokens"
+    std::string parameters;  ///< "key=default ..." or empty
+    bool (*matches)(const Head& head);
+    std::unique_ptr<FormatReader> (*make)(Spec& spec);
+};
+
+/// Rows in the order in which detection asks them.
+Registry<FormatRow>& trace_formats();
+
+FormatRow mooncake_format();
+FormatRow kvsim_format();
+FormatRow kv_cache_tester_format();
+FormatRow ragpulse_format();
+
+/// Runs `line` on every line that is not blank; with `problems`, keeps what it throws and goes on.
+void for_each_line(LineSource& source, ProblemList* problems, const std::function<void()>& line);
+
+/// The keys of the source's first JSON object that is not blank; the line is put back.
+Head read_head(LineSource& source);
+
+struct LoadOptions {
+    std::string path;           ///< file, directory, or "-"
+    std::string format = "auto";  ///< spec
+    uint64_t limit = ~uint64_t{0};  ///< first requests after sorting
+    uint32_t block_size = 0;        ///< re-block; 0 = the trace's own
+    bool digest = false;
+    ProblemList* problems = nullptr;
+    std::atomic<uint64_t>* progress = nullptr;  ///< bytes read so far, decompressed
+};
+
+/// Reads, sorts, limits, re-blocks. Throws Error.
+Trace load_trace(const LoadOptions& options);
+
+}  // namespace kvsim

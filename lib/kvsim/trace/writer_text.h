@@ -1,0 +1,102 @@
+// One line of JSON being put together: keys and values straight into a buffer, no document in between.
+#pragma once
+
+#include <kvsim/core/output_file.h>
+#include <kvsim/trace/prefix_index.h>
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <iterator>
+#include <string_view>
+#include <vector>
+
+namespace kvsim {
+
+class JsonLine {
+  public:
+    explicit JsonLine(OutputFile& out) : out_(out) {}
+
+    void begin() {
+        text_.push_back('{');
+        first_ = true;
+    }
+    void key(std::string_view name) {
+        if (!first_) text_.push_back(',');
+        first_ = false;
+        text_.push_back('"');
+        append(name);
+        append("\":");
+    }
+    void whole(std::string_view name, uint64_t value) {
+        key(name);
+        append_whole(value);
+    }
+    /// Shortest digits that read back as the same number.
+    void number(std::string_view name, double value) {
+        key(name);
+        append_number(value);
+    }
+    void string(std::string_view name, std::string_view value) {
+        key(name);
+        append_string(value);
+    }
+    /// "name":[1,2,3]
+    template <class Numbers>
+    void array(std::string_view name, const Numbers& numbers) {
+        key(name);
+        text_.push_back('[');
+        bool first = true;
+        for (uint64_t n : numbers) {
+            if (!first) text_.push_back(',');
+            first = false;
+            append_whole(n);
+        }
+        text_.push_back(']');
+    }
+    void end() {
+        append("}\n");
+        out_.write({text_.data(), text_.size()});
+        text_.clear();
+    }
+
+    void append(std::string_view raw) { text_.append(raw.data(), raw.data() + raw.size()); }
+    void append_whole(uint64_t value) {
+        fmt::format_int digits(value);
+        append({digits.data(), digits.size()});
+    }
+    template <class Float>
+    void append_number(Float value) {
+        fmt::format_to(std::back_inserter(text_), "{}", value);
+    }
+
+  private:
+    void append_string(std::string_view value) {
+        text_.push_back('"');
+        for (char c : value) {
+            auto code = static_cast<unsigned char>(c);
+            if (c == '"' || c == '\\') text_.push_back('\\');
+            if (code < 0x20) {
+                fmt::format_to(std::back_inserter(text_), "\\u{:04x}", static_cast<unsigned>(code));
+            } else {
+                text_.push_back(c);
+            }
+        }
+        text_.push_back('"');
+    }
+
+    OutputFile& out_;
+    fmt::memory_buffer text_;
+    bool first_ = true;
+};
+
+/// The ids of a row's first `length` blocks, one by one; `out` is replaced.
+inline void block_ids(const PrefixIndex& chains, uint32_t row, uint32_t length, std::vector<BlockId>& out) {
+    thread_local std::vector<Segment> segments;
+    chains.segments(row, length, segments);
+    out.clear();
+    for (const Segment& s : segments)
+        for (uint32_t i = 0; i < s.count; ++i) out.push_back(s.begin + i);
+}
+
+}  // namespace kvsim
