@@ -100,7 +100,7 @@ class ConvertCommand : public Command {
                   "  kvsim trace convert log.jsonl --to mooncake --block-size 512 --output -") {
         trace_.add_to(*this, true);
         option("--to", to_, "format to write, see `kvsim list formats`", "Output", "ID");
-        option("--output", output_, "file to write (- = standard output)", "Output", "FILE");
+        option("-o,--output", output_, "file to write (- = standard output)", "Output", "FILE");
         run = [this] { return execute(); };
     }
 
@@ -135,7 +135,7 @@ class GenerateCommand : public Command {
         positional("kind", kind_, "kind of trace, with parameters: id:key=value,...", true);
         option("--seed", seed_, "seed of the random numbers", "Trace", "N");
         option("--to", to_, "format to write, see `kvsim list formats`", "Output", "ID");
-        option("--output", output_, "file to write (- = standard output)", "Output", "FILE");
+        option("-o,--output", output_, "file to write (- = standard output)", "Output", "FILE");
         run = [this] { return execute(); };
     }
 

@@ -18,7 +18,7 @@ class OutputFile {
     OutputFile& operator=(const OutputFile&) = delete;
 
     void write(std::string_view text);
-    /// Flushes, syncs and renames. Throws Error(io); call once, last.
+    /// Writes the rest and renames. Throws Error(io); call once, last.
     void commit();
 
     /// Removes every temporary file that is still open: for a signal handler (async-signal-safe).

@@ -36,6 +36,7 @@ Spec Spec::parse(std::string_view text) {
             throw_input("'" + std::string(text) + "': expected key=value, found '" + std::string(item) + "'");
         auto [at, fresh] = spec.values_.emplace(item.substr(0, equals), item.substr(equals + 1));
         if (!fresh) throw_input("'" + std::string(text) + "': parameter '" + at->first + "' is given twice");
+        if (comma == rest.size() - 1) throw_input("'" + std::string(text) + "': expected key=value after the last comma");
         rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
     }
     return spec;

@@ -3,36 +3,49 @@
 #include <kvsim/core/units.h>
 
 #include <array>
-#include <cmath>
 #include <cstdio>
 
 namespace kvsim {
 
+// "12.5" as 12 and 5 / 10; false unless it is digits with at most one point between digits, at most 9 behind it.
+static bool parse_decimal(std::string_view text, uint64_t& whole, uint64_t& part, uint64_t& scale) {
+    size_t point = text.find('.');
+    part = 0;
+    scale = 1;
+    if (!parse_whole(text.substr(0, point), whole)) return false;
+    if (point == std::string_view::npos) return true;
+    std::string_view digits = text.substr(point + 1);
+    if (digits.size() > 9 || !parse_whole(digits, part)) return false;
+    for (size_t i = 0; i < digits.size(); ++i) scale *= 10;
+    return true;
+}
+
 uint64_t parse_size_bytes(std::string_view text, std::string_view option) {
     struct Unit {
         std::string_view name;
-        double factor;
+        uint64_t factor;
     };
-    static constexpr std::array<Unit, 11> kUnits{{{"KiB", 1024.0},
-                                                  {"MiB", 1048576.0},
-                                                  {"GiB", 1073741824.0},
-                                                  {"TiB", 1099511627776.0},
-                                                  {"KB", 1e3},
-                                                  {"kB", 1e3},
-                                                  {"MB", 1e6},
-                                                  {"GB", 1e9},
-                                                  {"TB", 1e12},
-                                                  {"B", 1.0},
-                                                  {"", 1.0}}};
+    static constexpr uint64_t k = 1024, d = 1000;
+    static constexpr std::array<Unit, 11> kUnits{{{"KiB", k},
+                                                  {"MiB", k * k},
+                                                  {"GiB", k * k * k},
+                                                  {"TiB", k * k * k * k},
+                                                  {"KB", d},
+                                                  {"kB", d},
+                                                  {"MB", d * d},
+                                                  {"GB", d * d * d},
+                                                  {"TB", d * d * d * d},
+                                                  {"B", 1},
+                                                  {"", 1}}};
     size_t digits = text.find_first_not_of("0123456789.");
-    std::string_view number = text.substr(0, digits);
     std::string_view unit = digits == std::string_view::npos ? std::string_view{} : text.substr(digits);
-    double value = 0;
-    if (parse_number(number, value)) {
+    uint64_t whole = 0, part = 0, scale = 1;
+    if (parse_decimal(text.substr(0, digits), whole, part, scale)) {
         for (const Unit& u : kUnits) {
             if (unit != u.name) continue;
-            double bytes = std::floor(value * u.factor);
-            if (bytes < 1 || bytes > 9.2e18) break;
+            using Wide = unsigned __int128;
+            Wide bytes = Wide{whole} * u.factor + Wide{part} * u.factor / scale;
+            if (bytes < 1 || bytes > (Wide{1} << 63)) break;
             return static_cast<uint64_t>(bytes);
         }
     }

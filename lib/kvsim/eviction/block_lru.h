@@ -9,10 +9,12 @@
 // capacity). Differs from the textbook's list in nothing but memory traffic.
 #pragma once
 
+#include <kvsim/core/huge_vector.h>
 #include <kvsim/eviction/block_policy.h>
 
 #include <algorithm>
 #include <bit>
+#include <concepts>
 #include <cstdint>
 #include <vector>
 
@@ -109,9 +111,42 @@ class BlockLru {
             return kNone;
         }
         while (tail_ < head_ && stamp_[log_[tail_]] != tail_) ++tail_;
-        for (uint32_t at = tail_; at < head_; ++at)
+        if constexpr (std::same_as<E, AnyBlock>) return tail_ < head_ ? log_[tail_] : kNone;
+        for (uint64_t at = tail_; at < head_; ++at)
             if (stamp_[log_[at]] == at && eligible(log_[at])) return log_[at];
         return kNone;
+    }
+    uint32_t touch_run(BlockId begin, uint32_t count) {
+        static_assert(!kLeaves, "leaves are told one by one");
+        if (head_ + count > log_.size()) compact();
+        uint32_t inserted = 0;
+        uint32_t* stamp = stamp_.data() + begin;
+        BlockId* log = log_.data() + head_;
+        auto place = static_cast<uint32_t>(head_);
+        for (uint32_t k = 0; k < count; ++k) {
+            uint32_t i = count - 1 - k;
+            inserted += stamp[i] == 0;
+            stamp[i] = place + k;
+            log[k] = begin + i;
+        }
+        head_ += count;
+        return inserted;
+    }
+    template <class F>
+    void evict_oldest(uint64_t count, F&& f) {
+        uint32_t* stamp = stamp_.data();
+        const BlockId* log = log_.data();
+        uint64_t at = tail_;
+        while (count > 0) {
+            BlockId block = log[at];
+            if (stamp[block] == at) {
+                stamp[block] = 0;
+                f(block);
+                --count;
+            }
+            ++at;
+        }
+        tail_ = at;
     }
     void on_evict(BlockId block) {
         if (kLeaves) leaves_.erase(stamp_[block]);
@@ -132,11 +167,11 @@ class BlockLru {
     void push(BlockId block) {
         if (head_ == log_.size()) compact();
         log_[head_] = block;
-        stamp_[block] = head_++;
+        stamp_[block] = static_cast<uint32_t>(head_++);
     }
     void compact() {
-        uint32_t to = 1;
-        for (uint32_t from = tail_; from < head_; ++from) {
+        uint64_t to = 1;
+        for (uint64_t from = tail_; from < head_; ++from) {
             BlockId block = log_[from];
             if (stamp_[block] != from) continue;
             if (kLeaves && leaves_.contains(from)) {
@@ -144,19 +179,20 @@ class BlockLru {
                 leaves_.insert(to);
             }
             log_[to] = block;
-            stamp_[block] = to++;
+            stamp_[block] = static_cast<uint32_t>(to++);
         }
         tail_ = 1;
         head_ = to;
     }
 
-    std::vector<uint32_t> stamp_;
-    std::vector<BlockId> log_;
+    HugeVector<uint32_t> stamp_;
+    HugeVector<BlockId> log_;
     BitmapMin leaves_;
-    uint32_t head_ = 1;
-    uint32_t tail_ = 1;
+    // 64 bits wide, unlike what is stored, so that the compiler knows they are not among it and keeps them in registers.
+    uint64_t head_ = 1;
+    uint64_t tail_ = 1;
 };
 
-static_assert(BlockStrategy<BlockLru<false>> && BlockStrategy<BlockLru<true>>);
+static_assert(BulkStrategy<BlockLru<false>> && BlockStrategy<BlockLru<true>>);
 
 }  // namespace kvsim

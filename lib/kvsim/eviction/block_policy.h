@@ -51,7 +51,8 @@ template <class S>
 concept BlockStrategy = requires(S s, const S c, BlockId block, StrategyContext context, RequestView request) {
     { S::info() } -> std::same_as<StrategyInfo>;
     /// Touching makes a block the last to go, and the victim is the block touched longest ago. Then a cache may touch
-    /// a request's pinned blocks first and evict afterwards without asking who is eligible.
+    /// a request's pinned blocks first and evict afterwards without asking who is eligible, both in bulk: see
+    /// BulkStrategy.
     { S::kTouchedLast } -> std::convertible_to<bool>;
     s.reset(context);
     s.on_lookup(request);
@@ -65,6 +66,15 @@ concept BlockStrategy = requires(S s, const S c, BlockId block, StrategyContext 
     s.on_inner(block);
     { c.contains(block) } -> std::same_as<bool>;
     { c.state_bytes() } -> std::convertible_to<uint64_t>;
+};
+
+/// What a strategy with kTouchedLast offers besides: the same in whole runs.
+template <class S>
+concept BulkStrategy = BlockStrategy<S> && S::kTouchedLast && requires(S s, BlockId block, uint32_t count) {
+    /// on_hit or on_insert for begin + count - 1 down to begin; returns how many were inserted.
+    { s.touch_run(block, count) } -> std::same_as<uint32_t>;
+    /// on_evict for the `count` oldest blocks; calls f(block) for each.
+    s.evict_oldest(uint64_t{1}, [](BlockId) {});
 };
 
 }  // namespace kvsim

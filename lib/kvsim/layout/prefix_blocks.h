@@ -3,9 +3,11 @@
 #pragma once
 
 #include <kvsim/core/error.h>
+#include <kvsim/core/huge_vector.h>
 #include <kvsim/layout/prefix.h>
 
 #include <algorithm>
+#include <bit>
 #include <vector>
 
 namespace kvsim {
@@ -31,6 +33,49 @@ class UnnamedBlocks {
     std::vector<BlockId> free_;
 };
 
+/// Empty token places in partly filled blocks: a number per block, and a bit that says whether it is there.
+class PartialBlocks {
+  public:
+    void reset(uint64_t blocks) {
+        bits_.assign((blocks + 63) / 64, 0);
+        missing_.assign(blocks, 0);
+        total_ = 0;
+    }
+    bool has(BlockId block) const { return (bits_[block >> 6] >> (block & 63) & 1) != 0; }
+    void clear(BlockId block) {
+        if (!has(block)) return;
+        bits_[block >> 6] &= ~(uint64_t{1} << (block & 63));
+        total_ -= missing_[block];
+    }
+    void clear_run(BlockId begin, uint32_t count) {
+        for (uint64_t word = begin >> 6; word <= (uint64_t{begin} + count - 1) >> 6; ++word)
+            for (uint64_t left = bits_[word]; left != 0; left &= left - 1) {
+                auto block = static_cast<BlockId>(word * 64 + static_cast<uint64_t>(std::countr_zero(left)));
+                if (block >= begin && block - begin < count) clear(block);
+            }
+    }
+    void set(BlockId block, uint64_t missing) {
+        clear(block);
+        if (missing == 0) return;
+        bits_[block >> 6] |= uint64_t{1} << (block & 63);
+        missing_[block] = static_cast<uint32_t>(missing);
+        total_ += missing;
+    }
+    uint64_t total() const { return total_; }
+    /// Recounted.
+    uint64_t sum() const {
+        uint64_t n = 0;
+        for (BlockId block = 0; block < missing_.size(); ++block) n += has(block) ? missing_[block] : 0;
+        return n;
+    }
+    uint64_t bytes() const { return bits_.size() * 8 + missing_.size() * 4; }
+
+  private:
+    std::vector<uint64_t> bits_;
+    HugeVector<uint32_t> missing_;
+    uint64_t total_ = 0;
+};
+
 /// What all three accountings share: the strategy, residency counts, partial blocks, chains as ids.
 template <BlockStrategy S>
 class PrefixBlocks : public Cache {
@@ -50,26 +95,25 @@ class PrefixBlocks : public Cache {
             uint64_t active = serve(r, stored, result);
             result.total.evicted_blocks = evicted_;
             result.admitted(r >= options.warmup_requests, active, resident_,
-                            resident_ * trace.block_size - resident_missing_);
+                            resident_ * trace.block_size - partial_.total());
         }
         end_run(requests, options, result);
-        result.stranded_blocks = count_stranded();
-        result.state_bytes = strategy_.state_bytes() + missing_.size() * 4 + own_bytes();
+        result.stranded_blocks = can_strand() ? count_stranded() : 0;
+        result.state_bytes = strategy_.state_bytes() + partial_.bytes() + own_bytes();
     }
 
     void check_invariants() const override {
         uint64_t resident = 0;
-        uint64_t missing = 0;
         for (BlockId b = 0; b < blocks_; ++b) {
             if (strategy_.contains(b)) {
                 ++resident;
-                missing += missing_[b];
-            } else if (missing_[b] != 0) {
+            } else if (partial_.has(b)) {
                 throw_failed("prefix: a block that is not resident has tokens");
             }
         }
+        if (!can_strand() && count_stranded() != 0) throw_failed("prefix: a resident block without its parent");
         if (resident != resident_) throw_failed("prefix: resident blocks do not add up");
-        if (missing != resident_missing_) throw_failed("prefix: token places do not add up");
+        if (partial_.sum() != partial_.total()) throw_failed("prefix: token places do not add up");
         if (resident > options_.capacity_blocks) throw_failed("prefix: more blocks than the capacity");
     }
 
@@ -79,6 +123,8 @@ class PrefixBlocks : public Cache {
     virtual void prepare() {}
     /// Ids of content count as they are instead of as paths from the root.
     virtual bool counts_content() const { return false; }
+    /// Whether a block can outlive an ancestor; where it cannot, check_invariants() sees to it.
+    virtual bool can_strand() const = 0;
     virtual uint64_t own_bytes() const { return 0; }
 
     uint64_t capacity() const { return options_.capacity_blocks; }
@@ -94,9 +140,12 @@ class PrefixBlocks : public Cache {
     /// Leading resident blocks of segments_.
     uint32_t leading_hits() const {
         uint32_t hits = 0;
-        for (const Segment& s : segments_)
-            for (uint32_t i = 0; i < s.count; ++i, ++hits)
-                if (!strategy_.contains(s.begin + i)) return hits;
+        for (const Segment& s : segments_) {
+            uint32_t i = 0;
+            while (i < s.count && strategy_.contains(s.begin + i)) ++i;
+            hits += i;
+            if (i < s.count) break;
+        }
         return hits;
     }
     void insert(BlockId block) {
@@ -106,24 +155,19 @@ class PrefixBlocks : public Cache {
     void evict(BlockId victim) {
         strategy_.on_evict(victim);
         unnamed_.give_back(victim);
-        resident_missing_ -= missing_[victim];
-        missing_[victim] = 0;
+        partial_.clear(victim);
         --resident_;
         ++evicted_;
     }
     /// The request's last block of `stored` is `block`: remember how many of its token places are empty.
     void fill_last(uint32_t r, uint32_t stored, BlockId block) {
-        resident_missing_ -= missing_[block];
         uint64_t tokens = uint64_t{trace_->prompt_tokens[r]} + (options_.decode ? trace_->output_tokens[r] : 0);
         uint64_t room = uint64_t{stored} * trace_->block_size;
-        missing_[block] = static_cast<uint32_t>(!trace_->content && room > tokens ? room - tokens : 0);
-        resident_missing_ += missing_[block];
+        partial_.set(block, !trace_->content && room > tokens ? room - tokens : 0);
     }
     /// A block that another request had partly filled now holds a full block of this one.
     void fill_whole(BlockId block) {
-        if (missing_[block] == 0) return;
-        resident_missing_ -= missing_[block];
-        missing_[block] = 0;
+        if (partial_.has(block)) partial_.clear(block);
     }
 
     const Trace* trace_ = nullptr;
@@ -131,10 +175,9 @@ class PrefixBlocks : public Cache {
     S strategy_;
     UnnamedBlocks unnamed_;
     std::vector<Segment> segments_;
-    std::vector<uint32_t> missing_;  ///< per block: empty token places
+    PartialBlocks partial_;
     uint64_t blocks_ = 0;
     uint64_t resident_ = 0;
-    uint64_t resident_missing_ = 0;
     uint64_t evicted_ = 0;
     bool flat_content_ = false;  ///< ids are the content's own instead of their paths
 
@@ -146,17 +189,17 @@ class PrefixBlocks : public Cache {
         for (uint32_t r = 0; r < trace_->requests(); ++r) {
             uint64_t stored = trace_->stored_blocks(r, options_.decode);
             uint64_t lookup = trace_->lookup_blocks(r);
-            uint64_t known = trace_->chains[trace_->stored_row(r)].length;
+            uint64_t known = trace_->chains[trace_->stored_row(r, options_.decode)].length;
             longest = std::max({longest, stored, lookup});
             unnamed += stored > known ? stored - known : 0;
             references += stored + lookup;
         }
-        uint64_t alive = capacity() == kUnlimited ? unnamed : std::min(unnamed, capacity() + longest);
+        uint64_t alive = std::min(unnamed, std::min(capacity(), kMaxBlocks) + longest);
         blocks_ = named + alive;
         if (blocks_ > kMaxBlocks)
             throw_input("more than " + std::to_string(kMaxBlocks) + " blocks with output; use a larger --block-size");
         unnamed_.reset(named);
-        missing_.assign(blocks_, 0);
+        partial_.reset(blocks_);
         strategy_.reset({capacity(), blocks_, longest, references});
         prepare();
     }
@@ -184,44 +227,41 @@ class PinnedPrefix : public PrefixBlocks<S> {
     using PrefixBlocks<S>::PrefixBlocks;
 
   protected:
+    bool can_strand() const override { return !S::kTouchedLast; }
+
     uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) override {
         const Trace& t = *this->trace_;
         this->chain(t.lookup_row(r), t.lookup_blocks(r));
         result.hit_blocks[r] = this->leading_hits();
         auto keep = static_cast<uint32_t>(std::min<uint64_t>(stored, this->capacity()));
-        uint32_t row = t.stored_row(r);
+        uint32_t row = t.stored_row(r, this->options_.decode);
         uint32_t named = std::min(keep, t.chains[row].length);
         if (row != t.lookup_row(r) || named != t.lookup_blocks(r)) this->chain(row, named);
-        static_assert(S::kTouchedLast, "strategies that do not keep touched blocks need eligibility here");
+        static_assert(BulkStrategy<S>, "strategies that do not keep touched blocks need eligibility here");
         for (uint32_t i = keep; i > named; --i) {
             BlockId block = this->unnamed_.take();
             this->insert(block);
             if (i == stored) this->fill_last(r, stored, block);
         }
-        touch_named(r, stored, named);
-        while (this->resident_ > this->capacity()) this->evict(this->strategy_.pick_victim(kNone, AnyBlock{}));
+        for (size_t k = this->segments_.size(); k-- > 0;) {
+            const Segment& s = this->segments_[k];
+            this->resident_ += this->strategy_.touch_run(s.begin, s.count);
+            this->partial_.clear_run(s.begin, s.count);
+        }
+        if (named == stored && named > 0)
+            this->fill_last(r, stored, this->segments_.back().begin + this->segments_.back().count - 1);
+        if (this->resident_ > this->capacity()) make_room(this->resident_ - this->capacity());
         return keep;
     }
 
   private:
-    void touch_named(uint32_t r, uint32_t stored, uint32_t named) {
-        uint32_t left = named;
-        for (size_t k = this->segments_.size(); k-- > 0;) {
-            const Segment& s = this->segments_[k];
-            for (uint32_t i = s.count; i-- > 0; --left) {
-                BlockId block = s.begin + i;
-                if (this->strategy_.contains(block)) {
-                    this->strategy_.on_hit(block);
-                } else {
-                    this->insert(block);
-                }
-                if (left == stored) {
-                    this->fill_last(r, stored, block);
-                } else {
-                    this->fill_whole(block);
-                }
-            }
-        }
+    void make_room(uint64_t blocks) {
+        this->strategy_.evict_oldest(blocks, [this](BlockId victim) {
+            this->unnamed_.give_back(victim);
+            this->partial_.clear(victim);
+        });
+        this->resident_ -= blocks;
+        this->evicted_ += blocks;
     }
 };
 
@@ -234,6 +274,7 @@ class FlatPrefix : public PrefixBlocks<S> {
 
   protected:
     bool counts_content() const override { return true; }
+    bool can_strand() const override { return true; }
 
     uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) override {
         const Trace& t = *this->trace_;
@@ -242,9 +283,9 @@ class FlatPrefix : public PrefixBlocks<S> {
             result.any_hit_tokens.resize(t.requests());
         }
         uint32_t lookup = t.lookup_blocks(r);
-        uint32_t row = t.stored_row(r);
+        uint32_t row = t.stored_row(r, this->options_.decode);
         // A block that named output completes is known by the new name from then on: look it up, do not store it.
-        uint32_t kept = row == t.lookup_row(r) ? lookup : t.prompt_tokens[r] / t.block_size;
+        uint32_t kept = row == t.lookup_row(r) ? lookup : t.chains.common_prefix(row, t.lookup_row(r));
         lead_ = any_ = 0;
         tokens_ = 0;
         leading_ = true;
@@ -253,7 +294,7 @@ class FlatPrefix : public PrefixBlocks<S> {
             any_ += hit;
             leading_ = leading_ && hit;
             lead_ += leading_;
-            if (hit) tokens_ += t.block_tokens(r, position);
+            if (hit && !leading_) tokens_ += t.block_tokens(r, position);
             if (position < kept) {
                 access(block, hit, r, position + 1, stored);
             } else if (hit) {
@@ -262,7 +303,7 @@ class FlatPrefix : public PrefixBlocks<S> {
         });
         result.hit_blocks[r] = lead_;
         result.any_hit_blocks[r] = any_;
-        result.any_hit_tokens[r] = tokens_;
+        result.any_hit_tokens[r] = t.leading_tokens(r, lead_) + tokens_;
         uint32_t named = t.chains[row].length;
         if (row != t.lookup_row(r)) {
             for (uint32_t i = kept; i < named; ++i) {
@@ -303,7 +344,7 @@ class FlatPrefix : public PrefixBlocks<S> {
     }
 
     uint32_t lead_ = 0, any_ = 0;
-    uint64_t tokens_ = 0;
+    uint64_t tokens_ = 0;  ///< of hits behind a miss
     bool leading_ = true;
 };
 
@@ -333,26 +374,26 @@ class TreePrefix : public PrefixBlocks<S> {
         children_.assign(this->blocks_, 0);
     }
     uint64_t own_bytes() const override { return parent_.size() * 8; }
+    bool can_strand() const override { return false; }
 
     uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) override {
         const Trace& t = *this->trace_;
         this->chain(t.lookup_row(r), t.lookup_blocks(r));
         uint32_t hits = this->leading_hits();
         result.hit_blocks[r] = hits;
-        BlockId tip = touch_leading(hits);
+        uint32_t row = t.stored_row(r, this->options_.decode);
+        uint32_t shared = row == t.lookup_row(r) ? hits : std::min(hits, t.chains.common_prefix(row, t.lookup_row(r)));
+        BlockId tip = touch_leading(hits, shared);
         protected_lookup_ = tip;
-        uint32_t row = t.stored_row(r);
-        uint32_t shared = hits;
         if (row != t.lookup_row(r)) {
             // Named output: the chain that is stored leaves the looked-up one at the prompt's partial block.
-            shared = std::min(hits, t.prompt_tokens[r] / t.block_size);
             this->chain(row, t.chains[row].length);
             while (shared < t.chains[row].length && this->strategy_.contains(block(shared))) {
                 tip = block(shared++);
                 this->strategy_.on_hit(tip);
                 this->fill_whole(tip);
             }
-            if (shared > 0) tip = block(shared - 1);
+            tip = shared > 0 ? block(shared - 1) : kNone;
         }
         protected_ = tip;
         uint32_t position = insert_rest(shared, tip, stored, t.chains[row].length);
@@ -361,14 +402,15 @@ class TreePrefix : public PrefixBlocks<S> {
     }
 
   private:
-    BlockId touch_leading(uint32_t hits) {
+    // Touches the first `hits` blocks, of which the first `shared` belong to the chain that will be stored.
+    BlockId touch_leading(uint32_t hits, uint32_t shared) {
         BlockId tip = kNone;
-        uint32_t left = hits;
+        uint32_t position = 0;
         for (const Segment& s : this->segments_) {
-            for (uint32_t i = 0; i < s.count && left > 0; ++i, --left) {
+            for (uint32_t i = 0; i < s.count && position < hits; ++i, ++position) {
                 tip = s.begin + i;
                 this->strategy_.on_hit(tip);
-                this->fill_whole(tip);
+                if (position < shared) this->fill_whole(tip);
             }
         }
         return tip;

@@ -16,6 +16,7 @@
 #include <kvsim/layout/prefix_runs.h>
 
 #include <algorithm>
+#include <bit>
 
 namespace kvsim {
 
@@ -86,9 +87,17 @@ void PrefixRunLru::run(const Trace& trace, const RunOptions& options, RunResult&
     states_.resize(requests);
     missing_.assign(requests, 0);
     result.hit_blocks.resize(requests);
+    // Block sizes are mostly powers of two; a division per request would be a tenth of its cost.
+    int shift = std::has_single_bit(block_size) && !trace.content ? std::countr_zero(block_size) : -1;
     for (uint32_t r = 0; r < requests; ++r) {
         begin_request(r, options, result);
-        uint32_t stored = trace.stored_blocks(r, options.decode);
+        uint32_t stored;
+        if (shift >= 0 && options.decode) {
+            uint64_t tokens = uint64_t{trace.prompt_tokens[r]} + trace.output_tokens[r];
+            stored = std::max(static_cast<uint32_t>((tokens + block_size - 1) >> shift), trace.chains[r].length);
+        } else {
+            stored = trace.stored_blocks(r, options.decode);
+        }
         auto keep = static_cast<uint32_t>(std::min<uint64_t>(stored, capacity_));
         uint32_t hits = take_over(trace, r);
         states_[r].cut = 0;

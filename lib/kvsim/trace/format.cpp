@@ -38,47 +38,53 @@ void for_each_line(LineSource& source, ProblemList* problems, const std::functio
     }
 }
 
-Head read_head(LineSource& source) {
+// A first line such as "{" or "{"id": 1," begins a JSON text that is written over several lines.
+static bool goes_on(std::string_view line) {
+    size_t last = line.find_last_not_of(" \t\r");
+    return line.size() < 4096 && last != std::string_view::npos && std::string_view("{[,:").find(line[last]) != std::string_view::npos;
+}
+
+// Keys of the outermost object: enough of JSON to find them in a text that may be broken further on.
+static Head keys_of(std::string_view text, size_t first) {
     Head head;
-    while (source.next()) {
-        std::string_view line = source.line();
-        size_t first = line.find_first_not_of(" \t\r");
-        if (first == std::string_view::npos) continue;
-        source.unread();
-        if (line[first] != '{') return head;
-        // Keys of the outermost object: enough of JSON to find them in a line that may be broken further on.
-        int depth = 0;
-        std::string key;
-        for (size_t i = first; i < line.size(); ++i) {
-            char c = line[i];
-            if (c == '"') {
-                size_t end = i + 1;
-                while (end < line.size() && line[end] != '"') end += line[end] == '\\' ? 2 : 1;
-                if (depth == 1 && key.empty() && end < line.size()) key = std::string(line.substr(i + 1, end - i - 1));
+    int depth = 0;
+    std::string key;
+    for (size_t i = first; i < text.size() && head.size() < 64; ++i) {
+        char c = text[i];
+        if (c == '"') {
+            size_t end = i + 1;
+            while (end < text.size() && text[end] != '"') end += text[end] == '\\' ? 2 : 1;
+            if (depth == 1 && key.empty() && end < text.size()) key = std::string(text.substr(i + 1, end - i - 1));
+            i = end;
+        } else if (c == ':' && depth == 1) {
+            size_t value = text.find_first_not_of(" \t\r\n", i + 1);
+            head[key] = value == std::string_view::npos ? ' ' : text[value];
+        } else if (c == ',' && depth == 1) {
+            key.clear();
+        } else if (c == '{' || c == '[') {
+            // Long arrays of numbers are not worth a look at each character.
+            size_t end = c == '[' ? text.find_first_of("]\"{[", i + 1) : std::string_view::npos;
+            if (end != std::string_view::npos && text[end] == ']') {
                 i = end;
-            } else if (c == ':' && depth == 1) {
-                size_t value = line.find_first_not_of(" \t", i + 1);
-                head[key] = value == std::string_view::npos ? ' ' : line[value];
-                if (head.size() > 64) return head;
-            } else if (c == ',' && depth == 1) {
-                key.clear();
-            } else if (c == '{' || c == '[') {
-                if (c == '[' ) {
-                    // Long arrays of numbers are not worth a look at each character.
-                    size_t end = line.find_first_of("]\"{[", i + 1);
-                    if (end != std::string_view::npos && line[end] == ']') {
-                        i = end;
-                        continue;
-                    }
-                }
+            } else {
                 ++depth;
-            } else if (c == '}' || c == ']') {
-                if (--depth == 0) return head;
             }
+        } else if (c == '}' || c == ']') {
+            if (--depth == 0) return head;
         }
-        return head;
     }
     return head;
+}
+
+Head read_head(LineSource& source) {
+    while (source.next()) {
+        size_t first = source.line().find_first_not_of(" \t\r");
+        if (first == std::string_view::npos) continue;
+        if (source.line()[first] == '{' && goes_on(source.line())) source.whole();
+        source.unread();
+        return source.line()[first] == '{' ? keys_of(source.line(), first) : Head{};
+    }
+    return {};
 }
 
 static std::vector<std::string> files_of(const std::string& path) {

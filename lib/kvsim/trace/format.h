@@ -65,7 +65,8 @@ FormatRow ragpulse_format();
 /// Runs `line` on every line that is not blank; with `problems`, keeps what it throws and goes on.
 void for_each_line(LineSource& source, ProblemList* problems, const std::function<void()>& line);
 
-/// The keys of the source's first JSON object that is not blank; the line is put back.
+/// The keys of the source's first JSON object; its line is put back. An object that is written over several lines is
+/// put back as one.
 Head read_head(LineSource& source);
 
 struct LoadOptions {

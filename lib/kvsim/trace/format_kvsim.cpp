@@ -4,54 +4,14 @@
 // A file of prompt, decode, fork and free lines is turned into one request per sequence besides its events: a
 // sequence's chain is its prompt, its output is what all its decode lines add. A fork's child is a request whose
 // prompt is what its parent holds then: the parent's blocks as far as they have names.
-#include <kvsim/trace/format.h>
-#include <kvsim/trace/names.h>
+#include <kvsim/trace/format_kvsim_line.h>
 
 #include <algorithm>
-#include <bit>
 
 namespace kvsim {
 namespace {
 
-enum Op : unsigned { kPrompt = 1, kDecode = 2, kFork = 4, kFree = 8, kRequest = 16 };
-
-enum Key : unsigned {
-    kOp, kSeq, kT, kTokens, kLength, kBlocks, kN, kOutputTokens, kOutputLength, kOutputBlocks, kChild, kScores, kTEnd,
-    kStep, kPriority, kCategory, kSession, kTurn, kParent, kSalt, kLora, kMaxTokensKey, kCachedTokens, kMeta, kKeys
-};
-
-struct KeyRule {
-    const char* name;
-    unsigned ops;  ///< which lines may have it
-};
-constexpr unsigned kStart = kPrompt | kRequest;
-constexpr KeyRule kRules[kKeys] = {
-    {"op", 31},           {"seq", 31},           {"t", 31},
-    {"tokens", kStart | kDecode}, {"length", kStart},    {"blocks", kStart},
-    {"n", kStart | kDecode},      {"output_tokens", kRequest}, {"output_length", kRequest},
-    {"output_blocks", kRequest | kDecode}, {"child", kFork}, {"scores", kDecode | kRequest},
-    {"t_end", kStart},    {"step", kStart},      {"priority", kStart},
-    {"category", kStart}, {"session", kStart},   {"turn", kStart},
-    {"parent", kStart},   {"salt", kStart},      {"lora", kStart},
-    {"max_tokens", kStart}, {"cached_tokens", kStart}, {"meta", 31}};
-
-struct ScoreLine {
-    uint32_t layer = 0, head = 0;
-    float rest = 0;
-    std::vector<ScoreWeight> top;
-};
-
-/// One event line as read, before it means anything.
-struct Line {
-    unsigned op = 0;
-    uint64_t seen = 0;
-    std::string seq, child, category, session, parent, salt, lora;
-    double t = 0, t_end = 0, priority = 0;
-    uint64_t length = 0, n = 0, output_length = 0, step = 0, turn = 0, max_tokens = 0, cached_tokens = 0;
-    NumberBuffer tokens, output_tokens, blocks, output_blocks;
-    std::vector<ScoreLine> scores;
-    bool has(Key key) const { return (seen >> key & 1) != 0; }
-};
+using namespace native;
 
 /// A request being put together.
 struct Sequence {
@@ -112,14 +72,25 @@ class KvsimReader : public FormatReader {
         }
     }
 
-    void open_line(LineSource& source, Trace& trace) {
+    // A header has the key kvsim_trace; an event has the key op.
+    bool is_header(LineSource& source) {
+        if (source.line().find("\"kvsim_trace\"") == std::string_view::npos) return false;
         json_.open_object(source.line(), source.capacity(), source.here());
-        if (source.line().find("\"kvsim_trace\"") != std::string_view::npos) {
-            read_header(trace);
-            return;
+        std::string_view key;
+        while (json_.next_field(key)) {
+            if (key == "op") return false;
+            if (key == "kvsim_trace") return true;
+            json_.skip();
         }
+        return false;
+    }
+
+    void open_line(LineSource& source, Trace& trace) {
+        bool header = is_header(source);
+        json_.open_object(source.line(), source.capacity(), source.here());
+        if (header) return read_header(trace);
         if (!saw_header_) json_.fail_line("expected the header {\"kvsim_trace\":1, ...} first");
-        read_event();
+        reader_.read(line_);
         json_.finish();
         apply(trace);
     }
@@ -127,7 +98,7 @@ class KvsimReader : public FormatReader {
     void read_header(Trace& trace) {
         std::string_view key;
         while (json_.next_field(key))
-            if (!header_key(key, trace)) unknown_key(key, {"kvsim_trace", "name", "block_size", "meta"});
+            if (!header_key(key, trace)) reader_.unknown_key(key, {"kvsim_trace", "name", "block_size", "meta"});
         json_.finish();
         end_header();
     }
@@ -154,9 +125,8 @@ class KvsimReader : public FormatReader {
 
     void read_document(LineSource& source, Trace& trace) {
         source.next();
-        Location where = source.here();
         std::string_view text = source.whole();
-        json_.open_object(text, text.size() + LineSource::kPadding, where);
+        json_.open_object(text, text.size() + LineSource::kPadding, source.here());
         std::string_view key;
         bool events = false;
         while (json_.next_field(key)) {
@@ -167,160 +137,16 @@ class KvsimReader : public FormatReader {
                 json_.enter_array();
                 while (json_.next_element()) {
                     json_.enter_object();
-                    read_event();
+                    reader_.read(line_);
                     apply(trace);
                 }
             } else if (events && key == "block_size") {
                 json_.fail("expected before events");
             } else if (!header_key(key, trace)) {
-                unknown_key(key, {"kvsim_trace", "name", "block_size", "meta", "events"});
+                reader_.unknown_key(key, {"kvsim_trace", "name", "block_size", "meta", "events"});
             }
         }
         json_.finish();
-    }
-
-    [[noreturn]] void unknown_key(std::string_view key, const std::vector<std::string>& known) {
-        json_.fail("unknown key" + did_you_mean(key, known));
-    }
-
-    void read_event() {
-        line_.op = 0;
-        line_.seen = 0;
-        for (NumberBuffer* b : {&line_.tokens, &line_.output_tokens, &line_.blocks, &line_.output_blocks}) b->resize(0);
-        line_.scores.clear();
-        line_.salt.clear();
-        line_.lora.clear();
-        line_.t = 0;
-        std::string_view name;
-        while (json_.next_field(name)) {
-            const KeyRule* rule = std::find_if(kRules, kRules + kKeys, [&](const KeyRule& r) { return name == r.name; });
-            if (rule == kRules + kKeys) {
-                std::vector<std::string> known;
-                for (const KeyRule& r : kRules) known.emplace_back(r.name);
-                unknown_key(name, known);
-            }
-            auto key = static_cast<Key>(rule - kRules);
-            if (line_.has(key)) json_.fail("the key is given twice");
-            line_.seen |= uint64_t{1} << key;
-            read_value(key);
-        }
-        if (!line_.has(kOp)) json_.fail_line("expected the key op");
-        for (unsigned key = 0; key < kKeys; ++key)
-            if (line_.has(static_cast<Key>(key)) && !(kRules[key].ops & line_.op))
-                json_.fail_line(std::string(kRules[key].name) + ": not a key of op " + op_name());
-        if (!line_.has(kSeq)) json_.fail_line("expected the key seq");
-    }
-
-    void read_value(Key key) {
-        switch (key) {
-            case kOp: line_.op = read_op(); break;
-            case kSeq: line_.seq = json_.string(); break;
-            case kChild: line_.child = json_.string(); break;
-            case kCategory: line_.category = json_.string(); break;
-            case kSession: line_.session = json_.string(); break;
-            case kParent: line_.parent = json_.string(); break;
-            case kSalt: line_.salt = json_.string(); break;
-            case kLora: line_.lora = json_.string(); break;
-            case kT: line_.t = json_.number(0, kMaxSeconds); break;
-            case kTEnd: line_.t_end = json_.number(0, kMaxSeconds); break;
-            case kPriority: line_.priority = json_.number(-1e15, 1e15); break;
-            case kTokens: json_.whole_array(line_.tokens, 0xFFFFFFFFu); break;
-            case kOutputTokens: json_.whole_array(line_.output_tokens, 0xFFFFFFFFu); break;
-            case kBlocks: read_names(line_.blocks); break;
-            case kOutputBlocks: read_names(line_.output_blocks); break;
-            case kLength: line_.length = json_.whole(1, kMaxTokens); break;
-            case kN: line_.n = json_.whole(1, kMaxTokens); break;
-            case kOutputLength: line_.output_length = json_.whole(0, kMaxTokens); break;
-            case kStep: line_.step = json_.whole(0, kMaxTokens); break;
-            case kTurn: line_.turn = json_.whole(0, kMaxTokens); break;
-            case kMaxTokensKey: line_.max_tokens = json_.whole(0, kMaxTokens); break;
-            case kCachedTokens: line_.cached_tokens = json_.whole(0, kMaxTokens); break;
-            case kScores: read_scores(); break;
-            case kMeta:
-                if (json_.type() != JsonReader::Type::object) json_.fail("expected an object");
-                json_.skip();
-                break;
-            case kKeys: break;
-        }
-    }
-
-    unsigned read_op() {
-        std::string_view op = json_.string();
-        static const std::vector<std::string> ops = {"prompt", "decode", "fork", "free", "request"};
-        for (unsigned i = 0; i < ops.size(); ++i)
-            if (op == ops[i]) return 1u << i;
-        json_.fail("expected one of " + join(ops) + did_you_mean(op, ops));
-    }
-    const char* op_name() const {
-        static constexpr const char* names[] = {"prompt", "decode", "fork", "free", "request"};
-        return names[std::countr_zero(line_.op)];
-    }
-
-    // Integers 0 .. 2^64 - 1 or strings; strings go through the table at once, integers when the scope is known.
-    void read_names(NumberBuffer& out) {
-        std::string_view text = json_.array_text();
-        size_t first = text.find_first_not_of(" \t\r\n", 1);
-        const char* end = nullptr;
-        if (first == std::string_view::npos || text[first] != '"') {
-            const char* wrong = parse_whole_array(text.data() + 1, text.data() + text.size(), out, &end);
-            if (wrong == nullptr) return;
-            json_.fail_at(wrong, "expected whole numbers from 0 to 18446744073709551615, or strings");
-        }
-        size_t at = first;
-        for (;;) {
-            size_t close = text.find('"', at + 1);
-            while (close != std::string_view::npos && text[close - 1] == '\\') close = text.find('"', close + 1);
-            if (text[at] != '"' || close == std::string_view::npos)
-                json_.fail_at(text.data() + at, "expected all names to be strings");
-            out.push_back(names_.id({}, 's', text.substr(at + 1, close - at - 1)));
-            at = text.find_first_not_of(" \t\r\n", close + 1);
-            if (at == std::string_view::npos || text[at] == ']') return;
-            if (text[at] != ',') json_.fail_at(text.data() + at, "expected a comma or ]");
-            at = text.find_first_not_of(" \t\r\n", at + 1);
-            if (at == std::string_view::npos) json_.fail_at(text.data() + close, "expected a name");
-        }
-    }
-
-    void read_scores() {
-        json_.enter_array();
-        while (json_.next_element()) {
-            ScoreLine row;
-            unsigned seen = 0;
-            json_.enter_object();
-            std::string_view key;
-            while (json_.next_field(key)) {
-                if (key == "layer") {
-                    row.layer = static_cast<uint32_t>(json_.whole(0, 1 << 20));
-                    seen |= 1;
-                } else if (key == "head") {
-                    row.head = static_cast<uint32_t>(json_.whole(0, 1 << 20));
-                    seen |= 2;
-                } else if (key == "rest") {
-                    row.rest = static_cast<float>(json_.number(0, 1e30));
-                } else if (key == "top") {
-                    seen |= 4;
-                    read_top(row);
-                } else {
-                    unknown_key(key, {"layer", "head", "top", "rest"});
-                }
-            }
-            if (seen != 7) json_.fail_line("scores: expected layer, head and top in each row");
-            line_.scores.push_back(std::move(row));
-        }
-    }
-
-    void read_top(ScoreLine& row) {
-        json_.enter_array();
-        while (json_.next_element()) {
-            ScoreWeight w{};
-            json_.enter_array();
-            if (!json_.next_element()) json_.fail("expected [position, weight]");
-            w.position = static_cast<uint32_t>(json_.whole(0, kMaxTokens));
-            if (!json_.next_element()) json_.fail("expected [position, weight]");
-            w.weight = static_cast<float>(json_.number(0, 1e30));
-            if (json_.next_element()) json_.fail("expected [position, weight]");
-            row.top.push_back(w);
-        }
     }
 
     // ---- Line to rows ----
@@ -330,7 +156,7 @@ class KvsimReader : public FormatReader {
     void apply(Trace& trace) {
         bool is_request = line_.op == kRequest;
         if (is_request ? uses_events_ : uses_requests_)
-            fail("op " + std::string(op_name()) + ": a file uses request lines or prompt, decode, fork and free lines, "
+            fail("op " + std::string(op_name(line_.op)) + ": a file uses request lines or prompt, decode, fork and free lines, "
                  "not both");
         (is_request ? uses_requests_ : uses_events_) = true;
         switch (line_.op) {
@@ -512,12 +338,13 @@ class KvsimReader : public FormatReader {
         s.first_token = p.first_token;
         s.prompt_tokens = p.prompt_tokens + p.output_tokens;
         s.prompt = p.prompt;
-        if (p.output_tokens > 0 && uses_tokens_) {
-            if (p.output_named) s.prompt.insert(s.prompt.end(), p.output.begin(), p.output.end());
-        } else if (p.output_tokens > 0) {
-            // The parent's partial tail has moved on; what is named are its full blocks.
-            s.prompt.resize(std::min<size_t>(s.prompt.size(), p.prompt_tokens / block_size_));
-            if (p.output_named) s.prompt.insert(s.prompt.end(), p.output.begin(), p.output.end());
+        if (p.output_tokens > 0) {
+            // The parent's partial tail has moved on; what is named are its full blocks, and its output if that
+            // follows them without a gap.
+            uint64_t full = p.prompt_tokens / (uses_tokens_ ? 1 : block_size_);
+            s.prompt.resize(std::min<size_t>(s.prompt.size(), full));
+            if (p.output_named && s.prompt.size() == full)
+                s.prompt.insert(s.prompt.end(), p.output.begin(), p.output.end());
         }
         uint32_t row = start_sequence(trace, std::move(s)).request;
         trace.sequence.set(row, line_.child);
@@ -574,6 +401,7 @@ class KvsimReader : public FormatReader {
     JsonReader json_;
     Line line_;
     NameTable names_;
+    LineReader reader_{json_, names_};
     std::optional<PathInterner> interner_;
     std::vector<Sequence> sequences_;  ///< of event files; a request line's only while it is read
     std::unordered_map<std::string, uint32_t> live_;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace kvsim {
 namespace {
@@ -39,6 +40,61 @@ struct BlockSizeRange {
         high = std::min(high, h);
     }
 };
+
+/// One request as the line says it.
+struct MooncakeLine {
+    double timestamp_ms = 0;
+    uint64_t input = 0, output = 0;
+    const char* ids_text = nullptr;
+};
+
+/// The plain shape nearly every line has: the four keys, once each, whole numbers, no other key. False, with no
+/// opinion, on anything else, also on anything wrong: then JsonReader reads the line and finds the words for it.
+bool scan_plain(std::string_view text, MooncakeLine& line, NumberBuffer& ids) {
+    const char* p = text.data();
+    const char* limit = p + text.size();
+    auto blanks = [&] {
+        while (*p == ' ' || *p == '\t') ++p;
+    };
+    auto take = [&](std::string_view word) {
+        if (static_cast<size_t>(limit - p) < word.size() || std::memcmp(p, word.data(), word.size()) != 0) return false;
+        p += word.size();
+        return true;
+    };
+    auto number = [&](uint64_t& value) {
+        const char* start = p;
+        value = 0;
+        while (*p >= '0' && *p <= '9') value = value * 10 + static_cast<uint64_t>(*p++ - '0');
+        return p > start && p - start <= 15 && (*start != '0' || p - start == 1);
+    };
+    unsigned seen = 0;
+    uint64_t timestamp = 0;
+    blanks();
+    if (!take("{")) return false;
+    for (unsigned keys = 0; keys < 4; ++keys) {
+        blanks();
+        unsigned bit = take("\"timestamp\"") ? 1 : take("\"input_length\"") ? 2 : take("\"output_length\"") ? 4
+                                                                        : take("\"hash_ids\"")    ? 8 : 0;
+        if (bit == 0 || (seen & bit)) return false;
+        seen |= bit;
+        blanks();
+        if (!take(":")) return false;
+        blanks();
+        if (bit == 8) {
+            line.ids_text = p;
+            ids.resize(0);
+            if (!take("[") || parse_whole_array(p, limit, ids, &p) != nullptr || p > limit) return false;
+        } else if (!number(bit == 1 ? timestamp : bit == 2 ? line.input : line.output)) {
+            return false;
+        }
+        blanks();
+        if (!take(keys < 3 ? "," : "}")) return false;
+    }
+    blanks();
+    line.timestamp_ms = static_cast<double>(timestamp);
+    return p == limit && line.input >= 1 && line.input <= kMaxTokens && line.output <= kMaxTokens &&
+           line.timestamp_ms <= kMaxSeconds * 1e3;
+}
 
 class MooncakeReader : public FormatReader {
   public:
@@ -83,15 +139,36 @@ class MooncakeReader : public FormatReader {
 
   private:
     void read_line(LineSource& source, Trace& trace) {
-        json_.open_object(source.line(), source.capacity(), source.here());
-        double timestamp_ms = 0;
-        uint64_t input = 0, output = 0;
-        std::string_view text;
-        unsigned seen = 0;
+        MooncakeLine line;
         uint32_t row = trace.requests();
         session_.clear();
         category_.clear();
-        int64_t turn = Column<int64_t>::missing();
+        turn_ = Column<int64_t>::missing();
+        json_.set_text(source.line(), source.here());
+        if (!scan_plain(source.line(), line, ids_)) read_any(source, line);
+        check_count(line.input, line.ids_text);
+        try {
+            interner_->add(ids_.data(), ids_.size());
+        } catch (const PrefixViolation& v) {
+            json_.fail_at(line.ids_text, "hash_ids[" + std::to_string(v.position) + "]: " + v.message +
+                                             " (ids that name content need --format mooncake:ids=content)");
+        }
+        trace.prompt_tokens.push_back(static_cast<uint32_t>(line.input));
+        trace.output_tokens.push_back(static_cast<uint32_t>(line.output));
+        trace.arrival_s.push_back(line.timestamp_ms / 1e3);
+        trace.source_row.push_back(row);
+        if (!session_.empty()) trace.session.set(row, session_);
+        if (!category_.empty()) trace.category.set(row, category_);
+        if (turn_ != Column<int64_t>::missing()) trace.turn.set(row, turn_);
+        if (content_) raw_.insert(raw_.end(), ids_.data(), ids_.data() + ids_.size());
+        if (content_) raw_count_.push_back(ids_.size());
+    }
+
+    // Any JSON object that says what a request needs.
+    void read_any(LineSource& source, MooncakeLine& line) {
+        json_.open_object(source.line(), source.capacity(), source.here());
+        std::string_view text;
+        unsigned seen = 0;
         std::string_view key;
         auto once = [&](unsigned bit) {
             if (seen & bit) json_.fail("the key is given twice");
@@ -100,13 +177,13 @@ class MooncakeReader : public FormatReader {
         while (json_.next_field(key)) {
             if (key == "timestamp") {
                 once(1);
-                timestamp_ms = json_.number(0, kMaxSeconds * 1e3);
+                line.timestamp_ms = json_.number(0, kMaxSeconds * 1e3);
             } else if (key == "input_length") {
                 once(2);
-                input = json_.whole(1, kMaxTokens);
+                line.input = json_.whole(1, kMaxTokens);
             } else if (key == "output_length") {
                 once(4);
-                output = json_.whole(0, kMaxTokens);
+                line.output = json_.whole(0, kMaxTokens);
             } else if (key == "hash_ids") {
                 once(8);
                 text = json_.array_text();
@@ -116,7 +193,7 @@ class MooncakeReader : public FormatReader {
             } else if (key == "category") {
                 category_ = std::string(json_.string());
             } else if (key == "turn") {
-                turn = static_cast<int64_t>(json_.whole(0, kMaxTokens));
+                turn_ = static_cast<int64_t>(json_.whole(0, kMaxTokens));
             } else {
                 json_.skip();
             }
@@ -126,25 +203,10 @@ class MooncakeReader : public FormatReader {
         for (unsigned i = 0; i < 4; ++i)
             if (!(seen & (1u << i))) json_.fail_line(std::string("expected the key ") + kKeys[i]);
         ids_.resize(0);
+        line.ids_text = text.data();
         const char* end = nullptr;
         const char* wrong = parse_whole_array(text.data() + 1, text.data() + text.size(), ids_, &end);
         if (wrong) json_.fail_at(wrong, "hash_ids: expected whole numbers between commas");
-        check_count(input, text.data());
-        try {
-            interner_->add(ids_.data(), ids_.size());
-        } catch (const PrefixViolation& v) {
-            json_.fail_at(text.data(), "hash_ids[" + std::to_string(v.position) + "]: " + v.message +
-                                           " (ids that name content need --format mooncake:ids=content)");
-        }
-        trace.prompt_tokens.push_back(static_cast<uint32_t>(input));
-        trace.output_tokens.push_back(static_cast<uint32_t>(output));
-        trace.arrival_s.push_back(timestamp_ms / 1e3);
-        trace.source_row.push_back(row);
-        if (!session_.empty()) trace.session.set(row, session_);
-        if (!category_.empty()) trace.category.set(row, category_);
-        if (turn != Column<int64_t>::missing()) trace.turn.set(row, turn);
-        if (content_) raw_.insert(raw_.end(), ids_.data(), ids_.data() + ids_.size());
-        if (content_) raw_count_.push_back(ids_.size());
     }
 
     void check_count(uint64_t input, const char* place) {
@@ -191,6 +253,7 @@ class MooncakeReader : public FormatReader {
     std::optional<PathInterner> interner_;
     NumberBuffer ids_;
     std::string session_, category_;
+    int64_t turn_ = 0;
     std::vector<uint64_t> raw_;
     std::vector<size_t> raw_count_;
 };

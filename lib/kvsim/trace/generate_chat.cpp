@@ -1,10 +1,11 @@
-// Multi-turn chat. Sessions arrive one after another; each belongs to one of a few applications with a system prompt
-// of its own, shared by all its sessions. A turn's prompt is everything said so far, output included, and a new
-// user message; after the answer (token_ms per token) and some thinking the next turn follows.
+// Multi-turn chat. Sessions arrive one after another; each belongs to one of a few applications with a system
+// prompt of its own, shared by all its sessions. A turn's prompt is everything said so far, output included,
+// and a new user message; after the answer (token_ms per token) and some thinking the next turn follows.
 //
-// Blocks: those filled by the system prompt alone are named per application, all others per session. A partly filled
-// last block has a name of its own each turn, as in the published traces, because more text will follow in it. With
-// named_output=on the blocks that an answer completes are named too, so the next turn hits them.
+// Blocks: those filled by the system prompt alone are named per application, all others per session. A partly
+// filled last block has a name of its own each turn, as in the published traces, because more text will
+// follow in it. With named_output=on the blocks that an answer completes are named too, so the next turn hits
+// them.
 #include <kvsim/core/error.h>
 #include <kvsim/core/random.h>
 #include <kvsim/trace/format.h>
@@ -17,7 +18,8 @@ namespace kvsim {
 namespace {
 
 struct Parameters {
-    uint64_t sessions, turns, systems, system_tokens, user_tokens, output_tokens, context_tokens, token_ms, block_size;
+    uint64_t sessions, turns, systems, system_tokens, user_tokens, output_tokens, context_tokens, token_ms,
+        block_size;
     uint64_t think_ms, gap_ms;
     bool named_output;
 };
@@ -60,7 +62,8 @@ std::vector<Turn> make_turns(const Parameters& p, uint64_t seed) {
             uint64_t output = std::max<uint64_t>(1, random.skewed(p.output_tokens));
             uint64_t pause = random.skewed(p.think_ms);
             if (prompt + output > p.context_tokens) break;
-            all.push_back({now, session, turn, system, static_cast<uint32_t>(prompt), static_cast<uint32_t>(output)});
+            all.push_back(
+                {now, session, turn, system, static_cast<uint32_t>(prompt), static_cast<uint32_t>(output)});
             said = prompt + output;
             now += output * p.token_ms + pause;
         }
@@ -102,7 +105,8 @@ void add_chains(Trace& trace, PathInterner& interner, const Parameters& p, const
         trace.stored_rows.push_back(kNone);
         return;
     }
-    trace.stored_rows.push_back(interner.add_after(row, static_cast<uint32_t>(full), names.data(), names.size()));
+    trace.stored_rows.push_back(
+        interner.add_after(row, static_cast<uint32_t>(full), names.data(), names.size()));
     trace.row_tokens.push_back({static_cast<uint32_t>(all * p.block_size), true});
 }
 
@@ -126,7 +130,8 @@ Trace generate_chat(Spec& spec, uint64_t seed) {
         trace.turn.set(r, t.turn);
         trace.category.set(r, "app" + std::to_string(t.system));
     }
-    if (std::all_of(trace.stored_rows.begin(), trace.stored_rows.end(), [](uint32_t row) { return row == kNone; })) {
+    if (std::all_of(trace.stored_rows.begin(), trace.stored_rows.end(),
+                    [](uint32_t row) { return row == kNone; })) {
         trace.lookup_rows.clear();
         trace.stored_rows.clear();
         trace.row_tokens.clear();

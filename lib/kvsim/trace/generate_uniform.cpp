@@ -1,7 +1,8 @@
-// Independent prompts from a fixed forest: every block has `fanout` possible successors, a prompt is a random walk
-// from the root of min_blocks to max_blocks full blocks. With depth d, any two prompts share it with probability
-// fanout^-d, so sharing ends at about log(requests) / log(fanout) blocks, and every block is as likely as its siblings:
-// no strategy can know better than recency does. A baseline, and a worst case for clever ones.
+// Independent prompts from a fixed forest: every block has `fanout` possible successors, a prompt is a random
+// walk from the root of min_blocks to max_blocks full blocks. With depth d, any two prompts share it with
+// probability fanout^-d, so sharing ends at about log(requests) / log(fanout) blocks, and every block is as
+// likely as its siblings: no strategy can know better than recency does. A baseline, and a worst case for
+// clever ones.
 #include <kvsim/core/error.h>
 #include <kvsim/core/random.h>
 #include <kvsim/trace/format.h>
@@ -20,7 +21,8 @@ static Trace generate_uniform(Spec& spec, uint64_t seed) {
     spec.finish();
     if (min_blocks > max_blocks) throw_input("uniform: expected min_blocks not above max_blocks");
     if (max_blocks * block_size > kMaxTokens)
-        throw_input("uniform: expected max_blocks x block_size of at most " + std::to_string(kMaxTokens) + " tokens");
+        throw_input("uniform: expected max_blocks x block_size of at most " + std::to_string(kMaxTokens) +
+                    " tokens");
 
     Trace trace;
     trace.block_size = static_cast<uint32_t>(block_size);
@@ -33,7 +35,8 @@ static Trace generate_uniform(Spec& spec, uint64_t seed) {
         for (uint64_t& child : path) child = random.below(fanout);
         interner.add(path.data(), path.size());
         trace.prompt_tokens.push_back(static_cast<uint32_t>(path.size() * block_size));
-        trace.output_tokens.push_back(static_cast<uint32_t>(output == 0 ? 0 : random.between(1, 2 * output - 1)));
+        trace.output_tokens.push_back(
+            static_cast<uint32_t>(output == 0 ? 0 : random.between(1, 2 * output - 1)));
         trace.arrival_s.push_back(static_cast<double>(now_ms) / 1e3);
         trace.source_row.push_back(r);
         now_ms += random.between(0, 2 * gap_ms);

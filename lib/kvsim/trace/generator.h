@@ -1,5 +1,5 @@
-// Synthetic traces: one file and one registry row per kind. Whole numbers only (core/random.h), so a spec and a seed
-// give the same trace on every machine; arrivals are whole milliseconds.
+// Synthetic traces: one file and one registry row per kind. Whole numbers only (core/random.h), so a spec and
+// a seed give the same trace on every machine; arrivals are whole milliseconds.
 #pragma once
 
 #include <kvsim/core/registry.h>
@@ -31,7 +31,8 @@ Registry<GeneratorRow>& trace_generators();
 GeneratorRow chat_generator();
 GeneratorRow uniform_generator();
 
-/// "chat:sessions=200,turns=6". Throws Error(input) for an unknown kind, an unknown parameter or a value out of range.
+/// "chat:sessions=200,turns=6". Throws Error(input) for an unknown kind, an unknown parameter or a value out
+/// of range.
 Trace generate_trace(std::string_view spec, uint64_t seed);
 
 }  // namespace kvsim

@@ -84,11 +84,15 @@ static void check(JsonReader& reader, od::document& document, simdjson::error_co
     reader.fail_at(place, explain(error));
 }
 
-void JsonReader::open_object(std::string_view text, size_t capacity, const Location& where) {
+void JsonReader::set_text(std::string_view text, const Location& where) {
     s_->text = text;
     s_->where = where;
     s_->key = {};
     s_->depth = 0;
+}
+
+void JsonReader::open_object(std::string_view text, size_t capacity, const Location& where) {
+    set_text(text, where);
     if (text.size() > 0xFFFFFF00u) fail_line(explain(simdjson::CAPACITY));
     simdjson::error_code error =
         s_->parser.iterate(text.data(), text.size(), std::max(capacity, text.size() + simdjson::SIMDJSON_PADDING))
@@ -272,11 +276,60 @@ void JsonReader::skip() {
 
 // ---- arrays of whole numbers ---------------------------------------------------------------------------------
 
-// Up to eight digits at once: bytes that are digits become their values, the first other byte ends the number, and
-// three multiply-and-shift steps add neighbours up (the usual SWAR method; D. Lemire, "Parsing series of integers").
+namespace {
+
+constexpr uint64_t kZeros = 0x3030303030303030ull;
+constexpr uint64_t kTops = 0x8080808080808080ull;
+
+uint64_t load8(const char* p) {
+    uint64_t word;
+    std::memcpy(&word, p, 8);
+    return word;
+}
+
+/// Top bit of each byte that is not a digit: a byte above 9 has it set after adding 0x76, or had it before.
+uint64_t not_digits(uint64_t word) {
+    uint64_t digits = word ^ kZeros;
+    return (((digits & ~kTops) + 0x7676767676767676ull) | digits) & kTops;
+}
+
+/// Value of the first `count` (1 to 8) digits of a word: neighbours are added up in three multiply-and-shift steps,
+/// the usual SWAR method.
+uint32_t value_of(uint64_t word, int count) {
+    uint64_t digits = (word ^ kZeros) << (64 - 8 * count);
+    digits = digits * 10 + (digits >> 8);
+    return static_cast<uint32_t>((((digits & 0x000000FF000000FFull) * 0x000F424000000064ull) +
+                                  (((digits >> 16) & 0x000000FF000000FFull) * 0x0000271000000001ull)) >>
+                                 32);
+}
+
+/// A number of nine digits or more; moves `p` behind it. False above 2^64 - 1.
+bool parse_long(const char*& p, uint64_t& value) {
+    value = value_of(load8(p), 8);
+    p += 8;
+    uint64_t other = not_digits(load8(p));
+    if (other == 0) {
+        value = value * 100000000 + value_of(load8(p), 8);
+        p += 8;
+        other = not_digits(load8(p));
+        if (other == 0) return false;
+    }
+    static constexpr uint64_t kPowers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    int count = __builtin_ctzll(other) >> 3;
+    if (count == 0) return true;
+    uint64_t tail = value_of(load8(p), count);
+    p += count;
+    return !__builtin_mul_overflow(value, kPowers[count], &value) && !__builtin_add_overflow(value, tail, &value);
+}
+
+bool blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+}  // namespace
+
+// Up to eight digits at once. Ids of a chain mostly follow each other, so before a number is computed its text is
+// compared with the text of the last one plus one.
 const char* parse_whole_array(const char* text, const char* limit, NumberBuffer& out, const char** end) {
     const char* p = text;
-    auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
     size_t n = out.size();
     out.room(n + static_cast<size_t>(limit - p) / 2 + 1);
     uint64_t* to = out.data();
@@ -289,35 +342,36 @@ const char* parse_whole_array(const char* text, const char* limit, NumberBuffer&
         *end = p + 1;
         return done(nullptr);
     }
+    uint64_t next_text = 0;  // text of the last number plus one, in the low bytes
+    uint64_t next_mask = 0;  // those bytes; 0 = no prediction
+    int next_count = 0;
     for (;;) {
-        uint64_t word;
-        std::memcpy(&word, p, 8);
-        uint64_t digits = word ^ 0x3030303030303030ull;
-        // A byte above 9 has its top bit set after adding 0x76, or had it before.
-        uint64_t other = (((digits & 0x7F7F7F7F7F7F7F7Full) + 0x7676767676767676ull) | digits) & 0x8080808080808080ull;
+        uint64_t word = load8(p);
         uint64_t value;
-        if (other != 0) {
-            int count = __builtin_ctzll(other) >> 3;
-            if (count == 0 || (count > 1 && *p == '0')) return done(p);
-            digits <<= 64 - 8 * count;
-            digits = digits * 10 + (digits >> 8);
-            value = (((digits & 0x000000FF000000FFull) * 0x000F424000000064ull) +
-                     (((digits >> 16) & 0x000000FF000000FFull) * 0x0000271000000001ull)) >>
-                    32;
-            value = static_cast<uint32_t>(value);
-            p += count;
+        if (next_mask != 0 && ((word ^ next_text) & next_mask) == 0 &&
+            static_cast<unsigned char>(p[next_count] - '0') > 9) {
+            value = to[n - 1] + 1;
+            p += next_count;
         } else {
-            if (*p == '0') return done(p);
-            const char* start = p;
-            value = 0;
-            for (; *p >= '0' && *p <= '9'; ++p) {
-                uint64_t next = 0;
-                if (__builtin_mul_overflow(value, 10u, &next) ||
-                    __builtin_add_overflow(next, static_cast<uint64_t>(*p - '0'), &value))
-                    return done(start);
+            uint64_t other = not_digits(word);
+            next_count = other == 0 ? 8 : __builtin_ctzll(other) >> 3;
+            if (next_count == 0 || (*p == '0' && next_count > 1)) return done(p);
+            next_text = word;
+            if (next_count < 8) {
+                value = value_of(word, next_count);
+                p += next_count;
+                next_mask = ~(~uint64_t{0} << (8 * next_count));
+            } else {
+                const char* start = p;
+                if (!parse_long(p, value)) return done(start);
+                next_mask = 0;
             }
         }
         to[n++] = value;
+        if (next_mask != 0) {
+            next_text += uint64_t{1} << (8 * (next_count - 1));
+            if ((next_text >> (8 * (next_count - 1)) & 0xFF) > '9') next_mask = 0;  // the carry is computed
+        }
         if (*p == ',' && p[1] == ' ') {
             p += 2;
         } else {

@@ -44,6 +44,8 @@ class JsonReader {
     JsonReader(const JsonReader&) = delete;
     JsonReader& operator=(const JsonReader&) = delete;
 
+    /// The text that fail_at() and location() speak of, for a caller that reads it by itself.
+    void set_text(std::string_view text, const Location& where);
     /// Begins with an object. `text` must have LineSource::kPadding readable bytes behind it; `capacity` says how many
     /// bytes can be read from its start. `where` is the location of its first character (column is ignored).
     void open_object(std::string_view text, size_t capacity, const Location& where);

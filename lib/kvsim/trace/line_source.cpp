@@ -274,11 +274,12 @@ bool LineSource::next() {
 
 std::string_view LineSource::whole() {
     size_t offset = static_cast<size_t>(line_.data() - buffer_.data());
-    begin_ = offset;  // keep the current line
+    begin_ = offset;
     while (fill()) {
     }
     line_ = {buffer_.data() + begin_, end_ - begin_};
     begin_ = end_;
+    terminated_ = true;
     return line_;
 }
 

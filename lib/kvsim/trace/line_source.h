@@ -35,7 +35,7 @@ class LineSource {
     size_t capacity() const { return static_cast<size_t>(buffer_.data() + buffer_.size() - line_.data()); }
     /// Puts the current line back: the next next() returns it again.
     void unread() { unread_ = true; }
-    /// Everything from the current line to the end of the input, as one text. Consumes the input.
+    /// Makes everything from the current line to the end of the input one line, which is returned.
     std::string_view whole();
 
     const std::string& name() const { return name_; }

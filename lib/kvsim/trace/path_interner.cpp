@@ -25,17 +25,33 @@ void PathInterner::begin_scope() {
     if (branches_.empty()) branches_.assign(64, 0);
 }
 
-uint32_t PathInterner::match(BlockId begin, uint32_t room, const uint64_t* ids, size_t count) const {
-    uint32_t limit = static_cast<uint32_t>(std::min<size_t>(room, count));
+// Eight at a time: the compiler turns the inner loops into vector comparisons.
+static uint32_t common_successors(uint64_t first, const uint64_t* ids, uint32_t limit) {
     uint32_t n = 0;
-    if (sequential_) {
-        uint64_t expected = raw(begin);
-        while (n < limit && ids[n] == expected + n) ++n;
-    } else {
-        const uint64_t* known = raw_.data() + (begin - first_block_);
-        while (n < limit && ids[n] == known[n]) ++n;
+    for (; n + 8 <= limit; n += 8) {
+        uint64_t differ = 0;
+        for (uint32_t i = 0; i < 8; ++i) differ |= ids[n + i] ^ (first + n + i);
+        if (differ != 0) break;
     }
+    while (n < limit && ids[n] == first + n) ++n;
     return n;
+}
+
+static uint32_t common_ids(const uint64_t* known, const uint64_t* ids, uint32_t limit) {
+    uint32_t n = 0;
+    for (; n + 8 <= limit; n += 8) {
+        uint64_t differ = 0;
+        for (uint32_t i = 0; i < 8; ++i) differ |= ids[n + i] ^ known[n + i];
+        if (differ != 0) break;
+    }
+    while (n < limit && ids[n] == known[n]) ++n;
+    return n;
+}
+
+uint32_t PathInterner::match(BlockId begin, uint32_t room, const uint64_t* ids, size_t count) const {
+    auto limit = static_cast<uint32_t>(std::min<size_t>(room, count));
+    return sequential_ ? common_successors(raw(begin), ids, limit)
+                       : common_ids(raw_.data() + (begin - first_block_), ids, limit);
 }
 
 uint32_t PathInterner::find_branch(BlockId parent, uint64_t id) const {
@@ -70,7 +86,7 @@ void PathInterner::add_branch(BlockId parent, uint64_t id, uint32_t row) {
 
 void PathInterner::grow_names(size_t needed) {
     size_t size = std::max<size_t>(1024, named_.size());
-    while (size < 2 * needed) size *= 2;
+    while (size < 2 * needed) size *= 4;
     if (size == named_.size()) return;
     named_.assign(size, 0);
     size_t mask = size - 1;
@@ -81,17 +97,16 @@ void PathInterner::grow_names(size_t needed) {
     }
 }
 
-void PathInterner::name_block(uint64_t id, uint32_t local, uint32_t position) {
+// False if the id is known.
+inline bool PathInterner::name_block(uint64_t id, uint32_t local) {
     size_t mask = named_.size() - 1;
     size_t at = mix(id) & mask;
     while (named_[at] != 0) {
-        if (raw_[named_[at] - 1] == id)
-            throw PrefixViolation{position, "block " + std::to_string(id) +
-                                                " stood behind another block before; an id must name a block "
-                                                "together with everything before it"};
+        if (raw_[named_[at] - 1] == id) return false;
         at = (at + 1) & mask;
     }
     named_[at] = local + 1;
+    return true;
 }
 
 void PathInterner::leave_sequential() {
@@ -102,7 +117,7 @@ void PathInterner::leave_sequential() {
     named_count_ = 0;
     grow_names(count + 1);
     named_count_ = count;
-    for (size_t i = 0; i < count; ++i) name_block(raw_[i], static_cast<uint32_t>(i), 0);
+    for (size_t i = 0; i < count; ++i) name_block(raw_[i], static_cast<uint32_t>(i));
 }
 
 // Takes ids that are new at this place into the scope, or throws if one of them is known from another place.
@@ -115,9 +130,8 @@ void PathInterner::note_new(const uint64_t* ids, size_t count, uint32_t position
     if (sequential_) {
         if (known == 0) first_raw_ = ids[0];
         uint64_t expected = first_raw_ + known;
-        size_t n = 0;
-        while (n < count && ids[n] == expected + n && ids[n] >= first_raw_) ++n;
-        if (n == count) return;
+        bool wraps = expected + count < first_raw_ + known;
+        if (!wraps && common_successors(expected, ids, static_cast<uint32_t>(count)) == count) return;
         leave_sequential();
     }
     grow_names(known + count);
@@ -126,16 +140,16 @@ void PathInterner::note_new(const uint64_t* ids, size_t count, uint32_t position
     size_t mask = named_.size() - 1;
     for (size_t i = 0; i < count; ++i) {
         if (i + kAhead < count) __builtin_prefetch(&named_[mix(ids[i + kAhead]) & mask]);
-        try {
-            name_block(ids[i], static_cast<uint32_t>(known + i), position + static_cast<uint32_t>(i));
-        } catch (const PrefixViolation&) {
-            // Forget the ids of this chain again: rebuild the table from what was there before.
-            raw_.resize(known);
-            named_count_ = known;
-            std::vector<uint32_t>().swap(named_);
-            grow_names(known + 1);
-            throw;
-        }
+        if (name_block(ids[i], static_cast<uint32_t>(known + i))) continue;
+        // Forget the ids of this chain again: rebuild the table from what was there before.
+        raw_.resize(known);
+        named_count_ = known;
+        HugeVector<uint32_t>().swap(named_);
+        grow_names(known + 1);
+        throw PrefixViolation{position + static_cast<uint32_t>(i),
+                              "block " + std::to_string(ids[i]) +
+                                  " stood behind another block before; an id must name a block together with "
+                                  "everything before it"};
     }
     named_count_ = known + count;
 }

@@ -10,6 +10,7 @@
 // stand anywhere and a block is the path of ids that leads to it.
 #pragma once
 
+#include <kvsim/core/huge_vector.h>
 #include <kvsim/trace/prefix_index.h>
 
 #include <cstdint>
@@ -48,7 +49,7 @@ class PathInterner {
     uint32_t match(BlockId begin, uint32_t room, const uint64_t* ids, size_t count) const;
     void note_new(const uint64_t* ids, size_t count, uint32_t position);
     void leave_sequential();
-    void name_block(uint64_t id, uint32_t local, uint32_t position);
+    bool name_block(uint64_t id, uint32_t local);
     void grow_names(size_t needed);
     uint32_t find_branch(BlockId parent, uint64_t id) const;
     void add_branch(BlockId parent, uint64_t id, uint32_t row);
@@ -59,11 +60,11 @@ class PathInterner {
     BlockId first_block_ = 0;  ///< first block of the scope
     uint32_t first_row_ = 0;   ///< first row of the scope
     uint64_t first_raw_ = 0;   ///< raw id of first_block_ while sequential
-    std::vector<uint64_t> raw_;          ///< raw id per block of the scope, unless sequential
+    HugeVector<uint64_t> raw_;          ///< raw id per block of the scope, unless sequential
     std::vector<BlockId> branch_parent_;  ///< per row of the scope: the block its run hangs below
     std::vector<uint32_t> branches_;     ///< open addressing: row of the scope + 1
     size_t branch_count_ = 0;
-    std::vector<uint32_t> named_;  ///< open addressing over raw_: block of the scope + 1
+    HugeVector<uint32_t> named_;  ///< open addressing over raw_: block of the scope + 1
     size_t named_count_ = 0;
 };
 

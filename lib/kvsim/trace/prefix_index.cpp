@@ -11,8 +11,7 @@ uint32_t PrefixIndex::append(uint32_t owner, uint32_t shared, uint32_t length) {
     if (unique_ + (length - shared) > kMaxBlocks)
         throw_input("the trace has more than " + std::to_string(kMaxBlocks) +
                     " distinct blocks; use a larger --block-size");
-    records_.push_back({shared == 0 ? kNone : owner, shared, length, 0});
-    first_new_.push_back(static_cast<BlockId>(unique_));
+    records_.push_back({shared == 0 ? kNone : owner, shared, length, static_cast<BlockId>(unique_)});
     unique_ += length - shared;
     return rows() - 1;
 }
@@ -23,7 +22,7 @@ void PrefixIndex::segments(uint32_t row, uint32_t length, std::vector<Segment>& 
     while (limit > 0) {
         uint32_t shared = records_[row].shared;
         if (limit > shared) {
-            out.push_back({first_new_[row], limit - shared});
+            out.push_back({records_[row].first_new, limit - shared});
             limit = shared;
         }
         row = records_[row].owner;
@@ -38,7 +37,26 @@ uint32_t PrefixIndex::introducer(uint32_t row, uint32_t position) const {
 
 BlockId PrefixIndex::block_at(uint32_t row, uint32_t position) const {
     row = introducer(row, position);
-    return first_new_[row] + (position - records_[row].shared);
+    return records_[row].first_new + (position - records_[row].shared);
+}
+
+uint32_t PrefixIndex::common_prefix(uint32_t a, uint32_t b) const {
+    std::vector<Segment> x, y;
+    segments(a, records_[a].length, x);
+    segments(b, records_[b].length, y);
+    uint32_t common = 0;
+    size_t i = 0, j = 0;
+    while (i < x.size() && j < y.size() && x[i].begin == y[j].begin) {
+        uint32_t n = std::min(x[i].count, y[j].count);
+        common += n;
+        for (auto [list, at] : {std::pair{&x, &i}, std::pair{&y, &j}}) {
+            Segment& s = (*list)[*at];
+            s.begin += n;
+            s.count -= n;
+            if (s.count == 0) ++*at;
+        }
+    }
+    return common;
 }
 
 std::vector<BlockId> PrefixIndex::parents() const {
@@ -46,7 +64,7 @@ std::vector<BlockId> PrefixIndex::parents() const {
     for (uint32_t row = 0; row < rows(); ++row) {
         const ChainRecord& r = records_[row];
         if (r.length == r.shared) continue;
-        BlockId begin = first_new_[row];
+        BlockId begin = records_[row].first_new;
         parent[begin] = r.shared == 0 ? kNone : block_at(r.owner, r.shared - 1);
         for (uint32_t i = 1; i < r.length - r.shared; ++i) parent[begin + i] = begin + i - 1;
     }

@@ -24,7 +24,7 @@ struct ChainRecord {
     uint32_t owner;   ///< the row that introduced block shared - 1; kNone if shared == 0
     uint32_t shared;  ///< leading blocks that an earlier row holds
     uint32_t length;  ///< named blocks
-    uint32_t decode;  ///< further blocks without a name (output, unnamed prompt tail) when decode is on
+    BlockId first_new;  ///< id of block `shared`; the next free id if there is none
 };
 static_assert(sizeof(ChainRecord) == 16);
 
@@ -40,21 +40,19 @@ class PrefixIndex {
     uint64_t unique_blocks() const { return unique_; }
     const ChainRecord& operator[](uint32_t row) const { return records_[row]; }
     /// Id of the row's first new block; also valid (as the next free id) when the row has none.
-    BlockId first_new(uint32_t row) const { return first_new_[row]; }
+    BlockId first_new(uint32_t row) const { return records_[row].first_new; }
     std::span<const ChainRecord> records() const { return records_; }
 
-    void reserve(size_t rows) {
-        records_.reserve(rows);
-        first_new_.reserve(rows);
-    }
+    void reserve(size_t rows) { records_.reserve(rows); }
     /// Throws Error(input) beyond kMaxBlocks distinct blocks.
     uint32_t append(uint32_t owner, uint32_t shared, uint32_t length);
-    void set_decode(uint32_t row, uint32_t blocks) { records_[row].decode = blocks; }
 
     /// The ids of the row's first `length` blocks, first to last. O(runs); `out` is replaced.
     void segments(uint32_t row, uint32_t length, std::vector<Segment>& out) const;
     /// Row and position are known to hold a block: its id. O(runs between).
     BlockId block_at(uint32_t row, uint32_t position) const;
+    /// Leading blocks that two rows have in common. O(runs).
+    uint32_t common_prefix(uint32_t a, uint32_t b) const;
     /// Parent of every block (kNone for first blocks). O(unique).
     std::vector<BlockId> parents() const;
     /// Row that introduced the block at `position` of `row`'s chain. O(runs between).
@@ -65,7 +63,6 @@ class PrefixIndex {
 
   private:
     std::vector<ChainRecord> records_;
-    std::vector<BlockId> first_new_;
     uint64_t unique_ = 0;
 };
 

@@ -1,12 +1,13 @@
-// How the numbers come about. `shared` of a row in the prefix index is the hit length with nothing evicted, so the
-// ceiling is a sum over rows. A block is used once if no later row shares it: every row notes its shared length at the
-// row that introduced the deepest shared block; rows further up were told when that row came.
+// How the numbers come about. `shared` of a row in the prefix index is the hit length with nothing evicted,
+// so the ceiling is a sum over rows. A block is used once if no later row shares it: every row notes its
+// shared length at the row that introduced the deepest shared block; rows further up were told when that row
+// came.
 //
-// Reuse intervals: every row takes its leading `shared` blocks over from the rows that used them last. What a row has
-// left is one interval (cut, length] of its chain, `taker` is the row that took (.., cut]. So the blocks of a new row
-// fall into few groups with the same last use, found by walking from its deepest shared block upward: the holder at
-// position p has (cut, p], the next position is its cut, the next holder is who took that (as layout/prefix_runs
-// does for LRU). One weighted value per group is kept, not one per block.
+// Reuse intervals: every row takes its leading `shared` blocks over from the rows that used them last. What a
+// row has left is one interval (cut, length] of its chain, `taker` is the row that took (.., cut]. So the
+// blocks of a new row fall into few groups with the same last use, found by walking from its deepest shared
+// block upward: the holder at position p has (cut, p], the next position is its cut, the next holder is who
+// took that (as layout/prefix_runs does for LRU). One weighted value per group is kept, not one per block.
 #include <kvsim/core/error.h>
 #include <kvsim/trace/stats.h>
 
@@ -33,13 +34,13 @@ class KeptBlocks {
     uint32_t hits(uint32_t r) {
         const ChainRecord& record = trace_.chains[trace_.lookup_row(r)];
         if (!trace_.has_named_output()) return record.shared;
-        // Named output may replace the block that holds the prompt's tail, so what a request looks up is not always
-        // what it leaves. What is kept is closed under "the block before it".
+        // Named output may replace the block that holds the prompt's tail, so what a request looks up is not
+        // always what it leaves. What is kept is closed under "the block before it".
         uint32_t hits = 0;
         trace_.chains.segments(trace_.lookup_row(r), record.shared, segments_);
         for (const Segment& s : segments_)
             for (uint32_t i = 0; i < s.count && kept_[s.begin + i]; ++i) ++hits;
-        keep(trace_.stored_row(r));
+        keep(trace_.stored_row(r, true));
         return hits;
     }
 
@@ -63,15 +64,24 @@ class KeptBlocks {
 class ReuseWalk {
   public:
     explicit ReuseWalk(const PrefixIndex& chains)
-        : chains_(chains), held_(chains.rows()), arrival_(chains.rows()), reused_(chains.rows(), 0) {}
+        : chains_(chains),
+          held_(chains.rows()),
+          arrival_(chains.rows()),
+          reused_(chains.rows(), 0),
+          quiet_(chains.rows()) {}
 
-    /// Rows in order. `counted`: the row is a lookup; `own`: a row of the same request that came just before it.
+    /// Rows in order. `counted`: the row is a lookup; `own`: a row of the same request that came just before
+    /// it.
     void take(uint32_t row, double now, bool counted, uint32_t own, std::vector<Weighted>& intervals) {
         const ChainRecord& record = chains_[row];
         arrival_[row] = now;
         held_[row] = {0, kNone};
         if (record.shared == 0) return;
-        if (record.owner != own) reused_[record.owner] = std::max(reused_[record.owner], record.shared);
+        if (record.owner == own) {
+            quiet_[row] = true;
+        } else {
+            note_reuse(record.owner, record.shared);
+        }
         uint32_t position = record.shared;
         uint32_t holder = record.owner;
         while (position > 0) {
@@ -104,6 +114,13 @@ class ReuseWalk {
         uint32_t taker;  ///< a row that used (.., cut] later
     };
 
+    void note_reuse(uint32_t row, uint32_t position) {
+        reused_[row] = std::max(reused_[row], position);
+        if (!quiet_[row]) return;
+        quiet_[row] = false;
+        note_reuse(chains_[row].owner, chains_[row].shared);
+    }
+
     static void add(std::vector<Weighted>& to, double value, uint64_t weight) {
         if (!to.empty() && to.back().value == value) {
             to.back().weight += weight;
@@ -115,12 +132,14 @@ class ReuseWalk {
     const PrefixIndex& chains_;
     std::vector<Held> held_;
     std::vector<double> arrival_;
-    std::vector<uint32_t> reused_;  ///< deepest position that a later row shares
+    std::vector<uint32_t> reused_;  ///< deepest position that a later request shares
+    std::vector<bool> quiet_;       ///< shares only with its own request so far, and has not told that row
 };
 
 Spread<double> spread_of(std::vector<Weighted>& values) {
     Spread<double> s;
-    std::sort(values.begin(), values.end(), [](const Weighted& a, const Weighted& b) { return a.value < b.value; });
+    std::sort(values.begin(), values.end(),
+              [](const Weighted& a, const Weighted& b) { return a.value < b.value; });
     double sum = 0;
     for (const Weighted& v : values) {
         s.count += v.weight;
@@ -145,7 +164,9 @@ Spread<uint32_t> spread_of(std::vector<uint32_t> values) {
     s.count = values.size();
     if (values.empty()) return s;
     std::sort(values.begin(), values.end());
-    auto at = [&](size_t percent) { return values[std::min(values.size() - 1, values.size() * percent / 100)]; };
+    auto at = [&](size_t percent) {
+        return values[std::min(values.size() - 1, values.size() * percent / 100)];
+    };
     s.p10 = at(10);
     s.p50 = at(50);
     s.p90 = at(90);
@@ -270,8 +291,10 @@ TraceStats trace_stats(const Trace& trace) {
         s.duration_s = *last - *first;
     }
     for (const Event& e : trace.events)
-        ++(e.kind == EventKind::prompt ? s.prompts : e.kind == EventKind::fork ? s.forks
-           : e.kind == EventKind::decode ? s.decodes : s.frees);
+        ++(e.kind == EventKind::prompt   ? s.prompts
+           : e.kind == EventKind::fork   ? s.forks
+           : e.kind == EventKind::decode ? s.decodes
+                                         : s.frees);
     s.score_rows = trace.scores.size();
     return s;
 }

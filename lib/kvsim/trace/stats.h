@@ -1,7 +1,7 @@
 // What a trace holds, and what it could hit at best: `kvsim trace info`.
 //
-// Everything is computed on the prefix index, in O(rows + runs visited): a request's chain is a few runs of blocks, and
-// blocks of a run that were last used by the same request have the same reuse interval.
+// Everything is computed on the prefix index, in O(rows + runs visited): a request's chain is a few runs of
+// blocks, and blocks of a run that were last used by the same request have the same reuse interval.
 #pragma once
 
 #include <kvsim/trace/trace.h>
@@ -30,26 +30,26 @@ struct DepthSharing {
 struct TraceStats {
     std::string name, format, sha256;
     uint32_t block_size = 0;
-    bool content = false;      ///< ids name content chunks, not prefixes
-    bool token_ids = false;    ///< the trace names tokens
+    bool content = false;       ///< ids name content chunks, not prefixes
+    bool token_ids = false;     ///< the trace names tokens
     bool named_output = false;  ///< some requests name the blocks of their output
     std::vector<std::string> notes;
 
     uint64_t requests = 0;
     uint64_t prompt_tokens = 0, output_tokens = 0;
-    uint64_t lookup_blocks = 0;   ///< entries of all chains
+    uint64_t lookup_blocks = 0;  ///< entries of all chains
     uint64_t unique_blocks = 0;
-    uint64_t used_once = 0;       ///< unique blocks that only one reference used
-    uint64_t longest_chain = 0;   ///< blocks looked up by one request
+    uint64_t used_once = 0;      ///< unique blocks that only one reference used
+    uint64_t longest_chain = 0;  ///< blocks looked up by one request
     uint64_t sessions = 0, categories = 0, salts = 0, loras = 0;  ///< distinct labels
-    uint64_t with_cached_tokens = 0;  ///< requests that carry what an engine reported
+    uint64_t with_cached_tokens = 0;     ///< requests that carry what an engine reported
     double first_s = 0, duration_s = 0;  ///< first arrival, and from it to the last one
 
     /// With nothing ever evicted, named output kept: the most any cache can reach.
     uint64_t lookup_tokens = 0;                       ///< tokens of the blocks looked up
     uint64_t ceiling_blocks = 0, ceiling_tokens = 0;  ///< leading hits
     uint64_t ceiling_requests = 0;                    ///< requests with a hit
-    uint64_t any_blocks = 0, any_tokens = 0;  ///< content: chunks seen before, wherever they stand
+    uint64_t any_blocks = 0, any_tokens = 0;          ///< content: chunks seen before, wherever they stand
 
     Spread<uint32_t> prompt_length, output_length;
     Spread<double> reuse_s;  ///< per re-reference of a block: seconds since its reference before

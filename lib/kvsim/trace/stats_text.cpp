@@ -17,21 +17,26 @@ using Json = nlohmann::ordered_json;
 using Definitions = std::vector<std::pair<std::string, std::string>>;
 
 double ratio(uint64_t part, uint64_t whole) { return static_cast<double>(part) / static_cast<double>(whole); }
-std::string share(uint64_t part, uint64_t whole) { return whole == 0 ? "-" : format_percent(ratio(part, whole)); }
+std::string share(uint64_t part, uint64_t whole) {
+    return whole == 0 ? "-" : format_percent(ratio(part, whole));
+}
 
 Definitions definitions(const TraceStats& s) {
     Definitions d;
     const char* unit = s.content ? "chunk" : "block";
-    d.emplace_back("lookup", "one entry of a request's chain, a partly filled last block included where it has a name");
+    d.emplace_back("lookup",
+                   "one entry of a request's chain, a partly filled last block included where it has a name");
     d.emplace_back("ceiling", "leading hits of each request when nothing is ever evicted" +
                                   std::string(s.named_output ? ", named output kept" : ""));
     if (s.content)
-        d.emplace_back("any_hit", "a chunk that an earlier chunk named, wherever it stood; ceiling counts paths from "
-                                  "the root");
+        d.emplace_back("any_hit",
+                       "a chunk that an earlier chunk named, wherever it stood; ceiling counts paths from "
+                       "the root");
     d.emplace_back("used_once", fmt::format("unique {}s that are referenced once in the whole trace", unit));
-    d.emplace_back("reuse_interval", fmt::format("per re-reference of a {}: arrival time since the reference before it",
-                                                 unit));
-    d.emplace_back("sharing_by_depth", "lookups at these positions of a prompt (from 1), and how many the ceiling hits");
+    d.emplace_back("reuse_interval",
+                   fmt::format("per re-reference of a {}: arrival time since the reference before it", unit));
+    d.emplace_back("sharing_by_depth",
+                   "lookups at these positions of a prompt (from 1), and how many the ceiling hits");
     d.emplace_back("percentile", "sorted[min(n - 1, floor(p * n))]");
     return d;
 }
@@ -64,8 +69,11 @@ Json trace_json(const TraceStats& s) {
     j["first_arrival_s"] = s.first_s;
     j["duration_s"] = s.duration_s;
     const std::pair<const char*, uint64_t> optional[] = {
-        {"sessions", s.sessions}, {"categories", s.categories}, {"salts", s.salts},
-        {"loras", s.loras},       {"requests_with_cached_tokens", s.with_cached_tokens}};
+        {"sessions", s.sessions},
+        {"categories", s.categories},
+        {"salts", s.salts},
+        {"loras", s.loras},
+        {"requests_with_cached_tokens", s.with_cached_tokens}};
     for (auto [key, value] : optional)
         if (value != 0) j[key] = value;
     if (s.prompts != 0)
@@ -107,7 +115,8 @@ class Columns {
             for (size_t i = 0; i < row.size(); ++i) {
                 bool last = i + 1 == row.size();
                 line += i == 0 ? fmt::format(" {:<{}}", row[i], widths[i])
-                        : last ? "  " + row[i] : fmt::format("  {:>{}}", row[i], widths[i]);
+                        : last ? "  " + row[i]
+                               : fmt::format("  {:>{}}", row[i], widths[i]);
             }
             line.erase(line.find_last_not_of(' ') + 1);
             out += line + "\n";
@@ -125,45 +134,55 @@ std::string seconds(double s) {
 }
 
 template <class T, class Text>
-std::vector<std::string> spread_row(const std::string& label, const Spread<T>& s, Text text, const std::string& remark) {
+std::vector<std::string> spread_row(const std::string& label, const Spread<T>& s, Text text,
+                                    const std::string& remark) {
     if (s.count == 0) return {label, "-", "-", "-", "-", "-", "-", remark};
-    return {label, text(s.p10), text(s.p50), text(s.p90), text(s.p99), text(s.max), text(static_cast<T>(s.mean)), remark};
+    return {
+        label, text(s.p10), text(s.p50), text(s.p90), text(s.p99), text(s.max), text(static_cast<T>(s.mean)),
+        remark};
 }
 
 std::string count_table(const TraceStats& s, const std::string& unit) {
     Columns c;
     c.add({"requests", format_count(s.requests),
            fmt::format("over {} s{}", seconds(s.duration_s),
-                       s.duration_s > 0 ? fmt::format(", {:.3g} a second",
-                                                      static_cast<double>(s.requests) / s.duration_s) : "")});
+                       s.duration_s > 0
+                           ? fmt::format(", {:.3g} a second", static_cast<double>(s.requests) / s.duration_s)
+                           : "")});
     c.add({"prompt tokens", format_count(s.prompt_tokens), ""});
-    c.add({"output tokens", format_count(s.output_tokens), s.named_output ? "some of it named, so it can be hit" : ""});
+    c.add({"output tokens", format_count(s.output_tokens),
+           s.named_output ? "some of it named, so it can be hit" : ""});
     c.add({unit + "s looked up", format_count(s.lookup_blocks),
            "longest request " + format_count(s.longest_chain)});
     c.add({"unique " + unit + "s", format_count(s.unique_blocks),
            share(s.used_once, s.unique_blocks) + " of them used once"});
-    const std::pair<const char*, uint64_t> optional[] = {{"sessions", s.sessions}, {"categories", s.categories},
-                                                         {"salts", s.salts},       {"adapters (lora)", s.loras}};
+    const std::pair<const char*, uint64_t> optional[] = {{"sessions", s.sessions},
+                                                         {"categories", s.categories},
+                                                         {"salts", s.salts},
+                                                         {"adapters (lora)", s.loras}};
     for (auto [label, n] : optional)
         if (n != 0) c.add({label, format_count(n), ""});
     if (s.prompts != 0)
         c.add({"events", format_count(s.prompts + s.decodes + s.forks + s.frees),
-               fmt::format("{} prompt, {} decode, {} fork, {} free", format_count(s.prompts), format_count(s.decodes),
-                           format_count(s.forks), format_count(s.frees))});
+               fmt::format("{} prompt, {} decode, {} fork, {} free", format_count(s.prompts),
+                           format_count(s.decodes), format_count(s.forks), format_count(s.frees))});
     if (s.score_rows != 0) c.add({"attention score rows", format_count(s.score_rows), ""});
     if (s.with_cached_tokens != 0)
-        c.add({"observed hits", format_count(s.with_cached_tokens), "requests with cached_tokens of a real engine"});
+        c.add({"observed hits", format_count(s.with_cached_tokens),
+               "requests with cached_tokens of a real engine"});
     return c.str();
 }
 
 std::string ceiling_table(const TraceStats& s) {
     Columns c;
     auto row = [&](const char* label, uint64_t part, uint64_t whole, const char* what) {
-        c.add({label, share(part, whole), fmt::format("{} of {} {}", format_count(part), format_count(whole), what)});
+        c.add({label, share(part, whole),
+               fmt::format("{} of {} {}", format_count(part), format_count(whole), what)});
     };
     row("token hit rate", s.ceiling_tokens, s.lookup_tokens, "tokens looked up");
     row("block hit rate", s.ceiling_blocks, s.lookup_blocks, "lookups, leading hits");
-    if (s.content) row("any-chunk hit rate", s.any_blocks, s.lookup_blocks, "lookups, wherever the chunk stood before");
+    if (s.content)
+        row("any-chunk hit rate", s.any_blocks, s.lookup_blocks, "lookups, wherever the chunk stood before");
     row("requests with a hit", s.ceiling_requests, s.requests, "requests");
     return c.str();
 }
@@ -186,7 +205,8 @@ std::string stats_json(const TraceStats& s) {
     j["reuse"] = std::move(reuse);
     Json depths = Json::array();
     for (const DepthSharing& d : s.depths)
-        depths.push_back({{"first_block", d.first}, {"last_block", d.last}, {"lookups", d.lookups}, {"hits", d.hits}});
+        depths.push_back(
+            {{"first_block", d.first}, {"last_block", d.last}, {"lookups", d.lookups}, {"hits", d.hits}});
     j["sharing_by_depth"] = std::move(depths);
     Json words;
     for (const auto& [word, meaning] : definitions(s)) words[word] = meaning;
@@ -198,7 +218,9 @@ std::string stats_table(const TraceStats& s) {
     std::string unit = s.content ? "chunk" : "block";
     std::string out = fmt::format("{}: {}, {} of {} tokens, ids name {}\n\n", s.name, s.format,
                                   s.content ? "chunks" : "blocks", s.block_size,
-                                  s.content ? "content" : s.token_ids ? "tokens" : "prefixes");
+                                  s.content     ? "content"
+                                  : s.token_ids ? "tokens"
+                                                : "prefixes");
     out += count_table(s, unit);
     out += "\nceiling: hits if nothing were ever evicted\n" + ceiling_table(s);
     Columns spreads;
@@ -212,8 +234,9 @@ std::string stats_table(const TraceStats& s) {
     Columns depths;
     depths.add({unit + " of the prompt", "lookups", "hits", "share", ""});
     for (const DepthSharing& d : s.depths)
-        depths.add({d.first == d.last ? format_count(d.first) : format_count(d.first) + " - " + format_count(d.last),
-                    format_count(d.lookups), format_count(d.hits), share(d.hits, d.lookups), ""});
+        depths.add(
+            {d.first == d.last ? format_count(d.first) : format_count(d.first) + " - " + format_count(d.last),
+             format_count(d.lookups), format_count(d.hits), share(d.hits, d.lookups), ""});
     if (!s.depths.empty()) out += "\nsharing by depth, nothing evicted\n" + depths.str();
     if (!s.notes.empty()) out += "\n";
     for (const std::string& note : s.notes) out += "note: " + note + "\n";

@@ -20,9 +20,9 @@ void Labels::select(const std::vector<uint32_t>& order) {
     of_.swap(out);
 }
 
-uint32_t Trace::stored_row(uint32_t r) const {
+uint32_t Trace::stored_row(uint32_t r, bool decode) const {
     uint32_t row = lookup_row(r);
-    if (stored_rows.empty() || stored_rows[r] == kNone) return row;
+    if (!decode || stored_rows.empty() || stored_rows[r] == kNone) return row;
     // Named output takes over from the block that holds the prompt's tail once it completes that block.
     return chains[stored_rows[r]].length > prompt_tokens[r] / block_size ? stored_rows[r] : row;
 }
@@ -31,7 +31,7 @@ uint32_t Trace::stored_blocks(uint32_t r, bool decode) const {
     if (!decode) return lookup_blocks(r);
     uint64_t tokens = uint64_t{prompt_tokens[r]} + output_tokens[r];
     uint64_t blocks = (tokens + block_size - 1) / block_size;
-    return static_cast<uint32_t>(std::max<uint64_t>(blocks, chains[stored_row(r)].length));
+    return static_cast<uint32_t>(std::max<uint64_t>(blocks, chains[stored_row(r, true)].length));
 }
 
 uint32_t Trace::chunk_tokens(uint32_t r) const {

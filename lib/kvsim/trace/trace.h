@@ -125,8 +125,8 @@ struct Trace {
 
     uint32_t requests() const { return static_cast<uint32_t>(prompt_tokens.size()); }
     uint32_t lookup_row(uint32_t r) const { return lookup_rows.empty() ? r : lookup_rows[r]; }
-    /// The row of what the request leaves in the cache: its named output included once that completes a block.
-    uint32_t stored_row(uint32_t r) const;
+    /// The row of what the request leaves in the cache: with decode its named output, once that completes a block.
+    uint32_t stored_row(uint32_t r, bool decode) const;
     bool has_named_output() const { return !stored_rows.empty(); }
     uint32_t lookup_blocks(uint32_t r) const { return chains[lookup_row(r)].length; }
     /// All blocks the request occupies: ceil((prompt + output) / block_size), or its named ones if more.

@@ -1,5 +1,5 @@
-// Output formats: one file and one registry row each. A writer turns a Trace, as it is now (re-blocked, limited,
-// sorted), into the text of a format.
+// Output formats: one file and one registry row each. A writer turns a Trace, as it is now (re-blocked,
+// limited, sorted), into the text of a format.
 #pragma once
 
 #include <kvsim/core/output_file.h>
@@ -15,7 +15,8 @@ struct WriterRow {
     std::string id;
     std::string summary;
     std::string writes;  ///< what of a trace it carries
-    /// What the format cannot carry of this trace, one line each; nothing if reading back gives the same trace.
+    /// What the format cannot carry of this trace, one line each; nothing if reading back gives the same
+    /// trace.
     std::vector<std::string> (*lost)(const Trace& trace);
     /// Throws Error(input) before the first byte if the format cannot hold the trace at all.
     void (*write)(const Trace& trace, OutputFile& out);

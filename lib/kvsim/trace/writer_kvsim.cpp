@@ -1,11 +1,13 @@
-// The native format (docs/DESIGN.md section 9): a header and request lines, or the events of a trace of events.
+// The native format (docs/DESIGN.md section 9): a header and request lines, or the events of a trace of
+// events.
 //
-// A trace of tokens is written in tokens, any other in blocks whose names are the numbers of the prefix index. What a
-// sequence of events says about chains follows from its lines, so a fork's child needs no names of its own; only the
-// names that a decode line adds are taken from the chains.
+// A trace of tokens is written in tokens, any other in blocks whose names are the numbers of the prefix
+// index. What a sequence of events says about chains follows from its lines, so a fork's child needs no names
+// of its own; only the names that a decode line adds are taken from the chains.
 //
-// The format wants a name for every full block of a prompt. A trace that was re-blocked from larger blocks may not
-// have them (the tail of a prompt that had no name is now several blocks); it cannot be written as it is.
+// The format wants a name for every full block of a prompt. A trace that was re-blocked from larger blocks
+// may not have them (the tail of a prompt that had no name is now several blocks); it cannot be written as it
+// is.
 #include <kvsim/core/error.h>
 #include <kvsim/trace/writer.h>
 #include <kvsim/trace/writer_text.h>
@@ -33,7 +35,8 @@ class NamedTokens {
         if (trace.events.empty() || trace.tokens_begin.empty()) return;
         for (const Event& e : trace.events) {
             if (e.kind != EventKind::fork || e.other == kNone) continue;
-            uint64_t blocks = (uint64_t{trace.prompt_tokens[e.sequence]} + trace.block_size - 1) / trace.block_size;
+            uint64_t blocks =
+                (uint64_t{trace.prompt_tokens[e.sequence]} + trace.block_size - 1) / trace.block_size;
             if (trace.lookup_blocks(e.sequence) != blocks) prompt_[e.sequence] = prompt_[e.other];
         }
     }
@@ -65,9 +68,8 @@ class KvsimWriter {
         line_.whole("block_size", t_.block_size);
         line_.end();
         for (const ScoreRow& s : t_.scores) score_order_.push_back(&s);
-        std::stable_sort(score_order_.begin(), score_order_.end(), [&](const ScoreRow* a, const ScoreRow* b) {
-            return score_key(*a) < score_key(*b);
-        });
+        std::stable_sort(score_order_.begin(), score_order_.end(),
+                         [&](const ScoreRow* a, const ScoreRow* b) { return score_key(*a) < score_key(*b); });
         if (t_.events.empty()) {
             for (uint32_t r = 0; r < t_.requests(); ++r) write_request(r);
         } else {
@@ -106,8 +108,12 @@ class KvsimWriter {
                 begin("fork", e.other, t_.arrival_s[e.sequence]);
                 line_.string("child", t_.sequence_name(e.sequence));
                 break;
-            case EventKind::decode: write_decode(e); break;
-            case EventKind::free: begin("free", e.sequence, kNoTime); break;
+            case EventKind::decode:
+                write_decode(e);
+                break;
+            case EventKind::free:
+                begin("free", e.sequence, kNoTime);
+                break;
         }
         write_scores(index);
         line_.end();
@@ -179,7 +185,8 @@ class KvsimWriter {
         if (next_score_ == score_order_.size() || score_key(*score_order_[next_score_]) != key) return;
         line_.key("scores");
         char open = '[';
-        for (; next_score_ < score_order_.size() && score_key(*score_order_[next_score_]) == key; ++next_score_) {
+        for (; next_score_ < score_order_.size() && score_key(*score_order_[next_score_]) == key;
+             ++next_score_) {
             const ScoreRow& s = *score_order_[next_score_];
             line_.append({&open, 1});
             open = ',';
@@ -231,7 +238,8 @@ void check(const Trace& trace) {
     if (!trace.tokens_begin.empty()) return;
     std::vector<bool> child = fork_children(trace);
     for (uint32_t r = 0; r < trace.requests(); ++r) {
-        std::string who = "kvsim cannot hold sequence '" + trace.sequence_name(r) + "': it has no names for all ";
+        std::string who =
+            "kvsim cannot hold sequence '" + trace.sequence_name(r) + "': it has no names for all ";
         std::string size = std::to_string(trace.block_size) + " tokens";
         if (!child[r] && trace.lookup_blocks(r) < trace.prompt_tokens[r] / trace.block_size)
             throw_input(who + "full blocks of " + size + kReblocked);
@@ -239,8 +247,8 @@ void check(const Trace& trace) {
     }
 }
 
-/// Children of forks whose chain is not what the lines will say: after re-blocking, or where the parent's output lost
-/// its names only after the fork.
+/// Children of forks whose chain is not what the lines will say: after re-blocking, or where the parent's
+/// output lost its names only after the fork.
 uint64_t changed_children(const Trace& t) {
     bool tokens = !t.tokens_begin.empty();
     NamedTokens names(t);
@@ -254,7 +262,8 @@ uint64_t changed_children(const Trace& t) {
         uint64_t expected = t.lookup_blocks(e.other);
         if (output[e.other] > 0 && tokens) {
             bool complete = names.prompt(e.other).size() == prompt && names.output_named(e.other);
-            expected = complete ? (all + t.block_size - 1) / t.block_size : names.prompt(e.other).size() / t.block_size;
+            expected = complete ? (all + t.block_size - 1) / t.block_size
+                                : names.prompt(e.other).size() / t.block_size;
         } else if (output[e.other] > 0) {
             expected = std::min<uint64_t>(expected, prompt / t.block_size);
             if (t.has_named_output() && t.stored_rows[e.other] != kNone) expected = all / t.block_size;

@@ -1,8 +1,9 @@
-// Mooncake JSONL: timestamp (ms), input_length, output_length, hash_ids; besides, session_id, category and turn where
-// the trace has them, which our reader takes and others ignore. Ids are numbered by first appearance, as published.
+// Mooncake JSONL: timestamp (ms), input_length, output_length, hash_ids; besides, session_id, category and
+// turn where the trace has them, which our reader takes and others ignore. Ids are numbered by first
+// appearance, as published.
 //
-// One reading holds for the whole file: either a partly filled last block has an id or it has none. A trace that has
-// both kinds of requests is written without ids for partly filled blocks.
+// One reading holds for the whole file: either a partly filled last block has an id or it has none. A trace
+// that has both kinds of requests is written without ids for partly filled blocks.
 #include <kvsim/core/error.h>
 #include <kvsim/trace/writer.h>
 #include <kvsim/trace/writer_text.h>
@@ -14,9 +15,9 @@ namespace kvsim {
 namespace {
 
 struct Shape {
-    bool partial = false;   ///< some request names a partly filled last block
-    bool unnamed = false;   ///< some request does not
-    uint64_t partials = 0;  ///< requests of the first kind
+    bool partial = false;    ///< some request names a partly filled last block
+    bool unnamed = false;    ///< some request does not
+    uint64_t partials = 0;   ///< requests of the first kind
     uint64_t too_short = 0;  ///< requests that do not even name all their full blocks
     bool cut() const { return partial && unnamed; }
 };
@@ -39,7 +40,8 @@ Shape shape_of(const Trace& trace) {
 double milliseconds(double seconds) {
     double ms = seconds * 1e3;
     for (double near : {ms, std::nextafter(ms, 0.0), std::nextafter(ms, HUGE_VAL), std::round(ms)})
-        if (near / 1e3 == seconds) return near == std::round(ms) || std::round(ms) / 1e3 != seconds ? near : std::round(ms);
+        if (near / 1e3 == seconds)
+            return near == std::round(ms) || std::round(ms) / 1e3 != seconds ? near : std::round(ms);
     return ms;
 }
 
@@ -48,20 +50,21 @@ uint64_t forks_of(const Trace& trace) {
                                                [](const Event& e) { return e.kind == EventKind::fork; }));
 }
 
-std::string times(uint64_t n, const std::string& thing) { return std::to_string(n) + " " + thing + (n == 1 ? "" : "s"); }
+std::string times(uint64_t n, const std::string& thing) {
+    return std::to_string(n) + " " + thing + (n == 1 ? "" : "s");
+}
 
 void lost_columns(const Trace& t, std::vector<std::string>& lost) {
     std::vector<std::string> columns;
     const std::pair<bool, const char*> there[] = {
-        {!t.sequence.empty(), "seq"},   {!t.parent.empty(), "parent"},         {!t.priority.empty(), "priority"},
-        {!t.end_s.empty(), "t_end"},    {!t.step.empty(), "step"},             {!t.max_tokens.empty(), "max_tokens"},
-        {!t.samples.empty(), "n"},      {!t.cached_tokens.empty(), "cached_tokens"}, {!t.salt.empty(), "salt"},
-        {!t.lora.empty(), "lora"}};
+        {!t.sequence.empty(), "seq"},      {!t.parent.empty(), "parent"},
+        {!t.priority.empty(), "priority"}, {!t.end_s.empty(), "t_end"},
+        {!t.step.empty(), "step"},         {!t.max_tokens.empty(), "max_tokens"},
+        {!t.samples.empty(), "n"},         {!t.cached_tokens.empty(), "cached_tokens"},
+        {!t.salt.empty(), "salt"},         {!t.lora.empty(), "lora"}};
     for (auto [has, name] : there)
         if (has) columns.emplace_back(name);
     if (!columns.empty()) lost.push_back("columns: " + join(columns));
-    if (!t.salt.empty() || !t.lora.empty())
-        lost.emplace_back("salt and lora stay apart only in that their blocks have different ids");
 }
 
 std::vector<std::string> lost(const Trace& trace) {
@@ -71,8 +74,10 @@ std::vector<std::string> lost(const Trace& trace) {
         out.push_back("ids name content chunks: read them with --format mooncake:ids=content,tokens_per_id=" +
                       std::to_string(trace.block_size));
     } else {
-        out.push_back("the block size: it is inferred from the lengths, or given with --format mooncake:tokens_per_id=" +
-                      std::to_string(trace.block_size) + ",tail=" + (shape.unnamed ? "none" : "ceil"));
+        out.push_back(
+            "the block size: it is inferred from the lengths, or given with --format "
+            "mooncake:tokens_per_id=" +
+            std::to_string(trace.block_size) + ",tail=" + (shape.unnamed ? "none" : "ceil"));
     }
     if (!trace.tokens_begin.empty()) out.emplace_back("token ids: only their blocks are written");
     if (shape.cut())
@@ -115,9 +120,9 @@ void check(const Trace& trace, const Shape& shape) {
     if (uint64_t forks = forks_of(trace))
         throw_input("mooncake cannot hold " + times(forks, "fork") + "; convert to kvsim");
     if (shape.too_short != 0)
-        throw_input("mooncake cannot hold " + times(shape.too_short, "request") +
-                    " that " + (shape.too_short == 1 ? "names" : "name") +
-                    " only some of the full blocks of " + std::to_string(trace.block_size) +
+        throw_input("mooncake cannot hold " + times(shape.too_short, "request") + " that " +
+                    (shape.too_short == 1 ? "names" : "name") + " only some of the full blocks of " +
+                    std::to_string(trace.block_size) +
                     " tokens; convert without --block-size and give it when the trace is read");
 }
 
@@ -129,8 +134,9 @@ void write(const Trace& trace, OutputFile& out) {
     std::vector<uint32_t> ids;
     for (uint32_t r = 0; r < trace.requests(); ++r) {
         if (trace.content) {
-            ids.assign(trace.content_ids.ids.begin() + static_cast<ptrdiff_t>(trace.content_ids.begin[r]),
-                       trace.content_ids.ids.begin() + static_cast<ptrdiff_t>(trace.content_ids.begin[r + 1]));
+            ids.assign(
+                trace.content_ids.ids.begin() + static_cast<ptrdiff_t>(trace.content_ids.begin[r]),
+                trace.content_ids.ids.begin() + static_cast<ptrdiff_t>(trace.content_ids.begin[r + 1]));
         } else {
             uint32_t length = trace.lookup_blocks(r);
             if (shape.cut()) length = std::min(length, trace.prompt_tokens[r] / trace.block_size);

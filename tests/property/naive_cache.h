@@ -1,0 +1,270 @@
+// The three accountings of docs/DESIGN.md section 7 for LRU, written down once more in the most obvious way:
+// names are strings, the cache is a vector in order of use, every question is a linear scan. Read it beside
+// the text:
+//   lookup chain   the names of the prompt's blocks.
+//   stored chain   decode off: the lookup chain. On: the prompt's full blocks and the named output blocks if
+//   these
+//                  reach beyond the prompt's full blocks, else the lookup chain; then blocks without a name
+//                  up to ceil((in + out) / block size). A name that is looked up but is not on the stored
+//                  chain (the prompt's partial tail, once output has completed its block) is looked up and
+//                  touched, not stored.
+//   tokens         the last block of a stored chain holds what is left of in + out (of in under decode off),
+//   all
+//                  others are full; who stored a block last says how full it is.
+#pragma once
+
+#include "property/story.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace kvsim_test {
+
+/// A request as the naive cache sees it, blocks by name.
+struct NaiveRequest {
+    std::vector<std::string> lookup;
+    std::vector<uint64_t> weight;  ///< tokens of each lookup block
+    std::vector<std::string> stored;
+    uint64_t last_tokens = 0;  ///< tokens in the last stored block
+};
+
+/// After one admission. Sums run from the first request on.
+struct NaiveStep {
+    uint32_t hit = 0, any = 0;
+    uint64_t any_tokens = 0;
+    uint64_t evicted = 0;
+    uint64_t active = 0, resident = 0, tokens = 0;
+};
+
+enum class NaiveKind { pinned, flat, tree, tree_chain };
+
+/// A token is the block it stands in, by its path, and its offset there.
+using NaiveToken = std::pair<std::vector<uint32_t>, uint32_t>;
+
+inline std::vector<NaiveToken> tokens_of(const std::vector<uint32_t>& path, uint32_t from, uint64_t limit) {
+    std::vector<NaiveToken> tokens;
+    for (size_t i = 0; i < path.size(); ++i)
+        for (uint32_t o = 0; o < from && tokens.size() < limit; ++o)
+            tokens.push_back({{path.begin(), path.begin() + static_cast<long>(i) + 1}, o});
+    return tokens;
+}
+
+/// Blocks of `to` tokens, each named by all tokens up to its last; `partial`: so is a partly filled last one.
+inline std::vector<std::string> names_of(const std::vector<NaiveToken>& tokens, uint32_t to, bool partial) {
+    std::vector<std::string> names;
+    std::string name;
+    for (size_t i = 0; i < tokens.size(); ++i) {
+        for (uint32_t symbol : tokens[i].first) name += std::to_string(symbol) + ".";
+        name += "+" + std::to_string(tokens[i].second) + " ";
+        bool last = i + 1 == tokens.size();
+        if ((i + 1) % to == 0 || (last && partial)) names.push_back(name);
+    }
+    return names;
+}
+
+/// The trace's own blocks are what they are called, however full.
+inline std::vector<std::string> paths_of(const std::vector<uint32_t>& path) {
+    std::vector<std::string> names;
+    std::string name;
+    for (uint32_t symbol : path) names.push_back(name += std::to_string(symbol) + ".");
+    return names;
+}
+
+inline std::vector<NaiveRequest> naive_requests(const Story& story, uint32_t to, bool decode, bool flat) {
+    std::vector<NaiveRequest> requests;
+    uint64_t unnamed = 0;
+    for (const Told& t : story.requests) {
+        NaiveRequest r;
+        if (story.content) {
+            std::string path;
+            for (uint32_t symbol : t.prompt) {
+                path += std::to_string(symbol) + ".";
+                r.lookup.push_back(flat ? std::to_string(symbol) : path);
+                double each = static_cast<double>(t.in) / static_cast<double>(t.prompt.size());
+                r.weight.push_back(std::min<uint64_t>(to, static_cast<uint64_t>(each + 0.5)));
+            }
+        } else {
+            bool all = t.prompt.size() * story.block_size >= t.in;
+            r.lookup = to == story.block_size
+                           ? paths_of(t.prompt)
+                           : names_of(tokens_of(t.prompt, story.block_size, t.in), to, all);
+            for (size_t i = 0; i < r.lookup.size(); ++i)
+                r.weight.push_back(std::max<uint64_t>(1, std::min<uint64_t>(to, t.in - i * to)));
+        }
+        r.stored = r.lookup;
+        uint64_t tokens = t.in;
+        if (decode) {
+            tokens += t.out;
+            if (!t.output.empty()) {
+                std::vector<uint32_t> path = stored_path(t, story.block_size);
+                std::vector<std::string> named =
+                    to == story.block_size
+                        ? paths_of(path)
+                        : names_of(tokens_of(path, story.block_size, ~uint64_t{0}), to, false);
+                if (named.size() > t.in / to) r.stored = named;
+            }
+            while (r.stored.size() < (tokens + to - 1) / to)
+                r.stored.push_back("unnamed" + std::to_string(unnamed++));
+        }
+        uint64_t before = r.stored.empty() ? 0 : (r.stored.size() - 1) * uint64_t{to};
+        r.last_tokens = story.content ? to : std::min<uint64_t>(to, tokens - std::min(tokens, before));
+        requests.push_back(r);
+    }
+    return requests;
+}
+
+class NaiveLru {
+  public:
+    NaiveLru(NaiveKind kind, uint64_t capacity, uint32_t block_size, bool content)
+        : kind_(kind),
+          capacity_(capacity),
+          block_size_(block_size),
+          flat_content_(content && kind == NaiveKind::flat) {}
+
+    NaiveStep serve(const NaiveRequest& r) {
+        NaiveStep s;
+        bool leading = true;
+        for (size_t i = 0; i < r.lookup.size(); ++i) {
+            if (kind_ == NaiveKind::flat) break;  // looked up as they are accessed
+            leading = leading && resident(r.lookup[i]);
+            s.hit += leading;
+        }
+        switch (kind_) {
+            case NaiveKind::pinned:
+                s.active = serve_pinned(r);
+                break;
+            case NaiveKind::flat:
+                s.active = serve_flat(r, s);
+                break;
+            default:
+                s.active = serve_tree(r, s.hit);
+                break;
+        }
+        s.evicted = evicted_;
+        s.resident = order_.size();
+        for (const std::string& name : order_) s.tokens += tokens_.at(name);
+        return s;
+    }
+
+    /// Named blocks with an ancestor missing.
+    uint64_t stranded() const {
+        if (flat_content_) return 0;
+        uint64_t count = 0;
+        for (const std::string& name : order_) {
+            if (name.rfind("unnamed", 0) == 0) continue;
+            for (std::string up = parent_.at(name); !up.empty(); up = parent_.at(up)) {
+                if (resident(up)) continue;
+                ++count;
+                break;
+            }
+        }
+        return count;
+    }
+
+  private:
+    bool resident(const std::string& name) const {
+        return std::find(order_.begin(), order_.end(), name) != order_.end();
+    }
+    void drop(const std::string& name) { order_.erase(std::find(order_.begin(), order_.end(), name)); }
+    void evict(const std::string& name) {
+        drop(name);
+        ++evicted_;
+    }
+    /// Most recent from now on, resident or not.
+    void use(const std::string& name) {
+        if (resident(name)) drop(name);
+        order_.push_back(name);
+    }
+    void store(const NaiveRequest& r, size_t i) {
+        use(r.stored[i]);
+        tokens_[r.stored[i]] = i + 1 == r.stored.size() ? r.last_tokens : block_size_;
+        parent_[r.stored[i]] = i == 0 ? "" : r.stored[i - 1];
+    }
+
+    uint64_t serve_pinned(const NaiveRequest& r) {
+        size_t keep = std::min<uint64_t>(r.stored.size(), capacity_);
+        std::vector<std::string> pinned(r.stored.begin(), r.stored.begin() + static_cast<long>(keep));
+        size_t missing = 0;
+        for (const std::string& name : pinned) missing += !resident(name);
+        while (order_.size() + missing > capacity_)
+            for (const std::string& name : std::vector<std::string>(order_))
+                if (std::find(pinned.begin(), pinned.end(), name) == pinned.end()) {
+                    evict(name);
+                    break;
+                }
+        for (size_t i = keep; i-- > 0;) store(r, i);
+        return keep;
+    }
+
+    void access(const NaiveRequest& r, size_t i) {
+        if (!resident(r.stored[i]) && order_.size() >= capacity_) evict(order_.front());
+        store(r, i);
+    }
+
+    uint64_t serve_flat(const NaiveRequest& r, NaiveStep& s) {
+        bool leading = true;
+        size_t done = 0;  // leading blocks of the stored chain that have been accessed
+        for (size_t i = 0; i < r.lookup.size(); ++i) {
+            bool hit = resident(r.lookup[i]);
+            leading = leading && hit;
+            s.hit += leading;
+            s.any += hit;
+            s.any_tokens += hit ? r.weight[i] : 0;
+            if (done == i && i < r.stored.size() && r.stored[i] == r.lookup[i]) {
+                access(r, i);
+                ++done;
+            } else if (hit) {
+                use(r.lookup[i]);
+            }
+        }
+        for (size_t i = done; i < r.stored.size(); ++i) access(r, i);
+        return std::min<uint64_t>(r.stored.size(), capacity_);
+    }
+
+    bool leaf(const std::string& name) const {
+        return std::none_of(order_.begin(), order_.end(),
+                            [&](const std::string& n) { return parent_.at(n) == name; });
+    }
+
+    uint64_t serve_tree(const NaiveRequest& r, size_t hits) {
+        std::vector<std::string> guarded(r.lookup.begin(), r.lookup.begin() + static_cast<long>(hits));
+        size_t at = 0;
+        while (at < r.stored.size() && resident(r.stored[at])) guarded.push_back(r.stored[at++]);
+        for (size_t i = 0; i < hits; ++i) use(r.lookup[i]);
+        for (size_t i = 0; i < at; ++i) {
+            bool touched = i < hits && r.lookup[i] == r.stored[i];
+            if (!touched) use(r.stored[i]);
+            tokens_[r.stored[i]] = block_size_;
+        }
+        if (at == r.stored.size() && at > 0) tokens_[r.stored[at - 1]] = r.last_tokens;
+        for (; at < r.stored.size(); ++at) {
+            if (order_.size() >= capacity_) {
+                const std::string* victim = nullptr;
+                for (const std::string& name : order_) {
+                    bool safe = std::find(guarded.begin(), guarded.end(), name) != guarded.end();
+                    if (victim == nullptr && !safe && leaf(name)) victim = &name;
+                }
+                if (victim == nullptr) return at;
+                evict(std::string(*victim));
+                if (at > 0 && !resident(r.stored[at - 1])) return at - 1;
+            }
+            store(r, at);
+            if (kind_ == NaiveKind::tree_chain) guarded.push_back(r.stored[at]);
+        }
+        return at;
+    }
+
+    NaiveKind kind_;
+    uint64_t capacity_;
+    uint32_t block_size_;
+    bool flat_content_;
+    uint64_t evicted_ = 0;
+    std::vector<std::string> order_;  ///< least recent first
+    std::map<std::string, uint64_t> tokens_;
+    std::map<std::string, std::string> parent_;
+};
+
+}  // namespace kvsim_test

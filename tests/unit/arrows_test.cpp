@@ -1,0 +1,150 @@
+// The house rules that a compiler does not check (docs/DESIGN.md sections 2 and 7): who may include whom, no
+// printing and no exiting in the library, files of a readable size.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <regex>
+#include <sstream>
+
+#include "support/process.h"
+
+namespace fs = std::filesystem;
+using kvsim_test::read_file;
+using kvsim_test::source_file;
+
+namespace {
+
+struct Source {
+    std::string path;  ///< from the repository root
+    std::string room;
+    std::string text;
+};
+
+std::string room_of(const std::string& path) {
+    if (path.rfind("lib/kvsim/", 0) == 0) return path.substr(10, path.find('/', 10) - 10);
+    if (path.rfind("kernels/", 0) == 0) return path.substr(0, path.find('/', 8));
+    return path.substr(0, path.find('/'));
+}
+
+const std::vector<Source>& sources() {
+    static const std::vector<Source> all = [] {
+        std::vector<Source> found;
+        std::string root = source_file("");
+        for (const char* folder : {"lib", "kernels", "apps"}) {
+            if (!fs::exists(root + folder)) continue;
+            for (const auto& entry : fs::recursive_directory_iterator(root + folder)) {
+                std::string suffix = entry.path().extension().string();
+                if (!entry.is_regular_file() ||
+                    (suffix != ".h" && suffix != ".cpp" && suffix != ".cu" && suffix != ".cuh"))
+                    continue;
+                std::string path = entry.path().string().substr(root.size());
+                found.push_back({path, room_of(path), read_file(entry.path().string())});
+            }
+        }
+        std::sort(found.begin(), found.end(),
+                  [](const Source& a, const Source& b) { return a.path < b.path; });
+        return found;
+    }();
+    return all;
+}
+
+/// Rooms from left to right; a room may include what stands left of it.
+const std::map<std::string, int>& levels() {
+    static const std::map<std::string, int> level = {
+        {"core", 0},   {"trace", 1},   {"model", 1}, {"kvdata", 1},   {"kernels/common", 1},
+        {"quant", 2},  {"cache", 2},   {"block", 3}, {"eviction", 3}, {"layout", 4},
+        {"engine", 4}, {"backend", 5}, {"sim", 6},   {"report", 7},   {"apps", 8}};
+    return level;
+}
+
+/// Quoted and angled includes of our own files, as paths from the repository root.
+std::vector<std::string> includes_of(const Source& s) {
+    static const std::regex include("[ \t]*#[ \t]*include[ \t]*([<\"])([^>\"]+)[>\"].*");
+    std::vector<std::string> found;
+    std::istringstream lines(s.text);
+    for (std::string line; std::getline(lines, line);) {
+        std::smatch m;
+        if (!std::regex_match(line, m, include)) continue;
+        std::string target = m[2];
+        if (target.rfind("kvsim/", 0) == 0)
+            found.push_back("lib/" + target);
+        else if (target.rfind("kernels/", 0) == 0)
+            found.push_back(target);
+        else if (m[1] == "\"")
+            found.push_back((fs::path(s.path).parent_path() / target).lexically_normal().string());
+    }
+    return found;
+}
+
+bool may_include(const std::string& from, const std::string& to) {
+    if (from == to) return true;
+    if (from.rfind("kernels/", 0) == 0) {
+        bool launches = from != "kernels/common" && from != "kernels/device";
+        return to == "kernels/common" || (from != "kernels/cpu" && to == "kernels/device") ||
+               (launches && from == "kernels/bench" && to.rfind("kernels/", 0) == 0);
+    }
+    auto ours = levels().find(from);
+    if (to.rfind("kernels/", 0) == 0 && to != "kernels/common") {
+        // quant calls the vector loops; backend and what stands right of it call all kernels.
+        return ours->second >= levels().at("backend") || (to == "kernels/cpu" && from == "quant");
+    }
+    auto theirs = levels().find(to);
+    return theirs != levels().end() && theirs->second < ours->second;
+}
+
+/// Code without comments and string contents, so that words in them do not count.
+std::string code_of(const std::string& text) {
+    static const std::regex noise("//[^\n]*|/\\*[^*]*\\*+(?:[^/*][^*]*\\*+)*/|\"(?:[^\"\\\\\n]|\\\\.)*\"");
+    return std::regex_replace(text, noise, " ");
+}
+
+}  // namespace
+
+TEST_CASE("arrows: every room is known and includes only what stands left of it") {
+    REQUIRE(sources().size() > 30);
+    for (const Source& s : sources()) {
+        bool known = levels().count(s.room) != 0 || s.room.rfind("kernels/", 0) == 0;
+        CHECK_MESSAGE(known, s.path << " stands in no room of docs/DESIGN.md section 2");
+        if (!known) continue;
+        for (const std::string& target : includes_of(s))
+            CHECK_MESSAGE(may_include(s.room, room_of(target)), s.path << " includes " << target);
+    }
+}
+
+TEST_CASE("arrows: the test itself tells right from left") {
+    CHECK(may_include("apps", "report"));
+    CHECK(may_include("layout", "eviction"));
+    CHECK_FALSE(may_include("trace", "cache"));
+    CHECK_FALSE(may_include("trace", "model"));
+    CHECK_FALSE(may_include("quant", "cache"));
+    CHECK_FALSE(may_include("layout", "engine"));
+    CHECK_FALSE(may_include("core", "trace"));
+    CHECK_FALSE(may_include("report", "apps"));
+    CHECK_FALSE(may_include("sim", "report"));
+    CHECK_FALSE(may_include("kernels/device", "core"));
+    CHECK(may_include("quant", "kernels/cpu"));
+    CHECK_FALSE(may_include("layout", "kernels/cpu"));
+    CHECK_FALSE(may_include("kernels/cpu", "kernels/device"));
+}
+
+TEST_CASE("arrows: the library never prints and never exits") {
+    static const std::regex forbidden(
+        "\\b(std::)?(cout|cerr|clog)\\b|\\b(f|v|vf)?printf *\\(|\\bputs *\\(|\\bfputs "
+        "*\\(|\\bfmt::print\\b|\\b(_|quick_)?exit *\\(|\\babort *\\(|\\bstd::terminate\\b");
+    for (const Source& s : sources()) {
+        if (s.path.rfind("lib/", 0) != 0) continue;
+        std::string code = code_of(s.text);
+        std::smatch m;
+        bool found = std::regex_search(code, m, forbidden);
+        CHECK_MESSAGE(!found, s.path << " has " << m.str());
+    }
+}
+
+TEST_CASE("arrows: no file has more than 500 lines") {
+    for (const Source& s : sources()) {
+        auto lines = std::count(s.text.begin(), s.text.end(), '\n');
+        CHECK_MESSAGE(lines <= 500, s.path << " has " << lines << " lines");
+    }
+}
