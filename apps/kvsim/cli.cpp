@@ -15,15 +15,23 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 
 namespace kvsim {
 
 namespace app {
 
+static CLI::Option* add_version(CLI::App& command) {
+    return command.add_flag_callback(
+        "--version", [] { throw CLI::CallForVersion(std::string("kvsim ") + version() + " (" + git_commit() + ")", 0); },
+        "print the version and stop");
+}
+
 // ---- Command -------------------------------------------------------------------------------------------------
 
 Command::Command(CLI::App& parent, const std::string& name, const std::string& summary, const std::string& examples) {
     app_ = parent.add_subcommand(name, summary);
+    path_ = parent.get_parent() ? parent.get_name() + " " + name : name;
     app_->allow_extras();
     app_->footer("Examples:\n" + examples);
     app_->option_defaults()->ignore_underscore(false);
@@ -34,9 +42,7 @@ Command::Command(CLI::App& parent, const std::string& name, const std::string& s
     flag("--quiet", common.console.quiet, "no narration on standard error", "General");
     flag("--verbose", common.console.verbose, "explain decisions on standard error", "General");
     option("--color", common.console.color, "auto, always or never (NO_COLOR is honoured)", "General", "WHEN");
-    app_->add_flag_callback(
-        "--version", [] { throw CLI::CallForVersion(std::string("kvsim ") + version() + " (" + git_commit() + ")", 0); },
-        "print the version and stop")->group("General");
+    add_version(*app_)->group("General");
 }
 
 CLI::Option* Command::positional(const std::string& name, std::string& target, const std::string& help, bool required) {
@@ -53,6 +59,21 @@ CLI::Option* Command::option(const std::string& name, std::string& target, const
 
 CLI::Option* Command::flag(const std::string& name, bool& target, const std::string& help, const std::string& group) {
     return app_->add_flag(name, target, help)->group(group);
+}
+
+void check_outputs(const std::string& input, const std::vector<std::string>& outputs) {
+    namespace fs = std::filesystem;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+        if (outputs[i].empty()) continue;
+        for (size_t k = 0; k < i; ++k)
+            if (outputs[i] == outputs[k])
+                throw_input(outputs[i] == "-" ? "two outputs cannot share standard output"
+                                              : outputs[i] + ": named for two outputs");
+        std::error_code ignored;
+        if (outputs[i] != "-" && input != "-" && fs::equivalent(outputs[i], input, ignored) &&
+            fs::is_regular_file(input, ignored))
+            throw_input(outputs[i] + ": is the input; give the output another name");
+    }
 }
 
 static std::vector<std::string> long_names(const CLI::App& app) {
@@ -80,24 +101,24 @@ void Command::merge_config() {
     for (const std::string& n : long_names(*app_))
         if (std::find(never.begin(), never.end(), n.substr(2)) == never.end()) known.push_back(n.substr(2));
     for (const ConfigItem& item : read_config(common.config)) {
+        if (item.values.size() > 1)
+            throw_at(item.where, item.key + ": expected one value, found " + std::to_string(item.values.size()));
+        if (item.values.front().empty()) throw_at(item.where, item.key + ": expected a value, found an empty string");
         if (!positional_name_.empty() && item.key == positional_name_) {
             if (positional_target_->empty()) *positional_target_ = item.values.front();
             continue;
         }
         if (std::find(known.begin(), known.end(), item.key) == known.end())
             throw_at(item.where, "unknown key '" + item.key + "'" + did_you_mean(item.key, known) + " for kvsim " +
-                                     app_->get_name());
+                                     path_);
         CLI::Option* o = app_->get_option_no_throw("--" + item.key);
         bool excluded = has_capacity && std::find(capacity.begin(), capacity.end(), "--" + item.key) != capacity.end();
         if (o->count() > 0 || excluded) continue;
-        if (item.values.size() > 1)
-            throw_at(item.where, item.key + ": expected one value, found " + std::to_string(item.values.size()));
+        bool flag = o->get_expected_max() == 0;
+        if (flag && item.values.front() != "true" && item.values.front() != "false")
+            throw_at(item.where, item.key + ": expected true or false, found '" + item.values.front() + "'");
         o->add_result(item.values.front());
-        try {
-            o->run_callback();
-        } catch (const CLI::Error&) {
-            throw_at(item.where, item.key + ": cannot use '" + item.values.front() + "'; expected true or false");
-        }
+        o->run_callback();
     }
 }
 
@@ -122,6 +143,9 @@ int Command::finish() {
         throw_input(option ? "unknown option '" + name + "'" + did_you_mean(name, long_names(*app_))
                            : "unexpected argument '" + extra + "'");
     }
+    for (const CLI::Option* o : app_->get_options())
+        if (o->count() > 0 && o->get_expected_max() > 0 && o->results().front().empty())
+            throw_input(o->get_name() + ": expected a value, found an empty string");
     merge_config();
     const std::string& color = common.console.color;
     if (color != "auto" && color != "always" && color != "never")
@@ -131,7 +155,7 @@ int Command::finish() {
         return 0;
     }
     if (positional_required_ && positional_target_->empty())
-        throw_input("expected the argument " + positional_name_ + "; see kvsim " + app_->get_name() + " --help");
+        throw_input("expected the argument " + positional_name_ + "; see kvsim " + path_ + " --help");
     return run();
 }
 
@@ -146,11 +170,44 @@ extern "C" void kvsim_on_signal(int) {
     _exit(kExitInterrupted);
 }
 
+// A reader that has gone away (`| head`) ends the program as it does others, but no half file stays.
+extern "C" void kvsim_on_pipe(int) {
+    OutputFile::remove_all_unfinished();
+    std::signal(SIGPIPE, SIG_DFL);
+    raise(SIGPIPE);
+}
+
+static void handle_signals() {
+    for (int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
+        if (std::signal(number, kvsim_on_signal) == SIG_IGN) std::signal(number, SIG_IGN);
+    if (std::signal(SIGPIPE, kvsim_on_pipe) == SIG_IGN) std::signal(SIGPIPE, SIG_IGN);
+}
+
+/// What CLI11 says of a missing, repeated or unwanted value, in our words.
+static std::string parse_error(const CLI::ParseError& e) {
+    std::string text = e.what();
+    std::string name = text.substr(0, text.find(':'));
+    if (text.rfind("Could not convert: ", 0) == 0) {
+        text = text.substr(19);
+        return text.substr(0, text.find(' ')) + ": takes no value";
+    }
+    if (text.find("At Most 1 required") != std::string::npos) return name + ": given twice";
+    if (text.find("required") != std::string::npos && text.find("missing") != std::string::npos)
+        return name + ": expected a value";
+    return text;
+}
+
 static int fail(const std::string& command, const std::string& message, int code) {
     std::string line = message;
     std::replace(line.begin(), line.end(), '\n', ' ');
     std::fprintf(stderr, "kvsim%s%s: error: %s\n", command.empty() ? "" : " ", command.c_str(), line.c_str());
     return code;
+}
+
+// A table that could not be written is not a success.
+static int flushed(int code, const std::string& command) {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    return fail(command, "standard output: cannot write", kExitIo);
 }
 
 static std::vector<std::string> command_names(const CLI::App& app) {
@@ -182,18 +239,14 @@ static int run_parsed(CLI::App& root, std::vector<std::unique_ptr<app::Command>>
 }
 
 int cli_main(int argc, const char* const* argv) {
-    std::signal(SIGINT, kvsim_on_signal);
-    std::signal(SIGTERM, kvsim_on_signal);
+    handle_signals();
     std::string path;
     CLI::App root("kvsim: what will my KV cache do? Replays LLM serving traces against cache layouts and eviction\n"
                   "strategies and reports hits, utilization and bytes, exactly.",
                   "kvsim");
     try {
         root.allow_extras();
-        root.add_flag_callback(
-            "--version",
-            [] { throw CLI::CallForVersion(std::string("kvsim ") + version() + " (" + git_commit() + ")", 0); },
-            "print the version and stop");
+        app::add_version(root);
         root.footer("Examples:\n  kvsim replay trace.jsonl.zst --blocks 10000\n  kvsim trace info trace.jsonl.zst\n\n"
                     "kvsim COMMAND --help tells more. Exit codes: 0 ok, 1 a gate failed, 2 usage, configuration or\n"
                     "trace invalid, 3 I/O or internal error, 130 interrupted.");
@@ -201,6 +254,7 @@ int cli_main(int argc, const char* const* argv) {
         commands.push_back(app::replay_command(root));
         CLI::App* trace = root.add_subcommand("trace", "look at, check, convert and make traces");
         trace->allow_extras();
+        app::add_version(*trace);
         trace->footer("Examples:\n  kvsim trace info trace.jsonl.zst\n  kvsim trace validate log.jsonl");
         commands.push_back(app::trace_info_command(*trace));
         commands.push_back(app::trace_validate_command(*trace));
@@ -210,12 +264,12 @@ int cli_main(int argc, const char* const* argv) {
         try {
             root.parse(argc, argv);
         } catch (const CLI::Success& e) {
-            return root.exit(e);  // --help and --version, on standard output
+            return flushed(root.exit(e), path);  // --help and --version, on standard output
         } catch (const CLI::ParseError& e) {
             innermost(root, path);
-            return fail(path, e.what(), kExitInput);
+            return fail(path, parse_error(e), kExitInput);
         }
-        return run_parsed(root, commands, path);
+        return flushed(run_parsed(root, commands, path), path);
     } catch (const Error& e) {
         return fail(path, e.what(), e.kind() == ErrorKind::input ? kExitInput : kExitIo);
     } catch (const Interrupted&) {

@@ -18,6 +18,9 @@ int cli_main(int argc, const char* const* argv);
 
 namespace app {
 
+/// Throws Error(input) if two of the outputs are the same file, or one of them is `input`. Empty and "-" are no files.
+void check_outputs(const std::string& input, const std::vector<std::string>& outputs);
+
 /// Options that every command has.
 struct Common {
     Console console;
@@ -47,6 +50,7 @@ class Command {
     void merge_config();
     void print_config() const;
     CLI::App* app_;
+    std::string path_;  ///< "trace info"
     std::string positional_name_;
     std::string* positional_target_ = nullptr;
     bool positional_required_ = false;

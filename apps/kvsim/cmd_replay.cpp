@@ -41,8 +41,7 @@ class ReplayCommand : public Command {
         options.run.decode = on_off(decode_, "--decode", "on", "off");
         on_off(bounds_, "--bounds", "all", "none");
         options.verify = verify_;
-        if (common.report == "-" && per_request_ == "-")
-            throw_input("--report - and --per-request - cannot share standard output");
+        check_outputs(trace_.path, {common.report, per_request_});
         std::optional<OutputFile> report_file, per_request_file;
         if (!common.report.empty()) report_file.emplace(common.report);
         if (!per_request_.empty()) per_request_file.emplace(per_request_);

@@ -28,9 +28,12 @@ class InfoCommand : public Command {
 
   private:
     int execute() {
+        check_outputs(trace_.path, {common.report});
         std::optional<OutputFile> out;
         if (!common.report.empty()) out.emplace(common.report);
-        Trace trace = trace_.load(common.console, out.has_value());
+        Console silent = common.console;  // the table has the notes
+        silent.quiet = true;
+        Trace trace = trace_.load(silent, out.has_value());
         TraceStats stats = trace_stats(trace);
         if (out) {
             out->write(stats_json(stats));
@@ -58,6 +61,7 @@ class ValidateCommand : public Command {
         uint64_t limit = 0;
         if (!parse_whole(problems_, limit) || limit == 0)
             throw_input("--problems " + problems_ + ": expected a whole number from 1");
+        check_outputs(trace_.path, {common.report});
         std::optional<OutputFile> out;
         if (!common.report.empty()) out.emplace(common.report);
         ProblemList problems;
@@ -92,6 +96,14 @@ class ValidateCommand : public Command {
     std::string problems_ = "20";
 };
 
+/// --report of the commands that write a trace: what is in it, as `trace info` says it.
+void report_written(const Trace& trace, const std::string& path) {
+    if (path.empty()) return;
+    OutputFile out(path);
+    out.write(stats_json(trace_stats(trace)));
+    out.commit();
+}
+
 class ConvertCommand : public Command {
   public:
     explicit ConvertCommand(CLI::App& parent)
@@ -108,10 +120,12 @@ class ConvertCommand : public Command {
     int execute() {
         if (output_.empty()) throw_input("expected --output FILE");
         trace_writers().get(to_);
+        check_outputs(trace_.path, {output_, common.report});
         OutputFile out(output_);
         Trace trace = trace_.load(common.console, false);
         for (const std::string& line : what_is_lost(trace, to_)) common.console.say("note: " + line);
         write_trace(trace, to_, out);
+        report_written(trace, common.report);
         out.commit();
         return 0;
     }
@@ -145,9 +159,11 @@ class GenerateCommand : public Command {
         if (!parse_whole(seed_, seed)) throw_input("--seed " + seed_ + ": expected a whole number");
         if (output_.empty()) throw_input("expected --output FILE");
         trace_writers().get(to_);
+        check_outputs("-", {output_, common.report});
         OutputFile out(output_);
         Trace trace = generate_trace(kind_, seed);
         write_trace(trace, to_, out);
+        report_written(trace, common.report);
         out.commit();
         common.console.say("wrote " + format_count(trace.requests()) + " requests, " +
                            format_count(trace.unique_blocks()) + " unique blocks of " +

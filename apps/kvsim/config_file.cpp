@@ -5,6 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -29,57 +32,79 @@ static std::string value_text(const Json& value, const Location& where, const st
     throw_at(where, key + ": expected a string, a number, true, false, or an array of them");
 }
 
-/// Rejects a key that stands twice in one object: nlohmann-json would keep the last one silently.
-class DuplicateCheck {
-  public:
-    bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
-        auto level = static_cast<size_t>(depth);
-        if (event == Json::parse_event_t::object_start) {
-            keys_.resize(level + 2);
-            keys_[level + 1].clear();
-        } else if (event == Json::parse_event_t::key) {
-            auto key = parsed.get<std::string>();
-            auto& seen = keys_[level];
-            if (std::find(seen.begin(), seen.end(), key) != seen.end() && twice.empty()) twice = key;
-            seen.push_back(key);
-        }
-        return true;
-    }
-    std::string twice;
-
-  private:
-    std::vector<std::vector<std::string>> keys_;
+/// A key of the text: where it stands and how deep (1 = the outermost object).
+struct KeyPlace {
+    std::string key;
+    int depth;
+    size_t offset;
 };
 
+// Strings followed by a colon, outside comments. The text is known to be JSON with comments.
+static std::vector<KeyPlace> key_places(const std::string& text) {
+    std::vector<KeyPlace> places;
+    int depth = 0;
+    for (size_t i = 0; i < text.size(); ++i) {
+        char c = text[i];
+        if (c == '/' && i + 1 < text.size()) {
+            bool line = text[i + 1] == '/';
+            size_t end = text.find(line ? "\n" : "*/", i + 2);
+            if (end == std::string::npos) break;
+            i = line ? end : end + 1;
+        } else if (c == '"') {
+            size_t end = i + 1;
+            while (end < text.size() && text[end] != '"') end += text[end] == '\\' ? 2 : 1;
+            size_t next = text.find_first_not_of(" \t\r\n", end + 1);
+            if (next != std::string::npos && text[next] == ':') places.push_back({text.substr(i + 1, end - i - 1), depth, i});
+            i = end;
+        } else if (c == '{' || c == '[') {
+            ++depth;
+        } else if (c == '}' || c == ']') {
+            --depth;
+        }
+    }
+    return places;
+}
+
 std::vector<ConfigItem> read_config(const std::string& path) {
+    std::error_code error;
+    if (std::filesystem::is_directory(path, error)) throw_io(path + ": is a directory; expected a configuration file");
     std::ifstream file(path, std::ios::binary);
+    if (!file) throw_io(path + ": cannot open the configuration: " + std::strerror(errno));
     std::stringstream buffer;
     buffer << file.rdbuf();
-    if (!file) throw_io(path + ": cannot read the configuration");
     std::string text = buffer.str();
     Json root;
-    DuplicateCheck check;
     try {
-        root = Json::parse(text, std::ref(check), true, true);
+        root = Json::parse(text, nullptr, true, true);
     } catch (const Json::parse_error& e) {
         throw_at(location_of(path, text, e.byte > 0 ? e.byte - 1 : 0), "not valid JSON; expected an object of options");
     }
-    if (!check.twice.empty()) {
-        size_t first = text.find('"' + check.twice + '"');
-        size_t second = text.find('"' + check.twice + '"', first + 1);
-        throw_at(location_of(path, text, second), check.twice + ": the key is given twice");
-    }
+    std::vector<KeyPlace> places = key_places(text);
+    int depth = 1;
     size_t begin = 0;
     if (root.is_object() && root.contains("schema_version")) {
         if (!root.contains("config")) throw_input(path + ": is a report without a config block");
-        begin = text.find("\"config\"");
+        for (const KeyPlace& p : places)
+            if (p.depth == 1 && p.key == "config") begin = p.offset + 1;
+        depth = 2;
         Json block = root["config"];
         root = std::move(block);
     }
     if (!root.is_object()) throw_at({path, 1, 1}, "expected a JSON object of options");
+    // nlohmann-json keeps the last of two equal keys silently, so look at the places.
+    auto place_of = [&](const std::string& key) {
+        size_t found = text.size();
+        for (const KeyPlace& p : places) {
+            if (p.depth != depth || p.offset < begin || p.key != key) continue;
+            if (found != text.size() && depth == 1)
+                throw_at(location_of(path, text, p.offset), key + ": the key is given twice");
+            if (found == text.size()) found = p.offset;
+        }
+        return location_of(path, text, found);
+    };
     std::vector<ConfigItem> items;
     for (const auto& [key, value] : root.items()) {
-        ConfigItem item{key, {}, location_of(path, text, text.find('"' + key + '"', begin))};
+        ConfigItem item{key, {}, place_of(key)};
         std::replace(item.key.begin(), item.key.end(), '_', '-');
         if (value.is_array()) {
             for (const Json& v : value) item.values.push_back(value_text(v, item.where, key));
@@ -103,7 +128,7 @@ std::string config_text(const std::vector<ConfigItem>& items) {
         uint64_t number = 0;
         if (value == "true" || value == "false") {
             out[key] = value == "true";
-        } else if (parse_whole(value, number)) {
+        } else if (parse_whole(value, number) && std::to_string(number) == value) {
             out[key] = number;
         } else {
             out[key] = value;

@@ -6,6 +6,7 @@
 #include <kvsim/model/hf_config.h>
 #include <kvsim/model/model.h>
 
+#include <algorithm>
 #include <chrono>
 
 namespace kvsim::app {
@@ -120,6 +121,9 @@ uint64_t CapacityOptions::resolve(const Trace& trace, const std::optional<Memory
         console.explain(given + " is " + format_count(capacity) + " blocks of " +
                         format_count(bytes->bytes_per_block) + " bytes");
     }
+    uint64_t unit = std::max<uint64_t>(trace.block_size, bytes ? bytes->bytes_per_block : 0);
+    if (capacity > (uint64_t{1} << 63) / unit)
+        throw_input(given + ": more than 2^63 tokens or bytes; use --blocks unlimited");
     if (capacity == 0)
         throw_input(given + " is less than one block of " + std::to_string(trace.block_size) + " tokens" +
                     (bytes ? " (" + format_count(bytes->bytes_per_block) + " bytes)" : ""));

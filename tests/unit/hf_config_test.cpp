@@ -281,7 +281,7 @@ TEST_CASE("resolve_model") {
     CHECK(resolve_model("llama-3.1-8b").name == "Llama 3.1 8B");
     CHECK(error_of([] {
               resolve_model("llama-3.1-8");
-          }).rfind("unknown model 'llama-3.1-8' (did you mean 'llama-3.1-8b'?); known: llama-2-7b, ", 0) ==
+          }).rfind("unknown model 'llama-3.1-8' (did you mean 'llama-3.1-8b'?); `kvsim list` shows all ", 0) ==
           0);
     CHECK(error_of([] { resolve_model("missing.json"); }, ErrorKind::io)
               .rfind("missing.json: cannot open", 0) == 0);

@@ -29,7 +29,7 @@ struct RunResult {
     Tally warmup;  ///< the part of total before the first counted request
     uint64_t peak_active_blocks = 0;    ///< of counted admissions
     uint64_t peak_resident_blocks = 0;  ///< of counted admissions
-    uint64_t stranded_blocks = 0;       ///< resident at the end with an ancestor missing
+    uint64_t stranded_blocks = 0;       ///< named blocks resident at the end with an ancestor missing
     uint64_t state_bytes = 0;           ///< memory the run kept per block and request
 
     Tally counted() const { return total.minus(warmup); }

@@ -37,8 +37,8 @@ class Registry {
     /// Throws Error(input): "unknown model 'x' (did you mean 'y'?); known: ..."
     const Row& get(std::string_view id) const {
         if (const Row* row = find(id)) return *row;
-        throw_input("unknown " + what_ + " '" + std::string(id) + "'" + did_you_mean(id, ids()) +
-                    "; known: " + join(ids()));
+        std::string all = rows_.size() <= 12 ? "; known: " + join(ids()) : "; `kvsim list` shows all " + std::to_string(rows_.size());
+        throw_input("unknown " + what_ + " '" + std::string(id) + "'" + did_you_mean(id, ids()) + all);
     }
 
   private:

@@ -78,4 +78,10 @@ std::string format_percent(double fraction, int decimals) {
     return out;
 }
 
+std::string printable(std::string text) {
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+    return text;
+}
+
 }  // namespace kvsim

@@ -19,4 +19,7 @@ std::string format_count(uint64_t value);
 /// 0.2116 -> "21.16 %"; 0/0 is not a number and must not come here.
 std::string format_percent(double fraction, int decimals = 2);
 
+/// Text of a file as a terminal may see it: control characters become '?'.
+std::string printable(std::string text);
+
 }  // namespace kvsim

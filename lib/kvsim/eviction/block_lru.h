@@ -119,32 +119,29 @@ class BlockLru {
     uint32_t touch_run(BlockId begin, uint32_t count) {
         static_assert(!kLeaves, "leaves are told one by one");
         if (head_ + count > log_.size()) compact();
-        uint32_t inserted = 0;
+        // Three plain loops over neighbours, which the compiler turns into vector code.
         uint32_t* stamp = stamp_.data() + begin;
         BlockId* log = log_.data() + head_;
-        auto place = static_cast<uint32_t>(head_);
-        for (uint32_t k = 0; k < count; ++k) {
-            uint32_t i = count - 1 - k;
-            inserted += stamp[i] == 0;
-            stamp[i] = place + k;
-            log[k] = begin + i;
-        }
+        uint32_t inserted = 0;
+        for (uint32_t i = 0; i < count; ++i) inserted += stamp[i] == 0;
+        auto last_place = static_cast<uint32_t>(head_ + count - 1);
+        for (uint32_t i = 0; i < count; ++i) stamp[i] = last_place - i;
+        BlockId last = begin + count - 1;
+        for (uint32_t i = 0; i < count; ++i) log[i] = last - i;
         head_ += count;
         return inserted;
     }
-    template <class F>
-    void evict_oldest(uint64_t count, F&& f) {
+    template <class Special, class F>
+    void evict_oldest(uint64_t count, const Special& special, F&& f) {
         uint32_t* stamp = stamp_.data();
         const BlockId* log = log_.data();
         uint64_t at = tail_;
-        while (count > 0) {
+        for (; count > 0; ++at) {
             BlockId block = log[at];
-            if (stamp[block] == at) {
-                stamp[block] = 0;
-                f(block);
-                --count;
-            }
-            ++at;
+            if (stamp[block] != at) continue;
+            stamp[block] = 0;
+            --count;
+            if (special(block)) f(block);
         }
         tail_ = at;
     }

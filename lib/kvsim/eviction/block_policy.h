@@ -73,8 +73,8 @@ template <class S>
 concept BulkStrategy = BlockStrategy<S> && S::kTouchedLast && requires(S s, BlockId block, uint32_t count) {
     /// on_hit or on_insert for begin + count - 1 down to begin; returns how many were inserted.
     { s.touch_run(block, count) } -> std::same_as<uint32_t>;
-    /// on_evict for the `count` oldest blocks; calls f(block) for each.
-    s.evict_oldest(uint64_t{1}, [](BlockId) {});
+    /// on_evict for the `count` oldest blocks; calls f(block) for those that special(block) says.
+    s.evict_oldest(uint64_t{1}, [](BlockId) { return true; }, [](BlockId) {});
 };
 
 }  // namespace kvsim

@@ -25,7 +25,7 @@ class UnnamedBlocks {
     void give_back(BlockId block) {
         if (block >= named_) free_.push_back(block);
     }
-    BlockId end() const { return next_; }
+    BlockId begin() const { return named_; }
 
   private:
     BlockId named_ = 0;
@@ -256,10 +256,13 @@ class PinnedPrefix : public PrefixBlocks<S> {
 
   private:
     void make_room(uint64_t blocks) {
-        this->strategy_.evict_oldest(blocks, [this](BlockId victim) {
-            this->unnamed_.give_back(victim);
-            this->partial_.clear(victim);
-        });
+        BlockId named = this->unnamed_.begin();
+        this->strategy_.evict_oldest(
+            blocks, [&](BlockId victim) { return (victim >= named) | this->partial_.has(victim); },
+            [this](BlockId victim) {
+                this->unnamed_.give_back(victim);
+                this->partial_.clear(victim);
+            });
         this->resident_ -= blocks;
         this->evicted_ += blocks;
     }

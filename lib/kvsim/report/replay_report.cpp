@@ -47,13 +47,13 @@ std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport&
     add("token_hit_rate", "hit_tokens / lookup_tokens over counted requests");
     add("per_request", "token hit rates of counted requests with a lookup: sorted[min(n - 1, floor(p * n))]");
     add("evictions", "blocks removed to make room while counted requests were admitted, unnamed ones included; "
-                     "stranded_blocks: resident at the end behind a missing ancestor");
+                     "stranded_blocks: named blocks resident at the end behind a missing ancestor");
     add("utilization", "sampled after each counted admission: active = held by the running request, evictable = "
                        "resident but not held; mean_token_fill = tokens held / room of resident blocks, summed over "
                        "samples");
     add("bounds.unlimited", "the same lookups with nothing ever evicted: what is missed then was never seen before");
     if (report.outcome->metrics.observed)
-        add("observed", "cached_tokens as the trace reports them, beside this run's hit tokens of the same requests");
+        add("observed", "cached_tokens as the trace reports them, beside this run's hit tokens of the same requests; its token_hit_rate divides by their lookup_tokens");
     return d;
 }
 

@@ -48,7 +48,7 @@ std::string share(uint64_t part, uint64_t whole) {
 std::string of(uint64_t part, uint64_t whole) { return format_count(part) + " of " + format_count(whole); }
 
 std::string capacity_line(const ReplayReport& report) {
-    if (!report.limited()) return "unlimited (no --blocks, --tokens or --memory given, or asked for)";
+    if (!report.limited()) return "unlimited: nothing is ever evicted (give --blocks, --tokens or --memory for a limit)";
     uint64_t blocks = report.options->run.capacity_blocks;
     std::string line = format_count(blocks) + (blocks == 1 ? " block = " : " blocks = ") +
                        format_count(blocks * report.trace->block_size) + " tokens";
@@ -110,7 +110,7 @@ std::string groups_table(const ReplayReport& report) {
             out += fmt::format("  ... {} more groups, all in the report\n", groups.size() - 40);
             break;
         }
-        std::string label = g.label.empty() ? "(none)" : g.label.substr(0, 40);
+        std::string label = g.label.empty() ? "(none)" : printable(g.label.substr(0, 40));
         out += fmt::format("  {:<{}}  {:>10}  {:>14}  {:>14}\n", label, width, format_count(g.hits.requests),
                            share(g.hits.hit_tokens, g.hits.lookup_tokens), format_count(g.hits.hit_tokens));
     }
@@ -123,7 +123,7 @@ std::string replay_table(const ReplayReport& report, bool color) {
     const Trace& t = *report.trace;
     const ReplayOptions& o = *report.options;
     const HitCounts& h = report.outcome->metrics.hits;
-    std::string out = fmt::format("{}: prefix layout, {}, {}, decode {}\n", t.name, o.eviction, o.accounting.text(),
+    std::string out = fmt::format("{}: prefix layout, {}, {}, decode {}\n", printable(t.name), o.eviction, o.accounting.text(),
                                   o.run.decode ? "on (output takes blocks, never hit unless the trace names it)"
                                                : "off (prompts only)");
     out += fmt::format("  {} requests, {} lookups of {} {}, {} unique\n", format_count(t.requests()),
@@ -143,8 +143,8 @@ std::string replay_table(const ReplayReport& report, bool color) {
                  "cached_tokens of " + format_count(ob.requests) + " requests");
         rows.add("equal to this run", share(ob.requests_equal, ob.requests), of(ob.requests_equal, ob.requests));
         if (ob.first_difference)
-            rows.add("first difference", fmt::format("#{}", *ob.first_difference),
-                     "sequence " + t.sequence_name(*ob.first_difference));
+            rows.add("first difference", fmt::format("i {}", *ob.first_difference),
+                     "sequence " + printable(t.sequence_name(*ob.first_difference)));
     }
     out += rows.str(color);
     out += groups_table(report);

@@ -106,6 +106,7 @@ static const FormatRow& detect(LineSource& source) {
     for (const FormatRow& row : trace_formats().rows())
         if (row.matches(head)) return row;
     if (source.bytes() == 0) throw_input(source.name() + ": is empty; expected a trace");
+    if (head.empty() && !source.next()) throw_input(source.name() + ": has only blank lines; expected a trace");
     std::vector<std::string> keys;
     for (const auto& [key, first] : head) keys.push_back(key);
     throw_input(source.name() + ":" + std::to_string(std::max<uint64_t>(1, source.number())) +
@@ -150,7 +151,8 @@ Trace load_trace(const LoadOptions& options) {
     }
     if (options.problems && !options.problems->lines.empty()) return trace;
     if (trace.requests() == 0) {
-        throw_input((options.path == "-" ? "<stdin>" : options.path) + ": has no requests; expected at least one");
+        throw_input((options.path == "-" ? "<stdin>" : options.path) + ": has no requests; expected at least one" +
+                    (trace.notes.empty() ? "" : " (" + trace.notes.back() + ")"));
     }
     reader->finish(trace);
     if (trace.name.empty()) {

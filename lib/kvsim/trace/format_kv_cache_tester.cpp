@@ -51,7 +51,6 @@ class KvCacheTesterReader : public FormatReader {
     };
 
     void read_session(std::string_view text, size_t capacity, const Location& where, Trace& trace) {
-        // A session that fails half-way must not leave rows behind: count them first, then cut.
         uint32_t first_row = trace.requests();
         json_.open_object(text, capacity, where);
         session_id_ = "line " + std::to_string(where.line);

@@ -129,13 +129,16 @@ class KvsimReader : public FormatReader {
         json_.open_object(text, text.size() + LineSource::kPadding, source.here());
         std::string_view key;
         bool events = false;
+        bool version = false;
         while (json_.next_field(key)) {
+            version = version || key == "kvsim_trace";
             if (key == "events") {
                 if (events) json_.fail("the key is given twice");
                 events = true;
                 end_header();
                 json_.enter_array();
                 while (json_.next_element()) {
+                    json_.begin_item();
                     json_.enter_object();
                     reader_.read(line_);
                     apply(trace);
@@ -147,6 +150,7 @@ class KvsimReader : public FormatReader {
             }
         }
         json_.finish();
+        if (!version) json_.fail_line("expected the key kvsim_trace");
     }
 
     // ---- Line to rows ----
@@ -185,6 +189,8 @@ class KvsimReader : public FormatReader {
             check_blocks();
             s.prompt_tokens = line_.length;
         }
+        if (line_.has(kCachedTokens) && line_.cached_tokens > s.prompt_tokens)
+            fail("cached_tokens: expected at most the length of the prompt, " + std::to_string(s.prompt_tokens));
         s.prompt.assign(names.data(), names.data() + names.size());
         if (tokens) s.first_token = static_cast<uint32_t>(names[0]);
         scope_names(s.prompt, s.scope, tokens, true);
@@ -252,8 +258,6 @@ class KvsimReader : public FormatReader {
         Sequence s;
         take_prompt(s);
         take_output(s, line_.output_tokens, kOutputTokens, line_.output_length, kOutputLength);
-        if (line_.has(kCachedTokens) && line_.cached_tokens > s.prompt_tokens)
-            fail("cached_tokens: expected at most the length of the prompt, " + std::to_string(s.prompt_tokens));
         start_sequence(trace, std::move(s));
         Sequence& made = sequences_.back();
         take_columns(trace, made.request);
@@ -346,6 +350,7 @@ class KvsimReader : public FormatReader {
             if (p.output_named && s.prompt.size() == full)
                 s.prompt.insert(s.prompt.end(), p.output.begin(), p.output.end());
         }
+        if (!line_.has(kT)) line_.t = trace.arrival_s[parent];
         uint32_t row = start_sequence(trace, std::move(s)).request;
         trace.sequence.set(row, line_.child);
         live_[line_.child] = row;

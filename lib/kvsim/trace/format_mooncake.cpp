@@ -4,7 +4,7 @@
 // How many tokens an id stands for is not in the file, but (input_length, number of ids) of many requests leave one
 // answer: with n ids, ceil means (n - 1) * B < length <= n * B, floor means n * B <= length < (n + 1) * B. Every
 // row narrows the interval of B under both readings; the row that leaves no answer is the broken one.
-// Other keys are ignored, except session_id, category (or type) and turn where they are there.
+// Other keys are ignored, except session_id, category and turn where they are there.
 #include <kvsim/trace/format.h>
 
 #include <algorithm>

@@ -27,6 +27,7 @@ struct JsonReader::State {
     std::vector<Frame> frames;
     size_t depth = 0;
     std::string_view text;
+    const char* item = nullptr;
     Location where;
     std::string_view key;
 };
@@ -49,7 +50,9 @@ Location JsonReader::location(const char* place) const {
     return at;
 }
 
-Location JsonReader::line_location() const { return location(s_->text.data()); }
+Location JsonReader::line_location() const { return location(s_->item); }
+
+void JsonReader::begin_item() { s_->item = s_->value.raw_json_token().data(); }
 
 void JsonReader::fail_at(const char* place, const std::string& message) {
     std::string key = s_->key.empty() ? "" : std::string(s_->key) + ": ";
@@ -60,7 +63,7 @@ void JsonReader::fail(const std::string& message) { fail_at(s_->value.raw_json_t
 
 void JsonReader::fail_line(const std::string& message) {
     s_->key = {};
-    fail_at(s_->text.data(), message);
+    fail_at(s_->item, message);
 }
 
 // What simdjson found wrong with the text itself.
@@ -86,6 +89,7 @@ static void check(JsonReader& reader, od::document& document, simdjson::error_co
 
 void JsonReader::set_text(std::string_view text, const Location& where) {
     s_->text = text;
+    s_->item = text.data();
     s_->where = where;
     s_->key = {};
     s_->depth = 0;

@@ -79,10 +79,12 @@ class JsonReader {
     [[noreturn]] void fail(const std::string& message);
     /// Throws at a place inside the text.
     [[noreturn]] void fail_at(const char* place, const std::string& message);
-    /// Throws at the line as a whole.
+    /// From here on fail_line() means the current value (an event inside a document).
+    void begin_item();
+    /// Throws at the line, or the item, as a whole.
     [[noreturn]] void fail_line(const std::string& message);
     Location location(const char* place) const;
-    /// Where the text begins.
+    /// Where the text, or the item, begins.
     Location line_location() const;
 
   private:

@@ -220,7 +220,8 @@ LineSource::LineSource(const std::string& path, bool digest, std::atomic<uint64_
     buffer_.resize(kSmallRead + kPadding);
 }
 
-LineSource::~LineSource() = default;
+// The digest's thread reads the buffer: it ends first.
+LineSource::~LineSource() { digest_.reset(); }
 
 // Makes room behind the unread bytes (moving them to the front) and reads once. False at the end of the input.
 bool LineSource::fill() {
@@ -266,7 +267,9 @@ bool LineSource::next() {
         size_t length = terminated_ ? static_cast<size_t>(newline - from) : have;
         begin_ += length + terminated_;
         if (length > 0 && from[length - 1] == '\r') --length;
-        line_ = {from, length};
+        // A byte order mark at the very start says nothing in UTF-8.
+        bool mark = number_ == 0 && length >= 3 && std::memcmp(from, "\xEF\xBB\xBF", 3) == 0;
+        line_ = mark ? std::string_view(from + 3, length - 3) : std::string_view(from, length);
         ++number_;
         return true;
     }

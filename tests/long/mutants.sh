@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Plants one bug after another in a scratch copy of the library and expects the unit, property and golden tests to fail.
+# Usage: mutants.sh SOURCE_DIR [NAME...]   Long. Needs g++ and the libraries of the build; the tree is not touched.
+# KVSIM_SHARED adds the golden tests. MUTANTS_EXCLUDE: doctest cases to leave out (known failures).
+set -euo pipefail
+[[ $# -ge 1 ]] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
+source=$(realpath "$1")
+shift
+
+# name | file below lib/kvsim | what stands there | what to put there (fixed strings, first occurrence)
+mutants() {
+    cat <<'LIST'
+touch order forwards|layout/prefix_blocks.h|for (size_t k = this->segments_.size(); k-- > 0;) {|for (size_t k = 0; k < this->segments_.size(); ++k) {
+keep one less|layout/prefix_blocks.h|std::min<uint64_t>(stored, this->capacity()));|std::min<uint64_t>(stored, this->capacity() > 1 ? this->capacity() - 1 : 1));
+keep one less, runs|layout/prefix_runs.cpp|std::min<uint64_t>(stored, capacity_));|std::min<uint64_t>(stored, capacity_ > 1 ? capacity_ - 1 : 1));
+root shortcut not updated|layout/prefix_runs.cpp|root.shared = std::min(root.shared, record.shared);|
+root latest not updated|layout/prefix_runs.cpp|root.last = request;|
+walk one too far|layout/prefix_runs.cpp|while (position <= h->cut) {|while (position + 1 < h->cut) {
+halving too eager|layout/prefix_runs.cpp|position <= next.cut && next.cut >= h->cut|position <= next.cut
+hits from the last holder|layout/prefix_runs.cpp|if (hits == 0) hits = end;|hits = end;
+fill kept after taking over|layout/prefix_runs.cpp|if (end == h->high && missing_[holder] != 0) {|if (end > h->high && missing_[holder] != 0) {
+fill kept after eviction|layout/prefix_runs.cpp|resident_missing_ -= missing_[oldest_];|
+fill of a cut request|layout/prefix_runs.cpp|if (keep == stored && !trace.content) {|if (!trace.content) {
+fill forgotten in blocks|layout/prefix_blocks.h|if (named == stored && named > 0)|if (named == stored \&\& named > 1)
+whole block stays partial|layout/prefix_blocks.h|this->partial_.clear_run(s.begin, s.count);|
+runs used for long requests under tree|layout/prefix.cpp|> options.capacity_blocks) return false;|> 2 * options.capacity_blocks) return false;
+flat: a hit is not touched|layout/prefix_blocks.h|if (hit) {\n            this->strategy_.on_hit(block);|if (hit) {\n            (void)0;
+flat: evicts before full|layout/prefix_blocks.h|bool full() const { return resident_ >= capacity(); }|bool full() const { return resident_ + 1 >= capacity() \&\& resident_ > 0; }
+flat: leading goes on after a miss|layout/prefix_blocks.h|leading_ = leading_ && hit;|leading_ = hit;
+tree: deepest hit unprotected|layout/prefix_blocks.h|return b != protected_ && b != protected_lookup_ &&|return
+tree: own blocks always protected|layout/prefix_blocks.h|!(protect_chain_ && b == tip_)|b != tip_
+tree: goes on without its parent|layout/prefix_blocks.h|if (victim == tip_) return position - 1;|
+tree: parent never a leaf again|layout/prefix_blocks.h|this->strategy_.on_leaf(above);|(void)0;
+tree: inner nodes stay candidates|layout/prefix_blocks.h|this->strategy_.on_inner(tip_);|(void)0;
+stranded by parent only|layout/prefix_blocks.h|reachable[b] = parent[b] == kNone \|\| reachable[parent[b]];|reachable[b] = parent[b] == kNone \|\| strategy_.contains(parent[b]);
+compaction drops a leaf|eviction/block_lru.h|leaves_.insert(to);|(void)0;
+compaction keeps stale entries|eviction/block_lru.h|if (stamp_[block] != from) continue;|if (stamp_[block] == 0) continue;
+first in first out|eviction/block_lru.h|        push(block);\n        if (leaf)|        if (leaf)
+bitmap forgets its summary|eviction/block_lru.h|if (before != 0) return;|return;
+re-block ratio of shared|trace/prefix_index.cpp|length : r.shared * ratio;|length : r.shared * ratio - 1;
+re-block ignores ragged fill|trace/prefix_index.cpp|if (here != there) return false;|
+re-block rounds tails down|trace/prefix_index.cpp|(uint64_t{row.tokens} + to - 1) / to);|uint64_t{row.tokens} / to);
+re-block by token, one off|trace/prefix_index.cpp|std::min((j + 1) * to, last) - 1;|std::min(j * to + 1, last) - 1;
+reordered: seen part forgotten|trace/prefix_index.cpp|limit = std::min(limit, seen);|limit = seen;
+reordered: owner of the latest piece|trace/prefix_index.cpp|while (pieces[piece].before != kNone|while (false \&\& pieces[piece].before != kNone
+violation leaves ids behind|trace/path_interner.cpp|raw_.resize(known);|
+scope keeps branches|trace/path_interner.cpp|std::fill(branches_.begin(), branches_.end(), 0);|
+branch without its parent|trace/path_interner.cpp|if (branch_parent_[row] == parent &&|if (
+text delta: 12 is 123|trace/format_kv_cache_tester.cpp|std::lower_bound(before.ends.begin()|std::upper_bound(before.ends.begin()
+sub-agent times absolute|trace/format_kv_cache_tester.cpp|trace.arrival_s[row] += t;|
+ties by the last line|trace/format.cpp|std::stable_sort(order.begin()|std::reverse(order.begin(), order.end()); std::stable_sort(order.begin()
+decode counts prompts only|trace/trace.cpp|uint64_t{prompt_tokens[r]} + output_tokens[r];|uint64_t{prompt_tokens[r]};
+chunk weight rounds down|trace/trace.cpp|(2 * uint64_t{prompt_tokens[r]} + chunks)|(2 * uint64_t{prompt_tokens[r]})
+warm-up one late|cache/cache.h|if (request == options.warmup_requests) result.warmup = result.total;|if (request == options.warmup_requests + 1) result.warmup = result.total;
+peaks during warm-up|cache/run_result.h|if (!is_counted) return;|
+salt ignored|trace/names.h|.append(scope).append(1, kind)|.append(1, kind)
+eight digits|trace/json_reader.cpp|(*p == '0' && next_count > 1)|(*p == '0' \&\& next_count > 99)
+LIST
+}
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/kvsim-mutants.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+cp -r "$source/lib" "$scratch/lib"
+cat >"$scratch/Makefile" <<MAKE
+FLAGS = -std=c++20 -O1 -I$scratch/lib -I$source/tests -MMD -DKVSIM_SOURCE_DIR='"$source"' -DKVSIM_BINARY='""' \
+        -DKVSIM_PYTHON3='""' -DKVSIM_VERSION='""' -DKVSIM_GIT='""'
+LIB := \$(wildcard $scratch/lib/kvsim/core/*.cpp $scratch/lib/kvsim/trace/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp)
+TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/shared_traces_test.cpp \
+         $source/tests/unit/format_*_test.cpp $source/tests/unit/index_test.cpp $source/tests/unit/source_test.cpp)
+OBJECTS := \$(LIB:$scratch/lib/%.cpp=$scratch/o/%.o) \$(TESTS:$source/tests/%.cpp=$scratch/o/tests/%.o)
+$scratch/tests: \$(OBJECTS)
+	@g++ -o \$@ \$^ -lrapidcheck -lsimdjson -lfmt -lzstd -lz -lcrypto -lpthread
+$scratch/o/%.o: $scratch/lib/%.cpp
+	@mkdir -p \$(@D); g++ \$(FLAGS) -c -o \$@ \$<
+$scratch/o/tests/%.o: $source/tests/%.cpp
+	@mkdir -p \$(@D); g++ \$(FLAGS) -c -o \$@ \$<
+-include \$(OBJECTS:.o=.d)
+MAKE
+build() { make -s -j"$(nproc)" -f "$scratch/Makefile" >"$scratch/build.log" 2>&1; }
+tests() { timeout 120 "$scratch/tests" --test-case-exclude="long:*${MUTANTS_EXCLUDE:+,$MUTANTS_EXCLUDE}" --abort-after=1 >"$scratch/test.log" 2>&1; }
+
+build || { cat "$scratch/build.log" >&2; exit 1; }
+tests || { tail -n 40 "$scratch/test.log" >&2; echo "mutants: the tests fail without any" >&2; exit 1; }
+survivors=0 killed=0
+while IFS= read -r line; do
+    # Fields are parted by single bars; a bar of the code is written \|.
+    mapfile -t field < <(sed 's/\\|/\x01/g; s/|/\n/g' <<<"$line" | sed 's/\x01/|/g')
+    name=${field[0]} file=$scratch/lib/kvsim/${field[1]}
+    if [[ $# -gt 0 && " $* " != *" $name "* ]]; then continue; fi
+    cp "$file" "$scratch/before"
+    if ! FROM=${field[2]} TO=${field[3]-} perl -0pi -e '
+        BEGIN { $from = $ENV{FROM}; $to = $ENV{TO}; s/\\n/\n/g for $from, $to; $to =~ s/\\&/&/g; }
+        $n = s/\Q$from\E/$to/; END { exit($n ? 0 : 1) }' "$file"; then
+        echo "mutants: '$name' does not apply any more: ${field[2]}" >&2
+        exit 1
+    fi
+    if ! build; then
+        echo "DOES NOT BUILD  $name"
+        tail -n 3 "$scratch/build.log"
+        survivors=$((survivors + 1))
+    elif tests; then
+        echo "SURVIVED        $name"
+        survivors=$((survivors + 1))
+    else
+        echo "killed          $name  by $(grep -m1 -aoP '(?<=TEST CASE:  ).*' "$scratch/test.log" || echo "a crash or a time-out")"
+        killed=$((killed + 1))
+    fi
+    cp "$scratch/before" "$file"
+done < <(mutants)
+echo "mutants: $killed killed, $survivors not"
+[[ $survivors -eq 0 ]]
