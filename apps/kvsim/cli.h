@@ -34,6 +34,10 @@ class Command {
   public:
     Command(CLI::App& parent, const std::string& name, const std::string& summary, const std::string& examples);
 
+    virtual ~Command() = default;
+    Command(const Command&) = delete;
+    Command& operator=(const Command&) = delete;
+
     CLI::Option* positional(const std::string& name, std::string& target, const std::string& help, bool required);
     CLI::Option* option(const std::string& name, std::string& target, const std::string& help,
                         const std::string& group, const std::string& type = "TEXT");

@@ -38,10 +38,10 @@ TEST_CASE("help: every option of the contract is documented") {
         {{"trace", "convert"}, {"--format", "--limit", "--block-size", "--to", "--output"}},
         {{"trace", "generate"}, {"--seed", "--to", "--output"}},
         {{"list"}, {}}};
-    for (const auto& [command, options] : expected) {
-        std::string help = kvsim(command + Args{"--help"}).out;
-        INFO(shown(command));
-        for (const std::string& option : options + Args{"--config", "--print-config", "--quiet", "--verbose", "--color",
+    for (const auto& row : expected) {  // clang cannot capture structured bindings in INFO
+        std::string help = kvsim(row.first + Args{"--help"}).out;
+        INFO(shown(row.first));
+        for (const std::string& option : row.second + Args{"--config", "--print-config", "--quiet", "--verbose", "--color",
                                                         "--version"}) {
             INFO(option);
             CHECK((contains(help, "  " + option + " ") || contains(help, "," + option + " ")));

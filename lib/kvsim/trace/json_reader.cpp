@@ -272,9 +272,11 @@ void JsonReader::skip() {
         case Type::string: string(); return;
         case Type::number: number(-std::numeric_limits<double>::max(), std::numeric_limits<double>::max()); return;
         case Type::boolean: boolean(); return;
-        case Type::null:
-            if (!s_->value.is_null()) fail("expected null");
+        case Type::null: {
+            bool null = false;
+            if (s_->value.is_null().get(null) != simdjson::SUCCESS || !null) fail("expected a JSON value");
             return;
+        }
     }
 }
 

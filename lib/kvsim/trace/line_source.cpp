@@ -44,8 +44,10 @@ class LineSource::Input {
             raw_end_ += n;
         }
         const auto* m = reinterpret_cast<const unsigned char*>(raw_.data());
-        if (raw_end_ >= 4 && m[0] == 0x28 && m[1] == 0xB5 && m[2] == 0x2F && m[3] == 0xFD) start_zstd();
-        if (raw_end_ >= 2 && m[0] == 0x1F && m[1] == 0x8B) start_gzip();
+        bool zstd = raw_end_ >= 4 && m[0] == 0x28 && m[1] == 0xB5 && m[2] == 0x2F && m[3] == 0xFD;
+        bool gzip = raw_end_ >= 2 && m[0] == 0x1F && m[1] == 0x8B;
+        if (zstd) start_zstd();
+        if (gzip) start_gzip();
     }
     ~Input() {
         if (zstd_) ZSTD_freeDStream(zstd_);
