@@ -4,7 +4,6 @@
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <kvsim/cache/cache.h>
 #include <kvsim/core/error.h>
 #include <kvsim/core/output_file.h>
 #include <kvsim/core/suggest.h>
@@ -37,7 +36,7 @@ Command::Command(CLI::App& parent, const std::string& name, const std::string& s
     app_->option_defaults()->ignore_underscore(false);
     const std::string group = "Output";
     option("--report", common.report, "write the JSON report to FILE (- = standard output)", group, "FILE");
-    option("--config", common.config, "read options from a JSON file (a report works too)", "General", "FILE");
+    option("--config", common.config, "read options from a JSON file; for replay a report of it works too", "General", "FILE");
     flag("--print-config", common.print_config, "print the merged configuration as JSON and stop", "General");
     flag("--quiet", common.console.quiet, "no narration on standard error", "General");
     flag("--verbose", common.console.verbose, "explain decisions on standard error", "General");
@@ -272,8 +271,6 @@ int cli_main(int argc, const char* const* argv) {
         return flushed(run_parsed(root, commands, path), path);
     } catch (const Error& e) {
         return fail(path, e.what(), e.kind() == ErrorKind::input ? kExitInput : kExitIo);
-    } catch (const Interrupted&) {
-        return kExitInterrupted;
     } catch (const std::bad_alloc&) {
         return fail(path, "not enough memory", kExitIo);
     } catch (const std::exception& e) {

@@ -25,7 +25,7 @@ class ReplayCommand : public Command {
         cache_.add_to(*this);
         model_.add_to(*this);
         option("--decode", decode_, "on: output takes blocks; off: prompts only", "Work", "on|off");
-        option("--bounds", bounds_, "all or none; the unlimited cache is always there", "Analysis", "all|none");
+        option("--bounds", bounds_, "all or none: bounds that take a pass of their own (this version has none); unlimited is always there", "Analysis", "all|none");
         flag("--verify", verify_, "check every invariant and replay again block by block; any difference is an error",
              "Analysis");
         option("--by", by_, "hits per group: category, session, turn, salt or lora", "Analysis", "COLUMN");

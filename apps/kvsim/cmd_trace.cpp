@@ -34,6 +34,7 @@ class InfoCommand : public Command {
         Console silent = common.console;  // the table has the notes
         silent.quiet = true;
         Trace trace = trace_.load(silent, out.has_value());
+        if (trace.expand_samples()) trace.notes.emplace_back("parallel samples (n) count as requests of their own");
         TraceStats stats = trace_stats(trace);
         if (out) {
             out->write(stats_json(stats));

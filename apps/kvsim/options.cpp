@@ -85,8 +85,12 @@ std::optional<MemoryBytes> ModelOptions::resolve(uint32_t block_size, std::vecto
     MemoryBytes bytes;
     bytes.model = shape.name.empty() ? shape.id : shape.name;
     bytes.bytes_per_token = bytes_per_token(shape, k, v, ranks);
-    bytes.bytes_per_block = bytes_per_block(shape, block_size, k, v, ranks);
     for (std::string& line : notes(shape)) lines.push_back(std::move(line));
+    if (bytes.bytes_per_token == 0) {
+        lines.push_back(bytes.model + " has no layer that grows with every token: no bytes per block");
+        return std::nullopt;
+    }
+    bytes.bytes_per_block = bytes_per_block(shape, block_size, k, v, ranks);
     return bytes;
 }
 
@@ -115,7 +119,7 @@ uint64_t CapacityOptions::resolve(const Trace& trace, const std::optional<Memory
         given = "--tokens " + tokens;
         capacity = whole_option(tokens, "--tokens", 1, ~uint64_t{0} / 2) / trace.block_size;
     } else {
-        if (!bytes) throw_input("--memory needs --model to know the bytes of a block");
+        if (!bytes) throw_input("--memory needs --model, of a model with layers that grow with every token");
         given = "--memory " + memory;
         capacity = parse_size_bytes(memory, "--memory") / bytes->bytes_per_block;
         console.explain(given + " is " + format_count(capacity) + " blocks of " +
@@ -145,7 +149,7 @@ void CacheOptions::resolve(ReplayOptions& options) const {
     layouts().get(layout);
     if (match != "block")
         throw_input("--match " + match + ": expected block" + did_you_mean(match, {"block"}));
-    options.eviction = eviction;
+    options.eviction = eviction.rfind("block/", 0) == 0 ? eviction.substr(6) : eviction;
     options.accounting = Accounting::parse(accounting);
     check_block_strategy(eviction, options.accounting);
 }

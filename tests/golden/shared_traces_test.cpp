@@ -1,5 +1,5 @@
-// The public traces against the numbers of the reference (shared/reference/traces.md sections 2 to 6),
-// integer by integer. Every number was computed by programs that share nothing with this one.
+// The public traces against known counts, integer by integer. Every number was computed by programs that share
+// nothing with this one.
 #include <doctest/doctest.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/sim/replay.h>
@@ -41,7 +41,7 @@ HitCounts hits(const Trace& trace, const char* accounting, uint64_t blocks, bool
     auto cache = make_prefix_cache("lru", Accounting::parse(accounting), trace, options, path);
     RunResult run;
     cache->run(trace, options, run);
-    return measure(trace, run, warmup, GroupBy::none).hits;
+    return measure(trace, run, options, GroupBy::none).hits;
 }
 
 struct Cell {

@@ -45,7 +45,7 @@ template <class A, class B>
 void same(const char* what, const A& ours, const B& naive) {
     if (static_cast<uint64_t>(ours) == static_cast<uint64_t>(naive)) return;
     std::ostringstream text;
-    text << what << ": " << ours << ", naive " << naive;
+    text << what << ": " << static_cast<uint64_t>(ours) << ", naive " << static_cast<uint64_t>(naive);
     RC_FAIL(text.str());
 }
 

@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -84,7 +85,7 @@ inline std::vector<NaiveRequest> naive_requests(const Story& story, uint32_t to,
                 path += std::to_string(symbol) + ".";
                 r.lookup.push_back(flat ? std::to_string(symbol) : path);
                 double each = static_cast<double>(t.in) / static_cast<double>(t.prompt.size());
-                r.weight.push_back(std::min<uint64_t>(to, static_cast<uint64_t>(each + 0.5)));
+                r.weight.push_back(std::max<uint64_t>(1, std::min<uint64_t>(to, static_cast<uint64_t>(each + 0.5))));
             }
         } else {
             bool all = t.prompt.size() * story.block_size >= t.in;
@@ -221,7 +222,9 @@ class NaiveLru {
             }
         }
         for (size_t i = done; i < r.stored.size(); ++i) access(r, i);
-        return std::min<uint64_t>(r.stored.size(), capacity_);
+        // A chunk of content may stand twice in a request; it is one block.
+        std::set<std::string> distinct(r.stored.begin(), r.stored.end());
+        return std::min<uint64_t>(distinct.size(), capacity_);
     }
 
     bool leaf(const std::string& name) const {

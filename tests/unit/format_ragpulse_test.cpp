@@ -1,5 +1,7 @@
 #include "unit/load_text.h"
 
+#include <kvsim/layout/prefix.h>
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Ids = std::vector<uint32_t>;
@@ -60,4 +62,23 @@ TEST_CASE("ragpulse: broken lines") {
     CHECK_COMPLAINT(good + row("1", 5, "", ",\"session_id\":3"),
                     ":2:85: session_id: expected a string, found 3");
     CHECK(complaint(good, "auto", 16).find("--block-size: ids of format ragpulse name chunks") == 0);
+}
+
+TEST_CASE("ragpulse: a chunk that stands several times in a request is one active block") {
+    // Four times chunk 1: one block is held, three lookups hit it the first time, four the second.
+    Trace t = load_text(row("1", 40, "\"a\":[1,1,1,1]") + row("2", 40, "\"a\":[1,1,1,1]"));
+    RunOptions options;
+    options.capacity_blocks = 8;
+    options.decode = false;
+    RunResult run;
+    make_prefix_cache("lru", Accounting::parse("flat"), t, options)->run(t, options, run);
+    CHECK(run.any_hit_blocks == Ids{3, 4});
+    CHECK(run.peak_active_blocks == 1);
+    CHECK(run.total.active_blocks == 2);
+    CHECK(run.total.resident_blocks == 2);
+}
+
+TEST_CASE("ragpulse: a chunk weighs at least one token") {
+    Trace t = load_text(row("1", 1, "\"a\":[1,2,3]"));
+    CHECK(t.leading_tokens(0, 3) == 3);
 }

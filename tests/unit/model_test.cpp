@@ -170,7 +170,7 @@ TEST_CASE("shapes that make no sense, and sums that do not fit") {
 TEST_CASE("notes") {
     CHECK(notes(preset("llama-3.1-8b")).empty());
     CHECK(all_notes(preset("gpt-oss-20b")) ==
-          "half the layers keep a window of 128 tokens: bytes follow the model, hits do not");
+          "half the layers keep a window of 128 tokens: bytes follow the model, hits do not; bytes per block leave these layers out");
     CHECK(all_notes(preset("gemma-3-27b")).rfind("52 of 62 layers keep a window of 1024 tokens: bytes", 0) ==
           0);
     CHECK(all_notes(preset("qwen3.5-397b-a17b")) ==

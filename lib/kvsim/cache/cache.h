@@ -15,12 +15,8 @@ struct RunOptions {
     uint64_t capacity_blocks = kUnlimited;  ///< at least 1
     uint64_t warmup_requests = 0;           ///< replayed, not counted
     bool decode = true;                     ///< output (and an unnamed prompt tail) takes blocks
-    const std::atomic<bool>* stop = nullptr;  ///< set from outside: give up at the next request
     std::atomic<uint64_t>* progress = nullptr;  ///< requests done, for a progress bar
 };
-
-/// Thrown by run() when RunOptions::stop was set.
-struct Interrupted {};
 
 class Cache {
   public:
@@ -31,11 +27,10 @@ class Cache {
     virtual void check_invariants() const = 0;
 
   protected:
-    /// Every request passes here: warm-up border, stop and progress.
+    /// Every request passes here: warm-up border and progress.
     static void begin_request(uint32_t request, const RunOptions& options, RunResult& result) {
         if (request == options.warmup_requests) result.warmup = result.total;
         if ((request & 1023) != 0) return;
-        if (options.stop && options.stop->load(std::memory_order_relaxed)) throw Interrupted{};
         if (options.progress) options.progress->store(request, std::memory_order_relaxed);
     }
     /// After the last request.

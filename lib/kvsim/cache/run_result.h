@@ -12,7 +12,7 @@ struct Tally {
     uint64_t evicted_blocks = 0;
     uint64_t active_blocks = 0;    ///< sampled after each admission: blocks the running request holds
     uint64_t resident_blocks = 0;  ///< sampled after each admission: active and evictable
-    uint64_t resident_tokens = 0;  ///< sampled likewise: tokens in them
+    unsigned __int128 resident_tokens = 0;  ///< sampled likewise: tokens in them; may pass 2^64
 
     Tally minus(const Tally& before) const {
         return {admissions - before.admissions, evicted_blocks - before.evicted_blocks,

@@ -290,6 +290,7 @@ class FlatPrefix : public PrefixBlocks<S> {
         // A block that named output completes is known by the new name from then on: look it up, do not store it.
         uint32_t kept = row == t.lookup_row(r) ? lookup : t.chains.common_prefix(row, t.lookup_row(r));
         lead_ = any_ = 0;
+        repeats_ = this->flat_content_ ? count_repeats(r, lookup) : 0;
         tokens_ = 0;
         leading_ = true;
         for_lookup(r, lookup, [&](uint32_t position, BlockId block) {
@@ -315,7 +316,7 @@ class FlatPrefix : public PrefixBlocks<S> {
             }
         }
         for (uint32_t i = named; i < stored; ++i) access(this->unnamed_.take(), false, r, i + 1, stored);
-        return std::min<uint64_t>(stored, this->capacity());
+        return std::min<uint64_t>(stored - repeats_, this->capacity());
     }
 
   private:
@@ -346,7 +347,16 @@ class FlatPrefix : public PrefixBlocks<S> {
         }
     }
 
-    uint32_t lead_ = 0, any_ = 0;
+    // Content ids may stand twice in one request; they are one block.
+    uint32_t count_repeats(uint32_t r, uint32_t lookup) {
+        const uint32_t* ids = this->trace_->content_ids.ids.data() + this->trace_->content_ids.begin[r];
+        std::vector<uint32_t> sorted(ids, ids + lookup);
+        std::sort(sorted.begin(), sorted.end());
+        auto distinct = std::unique(sorted.begin(), sorted.end()) - sorted.begin();
+        return lookup - static_cast<uint32_t>(distinct);
+    }
+
+    uint32_t lead_ = 0, any_ = 0, repeats_ = 0;
     uint64_t tokens_ = 0;  ///< of hits behind a miss
     bool leading_ = true;
 };

@@ -9,8 +9,8 @@
 // these would be found only after many steps; but the blocks common to *all* requests of a root belong to the latest
 // of them (Root). And `up` links may skip a request that has itself been passed as far (path halving).
 //
-// Order and equality with leaf-first LRU and vLLM's free queue: policies worked out for docs/DESIGN.md section 7; a
-// request longer than the capacity keeps its first blocks. Blocks without a name (output) lengthen the interval at
+// The order is that of LRU over leaves and of vLLM's free queue, since two leaves are never last touched by the same
+// request. A request longer than the capacity keeps its first blocks. Blocks without a name (output) lengthen the interval at
 // its deep end. Cost: 20 bytes per request, whatever the block size.
 #include <kvsim/core/error.h>
 #include <kvsim/layout/prefix_runs.h>

@@ -169,7 +169,8 @@ std::vector<std::string> notes(const ModelShape& shape) {
         std::string keep = group.count == 1 ? " keeps a " : " keep a ";
         if (group.kind == LayerKind::window)
             lines.push_back(share(group.count, attention) + keep + "window of " +
-                            std::to_string(group.window_tokens) + " tokens" + follow);
+                            std::to_string(group.window_tokens) + " tokens" + follow +
+                            "; bytes per block leave these layers out");
         if (group.kind == LayerKind::state)
             lines.push_back(std::to_string(group.count) + (group.count == 1 ? " layer" : " layers") + keep +
                             "state per sequence (" +

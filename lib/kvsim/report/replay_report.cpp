@@ -1,6 +1,7 @@
 #include <kvsim/core/units.h>
 #include <kvsim/core/version.h>
 #include <kvsim/report/replay_report.h>
+#include <kvsim/trace/writer_text.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -32,8 +33,8 @@ std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport&
     const Trace& t = *report.trace;
     std::vector<std::pair<std::string, std::string>> d;
     auto add = [&](const char* key, std::string text) { d.emplace_back(key, std::move(text)); };
-    add("lookup", t.content ? "every content chunk of a request's prompt, each weighing min(512, floor(prompt tokens / "
-                              "chunks + 0.5)) tokens"
+    add("lookup", t.content ? "every content chunk of a request's prompt, each weighing floor(prompt tokens / chunks + "
+                              "0.5) tokens, at least 1 and at most block_size"
                             : "every entry of a request's chain of prompt blocks, a partial last block included where "
                               "the trace names it; block i holds max(1, min(block_size, prompt - i * block_size)) "
                               "tokens");
@@ -94,25 +95,20 @@ static Json hits_json(const HitCounts& h) {
 
 static Json utilization_json(const ReplayReport& report) {
     const RunResult& run = report.outcome->run;
-    Tally sum = run.counted();
+    const std::optional<Utilization>& u = report.outcome->metrics.utilization;
     Json j;
     uint64_t capacity = report.options->run.capacity_blocks;
     if (report.limited()) j["capacity_blocks"] = capacity;
     j["peak_active_blocks"] = run.peak_active_blocks;
     j["peak_resident_blocks"] = run.peak_resident_blocks;
-    if (report.limited() && sum.admissions != 0) {
-        double room = static_cast<double>(sum.admissions) * static_cast<double>(capacity);
-        double active = static_cast<double>(sum.active_blocks) / room;
-        double resident = static_cast<double>(sum.resident_blocks) / room;
-        j["mean_active_fraction"] = active;
-        j["mean_evictable_fraction"] = resident - active;
-        j["mean_free_fraction"] = 1 - resident;
+    if (report.limited() && u) {
+        j["mean_active_fraction"] = u->active;
+        j["mean_evictable_fraction"] = u->evictable;
+        j["mean_free_fraction"] = u->free;
     }
-    if (!report.trace->content && sum.resident_blocks != 0) {
-        double fill = static_cast<double>(sum.resident_tokens) /
-                      (static_cast<double>(sum.resident_blocks) * report.trace->block_size);
-        j["mean_token_fill"] = fill;
-        j["internal_fragmentation"] = 1 - fill;
+    if (!report.trace->content && u && u->token_fill > 0) {
+        j["mean_token_fill"] = u->token_fill;
+        j["internal_fragmentation"] = 1 - u->token_fill;
     }
     return j;
 }
@@ -201,20 +197,6 @@ std::string replay_json(const ReplayReport& report) {
     return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-static void append_escaped(std::string& out, const std::string& text) {
-    for (char c : text) {
-        auto u = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (u < 0x20) {
-            out += fmt::format("\\u{:04x}", u);
-        } else {
-            out += c;
-        }
-    }
-}
-
 void write_per_request(const Trace& trace, const RunResult& run, OutputFile& out) {
     std::string line;
     for (uint32_t r = 0; r < trace.requests(); ++r) {
@@ -224,7 +206,7 @@ void write_per_request(const Trace& trace, const RunResult& run, OutputFile& out
         fmt::format_int i(r);
         line.append(i.data(), i.size());
         line += ",\"seq\":\"";
-        append_escaped(line, trace.sequence_name(r));
+        append_json_escaped(line, trace.sequence_name(r));
         line += '"';
         auto put = [&](const char* key, uint64_t value) {
             line += key;

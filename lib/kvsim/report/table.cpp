@@ -85,15 +85,12 @@ void add_usage(Rows& rows, const ReplayReport& report) {
     rows.add("peak resident blocks", format_count(run.peak_resident_blocks),
              report.memory ? format_bytes(run.peak_resident_blocks * report.memory->bytes_per_block) : "");
     rows.add("peak active blocks", format_count(run.peak_active_blocks), "held by one running request");
-    if (report.limited() && sum.admissions != 0) {
-        uint64_t room = sum.admissions * report.options->run.capacity_blocks;
-        rows.add("mean utilization", share(sum.resident_blocks, room),
-                 "active " + share(sum.active_blocks, room) + ", evictable " +
-                     share(sum.resident_blocks - sum.active_blocks, room));
-    }
-    if (!report.trace->content && sum.resident_blocks != 0)
-        rows.add("mean token fill", share(sum.resident_tokens, sum.resident_blocks * report.trace->block_size),
-                 "of the places in resident blocks");
+    const std::optional<Utilization>& u = report.outcome->metrics.utilization;
+    if (report.limited() && u)
+        rows.add("mean utilization", format_percent(u->active + u->evictable),
+                 "active " + format_percent(u->active) + ", evictable " + format_percent(u->evictable));
+    if (!report.trace->content && u && u->token_fill > 0)
+        rows.add("mean token fill", format_percent(u->token_fill), "of the places in resident blocks");
     if (report.memory) rows.add("KV bytes per token", format_count(report.memory->bytes_per_token), report.memory->model);
 }
 

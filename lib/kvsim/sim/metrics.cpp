@@ -48,8 +48,8 @@ static std::optional<HitSpread> spread_of(const Trace& trace, const RunResult& r
     for (uint64_t i = from; i < trace.requests(); ++i) {
         auto r = static_cast<uint32_t>(i);
         uint32_t lookup = trace.lookup_blocks(r);
-        s.zero_hit += run.hit_blocks[r] == 0;
         if (lookup == 0) continue;
+        s.zero_hit += run.hit_blocks[r] == 0;
         rates.push_back(static_cast<double>(trace.leading_tokens(r, run.hit_blocks[r])) /
                         static_cast<double>(trace.leading_tokens(r, lookup)));
     }
@@ -99,8 +99,26 @@ static std::string group_label(const Trace& trace, GroupBy by, uint32_t r) {
     return {};
 }
 
-Metrics measure(const Trace& trace, const RunResult& run, uint64_t warmup, GroupBy by) {
+static std::optional<Utilization> utilization_of(const RunResult& run, uint64_t capacity, uint32_t block_size) {
+    Tally sum = run.counted();
+    if (sum.admissions == 0) return std::nullopt;
+    Utilization u;
+    if (capacity != kUnlimited) {
+        double room = static_cast<double>(sum.admissions) * static_cast<double>(capacity);
+        u.active = static_cast<double>(sum.active_blocks) / room;
+        double resident = static_cast<double>(sum.resident_blocks) / room;
+        u.evictable = resident - u.active;
+        u.free = 1 - resident;
+    }
+    if (sum.resident_blocks != 0)
+        u.token_fill = static_cast<double>(sum.resident_tokens) / (static_cast<double>(sum.resident_blocks) * block_size);
+    return u;
+}
+
+Metrics measure(const Trace& trace, const RunResult& run, const RunOptions& options, GroupBy by) {
     Metrics m;
+    uint64_t warmup = options.warmup_requests;
+    m.utilization = utilization_of(run, options.capacity_blocks, trace.block_size);
     std::map<std::string, size_t> group_of;
     for (uint64_t i = warmup; i < trace.requests(); ++i) {
         auto r = static_cast<uint32_t>(i);

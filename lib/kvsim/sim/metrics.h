@@ -1,8 +1,8 @@
 // Rates and sums of one run, from its per-request columns. Everything here counts requests past the warm-up only.
 #pragma once
 
+#include <kvsim/cache/cache.h>
 #include <kvsim/cache/run_result.h>
-#include <kvsim/layout/prefix.h>
 #include <kvsim/trace/trace.h>
 
 #include <optional>
@@ -43,8 +43,15 @@ struct GroupHits {
     HitCounts hits;
 };
 
+/// Fractions of the capacity and of the room in resident blocks, over counted admissions.
+struct Utilization {
+    double active = 0, evictable = 0, free = 0;  ///< sum 1; only where the capacity is limited
+    double token_fill = 0;                       ///< tokens held / room of resident blocks
+};
+
 struct Metrics {
     HitCounts hits;
+    std::optional<Utilization> utilization;  ///< absent if nothing was admitted
     std::optional<HitSpread> spread;
     std::optional<Observed> observed;
     std::vector<GroupHits> groups;
@@ -55,9 +62,10 @@ enum class GroupBy : uint8_t { none, category, session, turn, salt, lora };
 /// Throws Error(input) on an unknown word, or if the trace has no such column.
 GroupBy parse_group_by(const std::string& word, const Trace& trace);
 
-Metrics measure(const Trace& trace, const RunResult& run, uint64_t warmup_requests, GroupBy by);
+/// `capacity_blocks` may be kUnlimited: then the fractions of the capacity stay 0.
+Metrics measure(const Trace& trace, const RunResult& run, const RunOptions& options, GroupBy by);
 
-/// Tokens of request r's first `blocks` hits, and of any hits.
+/// Tokens of request r's leading hits.
 uint64_t hit_tokens_of(const Trace& trace, const RunResult& run, uint32_t r);
 
 }  // namespace kvsim

@@ -21,10 +21,15 @@ static void verify(const Trace& trace, const ReplayOptions& options, const Cache
     blocks->run(trace, quiet, slow);
     blocks->check_invariants();
     if (fast.hit_blocks != slow.hit_blocks) throw_failed("--verify: hits differ from the block-level replay");
+    if (fast.any_hit_blocks != slow.any_hit_blocks || fast.any_hit_tokens != slow.any_hit_tokens)
+        throw_failed("--verify: any-block hits differ from the block-level replay");
     bool same = fast.total.evicted_blocks == slow.total.evicted_blocks &&
                 fast.total.active_blocks == slow.total.active_blocks &&
                 fast.total.resident_blocks == slow.total.resident_blocks &&
                 fast.total.resident_tokens == slow.total.resident_tokens &&
+                fast.warmup.evicted_blocks == slow.warmup.evicted_blocks &&
+                fast.warmup.resident_tokens == slow.warmup.resident_tokens &&
+                fast.peak_active_blocks == slow.peak_active_blocks &&
                 fast.peak_resident_blocks == slow.peak_resident_blocks && fast.stranded_blocks == slow.stranded_blocks;
     if (!same) throw_failed("--verify: evictions or utilization differ from the block-level replay");
 }
@@ -39,7 +44,7 @@ ReplayOutcome replay(const Trace& trace, const ReplayOptions& options) {
     start = std::chrono::steady_clock::now();
     out.unlimited = unlimited_hits(trace, options.accounting, options.run);
     out.bounds_ms = ms_since(start);
-    out.metrics = measure(trace, out.run, options.run.warmup_requests, options.by);
+    out.metrics = measure(trace, out.run, options.run, options.by);
     return out;
 }
 

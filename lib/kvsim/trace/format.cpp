@@ -146,8 +146,13 @@ Trace load_trace(const LoadOptions& options) {
             spec.finish();
         }
         reader->read(source, trace, options.problems);
-        if (options.problems && options.problems->full()) return trace;
+        if (options.problems && options.problems->full()) break;
         if (options.digest) digests += source.sha256();
+    }
+    if (trace.name.empty()) {
+        fs::path path(options.path == "-" ? "stdin" : options.path);
+        if (!path.has_filename()) path = path.parent_path();
+        trace.name = path.filename().string();
     }
     if (options.problems && !options.problems->lines.empty()) return trace;
     if (trace.requests() == 0) {
@@ -155,11 +160,6 @@ Trace load_trace(const LoadOptions& options) {
                     (trace.notes.empty() ? "" : " (" + trace.notes.back() + ")"));
     }
     reader->finish(trace);
-    if (trace.name.empty()) {
-        fs::path path(options.path == "-" ? "stdin" : options.path);
-        if (!path.has_filename()) path = path.parent_path();
-        trace.name = path.filename().string();
-    }
     if (files.size() > 1 && options.digest) {  // of several files: the digest of their digests, in name order
         Sha256 all;
         all.update(digests.data(), digests.size());

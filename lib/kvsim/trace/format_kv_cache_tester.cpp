@@ -72,6 +72,9 @@ class KvCacheTesterReader : public FormatReader {
             } else if (key == "requests") {
                 if (has_requests) json_.fail("the key is given twice");
                 has_requests = true;
+                if (trace.requests() > 0 && local != local_)
+                    json_.fail("sessions with local and with global ids cannot be mixed");
+                local_ = local;
                 if (local) interner_->begin_scope();
                 json_.enter_array();
                 while (json_.next_element()) read_element(trace, 0);
@@ -103,10 +106,7 @@ class KvCacheTesterReader : public FormatReader {
         unsigned seen = 0;
         std::string_view key;
         std::string_view type;
-        auto once = [&](unsigned bit) {
-            if (seen & bit) json_.fail("the key is given twice");
-            seen |= bit;
-        };
+        auto once = [&](unsigned bit) { json_.once(seen, bit); };
         while (json_.next_field(key)) {
             if (key == "t") {
                 once(1);
@@ -213,6 +213,7 @@ class KvCacheTesterReader : public FormatReader {
 
     static constexpr size_t kLevels = 3;
     bool by_time_;
+    bool local_ = true;  ///< ids mean something inside one session only
     uint32_t block_size_ = 0;
     JsonReader json_;
     std::optional<PathInterner> interner_;

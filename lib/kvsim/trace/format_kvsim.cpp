@@ -31,6 +31,8 @@ class KvsimReader : public FormatReader {
   public:
     void read(LineSource& source, Trace& trace, ProblemList* problems) override {
         saw_header_ = false;
+        if (uses_events_)
+            throw_input(source.name() + ": prompt, decode, fork and free lines keep the order of one file; expected no second one");
         Head head = read_head(source);
         if (head.count("events") != 0) return read_document(source, trace);
         for_each_line(source, problems, [&] {
@@ -178,7 +180,8 @@ class KvsimReader : public FormatReader {
         if (tokens == line_.has(kBlocks)) fail("expected tokens, or length with blocks");
         if (tokens ? uses_blocks_ : uses_tokens_) fail("a file names tokens or blocks, not both");
         (tokens ? uses_tokens_ : uses_blocks_) = true;
-        s.scope = line_.salt.empty() && line_.lora.empty() ? "" : line_.salt + '\n' + line_.lora;
+        bool scoped = !line_.salt.empty() || !line_.lora.empty();
+        s.scope = scoped ? std::to_string(line_.salt.size()) + ':' + line_.salt + line_.lora : "";
         const NumberBuffer& names = tokens ? line_.tokens : line_.blocks;
         if (tokens) {
             if (line_.tokens.size() == 0) fail("tokens: expected at least one token");
@@ -211,15 +214,11 @@ class KvsimReader : public FormatReader {
     // Under a salt or adapter the same name is another block. For tokens the first one tells a chain apart.
     void scope_names(std::vector<uint64_t>& names, const std::string& scope, bool tokens, bool from_start) {
         if (tokens) {
-            if (!scope.empty() && from_start) names[0] = names_.id(scope, names[0]);
+            if (!scope.empty() && from_start) names[0] = names_.id(scope, 't', std::to_string(names[0]));
             return;
         }
-        for (uint64_t& name : names) {
-            bool plain = name < NameTable::kPlainLimit;
-            if (scope.empty() && plain) continue;
-            // What is already from the table (a string) keeps its table id as its name inside the scope.
-            name = names_.id(scope, name);
-        }
+        if (scope.empty()) return;
+        for (uint64_t& name : names) name = names_.id(scope, 'n', std::to_string(name));
     }
 
     Sequence& start_sequence(Trace& trace, Sequence&& s) {
@@ -255,6 +254,9 @@ class KvsimReader : public FormatReader {
     }
 
     void apply_request(Trace& trace) {
+        if (trace.requests() > 0 && line_.has(kT) != timed_)
+            fail("t: either every request line has it or none");
+        timed_ = line_.has(kT);
         Sequence s;
         take_prompt(s);
         take_output(s, line_.output_tokens, kOutputTokens, line_.output_length, kOutputLength);
@@ -353,6 +355,8 @@ class KvsimReader : public FormatReader {
         if (!line_.has(kT)) line_.t = trace.arrival_s[parent];
         uint32_t row = start_sequence(trace, std::move(s)).request;
         trace.sequence.set(row, line_.child);
+        for (Labels* labels : {&trace.category, &trace.session, &trace.salt, &trace.lora})
+            if (labels->id(parent) != kNone) labels->set(row, std::string((*labels)[parent]));
         live_[line_.child] = row;
         trace.events.push_back({EventKind::fork, row, parent, trace.prompt_tokens[row]});
     }
@@ -415,6 +419,7 @@ class KvsimReader : public FormatReader {
     bool uses_tokens_ = false, uses_blocks_ = false;
     bool uses_requests_ = false, uses_events_ = false;
     bool any_stored_ = false;
+    bool timed_ = false;  ///< request lines have t
 };
 
 }  // namespace

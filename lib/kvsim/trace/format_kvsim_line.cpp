@@ -77,29 +77,15 @@ unsigned LineReader::read_op() {
     json_.fail("expected one of " + join(ops) + did_you_mean(op, ops));
 }
 
-// Integers 0 .. 2^64 - 1 or strings; strings go through the table at once, integers when the scope is known.
+// Integers 0 .. 2^64 - 1 or strings, as 64-bit names that are different for different names.
 void LineReader::read_names(NumberBuffer& out) {
-    std::string_view text = json_.array_text();
-    size_t first = text.find_first_not_of(" \t\r\n", 1);
-    const char* end = nullptr;
-    if (first == std::string_view::npos || text[first] != '"') {
-        const char* wrong = parse_whole_array(text.data() + 1, text.data() + text.size(), out, &end);
-        if (wrong == nullptr) return;
-        json_.fail_at(wrong, "expected whole numbers from 0 to 18446744073709551615, or strings");
+    if (json_.array_of_strings()) {
+        json_.enter_array();
+        while (json_.next_element()) out.push_back(names_.id({}, 's', json_.string()));
+        return;
     }
-    size_t at = first;
-    for (;;) {
-        size_t close = text.find_first_of("\"\\", at + 1);
-        while (close != std::string_view::npos && text[close] == '\\') close = text.find_first_of("\"\\", close + 2);
-        if (text[at] != '"' || close == std::string_view::npos)
-            json_.fail_at(text.data() + at, "expected all names to be strings");
-        out.push_back(names_.id({}, 's', text.substr(at + 1, close - at - 1)));
-        at = text.find_first_not_of(" \t\r\n", close + 1);
-        if (at == std::string_view::npos || text[at] == ']') return;
-        if (text[at] != ',') json_.fail_at(text.data() + at, "expected a comma or ]");
-        at = text.find_first_not_of(" \t\r\n", at + 1);
-        if (at == std::string_view::npos) json_.fail_at(text.data() + close, "expected a name");
-    }
+    json_.whole_array(out);
+    for (size_t i = 0; i < out.size(); ++i) out.data()[i] = names_.plain(out[i]);
 }
 
 void LineReader::read_scores(Line& line) {

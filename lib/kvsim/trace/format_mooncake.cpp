@@ -102,6 +102,7 @@ class MooncakeReader : public FormatReader {
         block_size_ = spec.whole("tokens_per_id", 0, 1, kMaxBlockSize);
         tail_ = spec.choice("tail", "auto", {"auto", "ceil", "none"});
         content_ = spec.choice("ids", "prefix", {"prefix", "content"}) == "content";
+        if (content_ && tail_ != "auto") throw_input("mooncake: tail has no meaning with ids=content");
         if (block_size_ != 0) {
             ceil_.low = ceil_.high = block_size_;
             floor_ = ceil_;
@@ -131,7 +132,9 @@ class MooncakeReader : public FormatReader {
         }
         if (tail_ == "auto" && !ceil_.empty() && !floor_.empty() && ceil_.only() != 0 && floor_.only() != 0)
             trace.notes.push_back("no request tells whether a partial last block has an id; taking ceil");
-        trace.notes.push_back(use_ceil ? "the last partial block of a prompt has an id"
+        if (content_) trace.notes.emplace_back("ids name content, not prefixes");
+        if (!content_)
+            trace.notes.push_back(use_ceil ? "the last partial block of a prompt has an id"
                                        : "ids name full blocks only; the tail of a prompt is unnamed");
         trace.block_size = static_cast<uint32_t>(size);
         if (content_) make_content(trace);
@@ -170,10 +173,7 @@ class MooncakeReader : public FormatReader {
         std::string_view text;
         unsigned seen = 0;
         std::string_view key;
-        auto once = [&](unsigned bit) {
-            if (seen & bit) json_.fail("the key is given twice");
-            seen |= bit;
-        };
+        auto once = [&](unsigned bit) { json_.once(seen, bit); };
         while (json_.next_field(key)) {
             if (key == "timestamp") {
                 once(1);

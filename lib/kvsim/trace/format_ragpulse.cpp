@@ -31,10 +31,7 @@ class RagPulseReader : public FormatReader {
         unsigned seen = 0;
         session_.clear();
         ids_.resize(0);
-        auto once = [&](unsigned bit) {
-            if (seen & bit) json_.fail("the key is given twice");
-            seen |= bit;
-        };
+        auto once = [&](unsigned bit) { json_.once(seen, bit); };
         std::string_view key;
         while (json_.next_field(key)) {
             if (key == "timestamp") {

@@ -234,6 +234,12 @@ bool JsonReader::boolean() {
     return value;
 }
 
+bool JsonReader::array_of_strings() {
+    std::string_view token = s_->value.raw_json_token();  // up to the next structural character
+    const char* next = token.data() + token.size();
+    return !token.empty() && token[0] == '[' && next < s_->text.data() + s_->text.size() && *next == '"';
+}
+
 std::string_view JsonReader::array_text() {
     od::array array;
     std::string_view text;
@@ -258,14 +264,26 @@ void JsonReader::whole_array(NumberBuffer& out, uint64_t limit) {
 
 void JsonReader::skip() {
     // Read through the value so that its syntax is checked, not only its brackets.
+    bool deep = s_->depth == kMaxDepth;  // then by its brackets only
     switch (type()) {
         case Type::object: {
+            if (deep) {
+                od::object object;
+                std::string_view text;
+                if (s_->value.get_object().get(object) != simdjson::SUCCESS) fail("expected an object");
+                check(*this, s_->document, object.raw_json().get(text));
+                return;
+            }
             enter_object();
             std::string_view key;
             while (next_field(key)) skip();
             return;
         }
         case Type::array:
+            if (deep) {
+                array_text();
+                return;
+            }
             enter_array();
             while (next_element()) skip();
             return;

@@ -68,10 +68,17 @@ class JsonReader {
     /// The string, escapes resolved; valid until the next text is opened.
     std::string_view string();
     bool boolean();
+    /// Whether the current value is an array whose first element is a string.
+    bool array_of_strings();
     /// Text of the array from '[' to ']'.
     std::string_view array_text();
     /// Elements of an array of whole numbers 0 .. 2^64 - 1, appended to `out`; `limit` is the largest allowed.
     void whole_array(NumberBuffer& out, uint64_t limit = ~uint64_t{0});
+    /// Sets the bit; throws at the current value if it was set: a key that is given twice.
+    void once(unsigned& seen, unsigned bit) {
+        if (seen & bit) fail("the key is given twice");
+        seen |= bit;
+    }
     /// Any value, skipped.
     void skip();
 

@@ -19,10 +19,8 @@ class NameTable {
         key_.append(std::to_string(scope.size())).append(":").append(scope).append(1, kind).append(name);
         return kPlainLimit + ids_.emplace(key_, ids_.size()).first->second;
     }
-    uint64_t id(std::string_view scope, uint64_t number) {
-        if (scope.empty() && number < kPlainLimit) return number;
-        return id(scope, 'i', std::to_string(number));
-    }
+    /// An integer name: itself, or from the table where it is huge.
+    uint64_t plain(uint64_t number) { return number < kPlainLimit ? number : id({}, 'i', std::to_string(number)); }
 
   private:
     std::unordered_map<std::string, uint64_t> ids_;

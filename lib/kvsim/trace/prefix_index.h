@@ -41,7 +41,6 @@ class PrefixIndex {
     const ChainRecord& operator[](uint32_t row) const { return records_[row]; }
     /// Id of the row's first new block; also valid (as the next free id) when the row has none.
     BlockId first_new(uint32_t row) const { return records_[row].first_new; }
-    std::span<const ChainRecord> records() const { return records_; }
 
     void reserve(size_t rows) { records_.reserve(rows); }
     /// Throws Error(input) beyond kMaxBlocks distinct blocks.

@@ -38,7 +38,7 @@ uint32_t Trace::chunk_tokens(uint32_t r) const {
     uint32_t chunks = lookup_blocks(r);
     if (chunks == 0) return 0;
     uint64_t rounded = (2 * uint64_t{prompt_tokens[r]} + chunks) / (2 * uint64_t{chunks});  // floor(x / n + 0.5)
-    return static_cast<uint32_t>(std::min<uint64_t>(block_size, rounded));
+    return static_cast<uint32_t>(std::clamp<uint64_t>(rounded, 1, block_size));
 }
 
 uint64_t Trace::block_tokens(uint32_t r, uint32_t position) const {
@@ -166,6 +166,9 @@ bool Trace::expand_samples() {
     for (uint32_t r = 0; r < requests(); ++r)
         order.insert(order.end(), samples.has(r) ? static_cast<size_t>(samples[r]) : 1, r);
     select(order);
+    // What the source reported is about the request, not about each of its samples: the first one keeps it.
+    for (uint32_t i = 1; i < order.size(); ++i)
+        if (order[i] == order[i - 1]) cached_tokens.set(i, Column<int64_t>::missing());
     return true;
 }
 

@@ -96,7 +96,6 @@ struct Trace {
     std::string sha256;  ///< of the decompressed bytes; empty unless asked for
     uint32_t block_size = 0;  ///< tokens per block of `chains`
     bool content = false;     ///< ids name content; `chains` holds their paths from the root
-    bool approximate = false;
     std::vector<std::string> notes;  ///< what the user should know about how this was read
 
     // Per request, in replay order.
@@ -134,7 +133,7 @@ struct Trace {
     uint64_t unique_blocks() const { return content ? content_ids.unique : chains.unique_blocks(); }
 
     /// Tokens of block `position` of request r's lookup: max(1, min(block_size, prompt - position * block_size));
-    /// content chunks weigh min(block_size, floor(prompt / chunks + 0.5)) each.
+    /// content chunks weigh floor(prompt / chunks + 0.5) each, at least 1 and at most block_size.
     uint64_t block_tokens(uint32_t r, uint32_t position) const;
     /// Sum of block_tokens over the first `blocks`.
     uint64_t leading_tokens(uint32_t r, uint32_t blocks) const;

@@ -13,6 +13,20 @@
 
 namespace kvsim {
 
+/// The inside of a JSON string; bytes that are not ASCII stay as they are. `Text` is a string or a buffer of fmt's.
+template <class Text>
+void append_json_escaped(Text& out, std::string_view value) {
+    for (char c : value) {
+        auto code = static_cast<unsigned char>(c);
+        if (c == '"' || c == '\\') out.push_back('\\');
+        if (code < 0x20) {
+            fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(code));
+        } else {
+            out.push_back(c);
+        }
+    }
+}
+
 class JsonLine {
   public:
     explicit JsonLine(OutputFile& out) : out_(out) {}
@@ -73,15 +87,7 @@ class JsonLine {
   private:
     void append_string(std::string_view value) {
         text_.push_back('"');
-        for (char c : value) {
-            auto code = static_cast<unsigned char>(c);
-            if (c == '"' || c == '\\') text_.push_back('\\');
-            if (code < 0x20) {
-                fmt::format_to(std::back_inserter(text_), "\\u{:04x}", static_cast<unsigned>(code));
-            } else {
-                text_.push_back(c);
-            }
-        }
+        append_json_escaped(text_, value);
         text_.push_back('"');
     }
 
