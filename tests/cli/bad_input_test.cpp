@@ -33,12 +33,6 @@ void each_fails(const std::vector<Bad>& cases) {
     }
 }
 
-std::string repeated(const std::string& s, int n) {
-    std::string out;
-    for (int i = 0; i < n; ++i) out += s;
-    return out;
-}
-
 }  // namespace
 
 TEST_CASE("bad: no trace at all") {
