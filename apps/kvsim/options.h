@@ -26,7 +26,7 @@ struct ModelOptions {
 
     void add_to(Command& command);
     /// Bytes of a block of `block_size` tokens; nothing without --model (then the others are errors).
-    std::optional<MemoryBytes> resolve(uint32_t block_size, std::vector<std::string>& notes) const;
+    std::optional<MemoryBytes> resolve(uint32_t block_size, std::vector<std::string>& lines) const;
 };
 
 struct CapacityOptions {

@@ -19,7 +19,7 @@ struct Accounting {
     bool protect_chain = false;
 
     /// `pinned`, `flat`, `tree` or `tree:protect=hits|chain`. Throws Error(input).
-    static Accounting parse(const std::string& spec);
+    static Accounting parse(const std::string& text);
     std::string text() const;
 };
 

@@ -1,6 +1,8 @@
 // The model presets: one row each. A new model is a new row of kPresets.
 #include <kvsim/model/model.h>
 
+#include <cmath>
+
 namespace kvsim {
 
 namespace {
@@ -86,19 +88,19 @@ std::vector<Preset> hybrid_presets() {
          false},
         {"nemotron-3-nano-30b",
          "Nemotron 3 Nano 30B-A3B",
-         {full_layers(6, 2, 128), state_layers(23, 64 * 64 * 128 * 2)},
+         {full_layers(6, 2, 128), state_layers(23, uint64_t{64} * 64 * 128 * 2)},
          32,
          0,
          kState},
         {"nemotron-h-56b",
          "Nemotron-H 56B",
-         {full_layers(10, 8, 128), state_layers(54, 256 * 64 * 256 * 2)},
+         {full_layers(10, 8, 128), state_layers(54, uint64_t{256} * 64 * 256 * 2)},
          64,
          56,
          kState},
         {"qwen3.5-397b-a17b",
          "Qwen3.5 397B-A17B",
-         {full_layers(15, 2, 256), state_layers(45, 64 * 128 * 128 * 2)},
+         {full_layers(15, 2, 256), state_layers(45, uint64_t{64} * 128 * 128 * 2)},
          32,
          17,
          kState},
@@ -113,7 +115,7 @@ ModelRow model_row(const Preset& preset) {
     shape.groups = preset.groups;
     if (preset.query_heads != 0) shape.query_heads = preset.query_heads;
     if (preset.active_billions > 0)
-        shape.active_params = static_cast<uint64_t>(preset.active_billions * 1e9 + 0.5);
+        shape.active_params = static_cast<uint64_t>(std::llround(preset.active_billions * 1e9));
     if (*preset.caveat != '\0') shape.caveats.emplace_back(preset.caveat);
     if (!preset.checked)
         shape.caveats.emplace_back("the preset was not checked against the published config");

@@ -13,8 +13,8 @@ Registry<GeneratorRow>& trace_generators() {
     return registry;
 }
 
-Trace generate_trace(std::string_view text, uint64_t seed) {
-    Spec spec = Spec::parse(text);
+Trace generate_trace(std::string_view spec_text, uint64_t seed) {
+    Spec spec = Spec::parse(spec_text);
     const GeneratorRow& row = trace_generators().get(spec.id());
     Trace trace = row.generate(spec, seed);
     trace.name = row.id;

@@ -33,6 +33,6 @@ GeneratorRow uniform_generator();
 
 /// "chat:sessions=200,turns=6". Throws Error(input) for an unknown kind, an unknown parameter or a value out
 /// of range.
-Trace generate_trace(std::string_view spec, uint64_t seed);
+Trace generate_trace(std::string_view spec_text, uint64_t seed);
 
 }  // namespace kvsim

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 namespace kvsim {
@@ -129,7 +130,7 @@ class Columns {
 };
 
 std::string seconds(double s) {
-    if (s >= 100 || s == 0) return format_count(static_cast<uint64_t>(s + 0.5));
+    if (s >= 100 || s == 0) return format_count(static_cast<uint64_t>(std::llround(s)));
     return fmt::format("{:.3g}", s);
 }
 
