@@ -23,7 +23,14 @@ namespace {
 
 ListSection layout_section() {
     ListSection s{"layouts", {}};
-    for (const LayoutRow& r : layouts().rows()) s.rows.push_back({r.id, r.summary, r.options});
+    for (const LayoutRow& r : layouts().rows()) {
+        std::string detail;
+        for (const auto& [option, fallback] : r.options) {
+            detail += (detail.empty() ? "" : " ") + option;
+            if (!fallback.empty()) detail += "=" + fallback;
+        }
+        s.rows.push_back({r.id, r.summary, detail});
+    }
     return s;
 }
 

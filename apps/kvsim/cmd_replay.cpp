@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -37,7 +38,7 @@ class ReplayCommand : public Command {
   private:
     int execute() {
         ReplayOptions options;
-        cache_.resolve(options);
+        options.cache = cache_.resolve();
         options.run.decode = on_off(decode_, "--decode", "on", "off");
         on_off(bounds_, "--bounds", "all", "none");
         options.verify = verify_;
@@ -97,10 +98,13 @@ class ReplayCommand : public Command {
         } else {
             c.emplace_back("blocks", options.run.capacity_blocks);
         }
-        c.emplace_back("layout", cache_.layout);
-        c.emplace_back("eviction", options.eviction);
-        c.emplace_back("accounting", options.accounting.text());
-        c.emplace_back("match", cache_.match);
+        c.emplace_back("layout", options.cache.layout);
+        for (const CacheOption& option : cache_options()) {
+            std::string key = option.name + 2;
+            std::replace(key.begin(), key.end(), '-', '_');
+            const std::string& value = options.cache.*option.value;
+            if (!value.empty()) c.emplace_back(key, value);
+        }
         const std::pair<const char*, const std::string*> model[] = {{"model", &model_.model},
                                                                     {"kv_dtype", &model_.kv_dtype},
                                                                     {"k_dtype", &model_.k_dtype},

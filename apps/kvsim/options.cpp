@@ -138,20 +138,19 @@ uint64_t CapacityOptions::resolve(const Trace& trace, const std::optional<Memory
 
 void CacheOptions::add_to(Command& c) {
     const std::string group = "Cache";
-    c.option("--layout", layout, "cache layout, see `kvsim list layouts`", group, "ID");
-    c.option("--eviction", eviction, "eviction strategy, see `kvsim list evictions`", group, "ID");
-    c.option("--accounting", accounting, "how lookup, eviction and insertion interleave: pinned, flat or tree", group,
-             "ID");
-    c.option("--match", match, "what can be reused: block (whole blocks)", group, "ID");
+    c.option("--layout", given.layout, "cache layout, see `kvsim list layouts`", group, "ID");
+    c.option("--eviction", given.eviction,
+             "eviction strategy, see `kvsim list evictions` (default: lru under prefix and paged, none under contiguous)",
+             group, "ID");
+    c.option("--accounting", given.accounting,
+             "prefix: how lookup, eviction and insertion interleave: pinned (default), flat or tree", group, "ID");
+    c.option("--match", given.match, "prefix: what can be reused: block (default): whole blocks", group, "ID");
 }
 
-void CacheOptions::resolve(ReplayOptions& options) const {
-    layouts().get(layout);
-    if (match != "block")
-        throw_input("--match " + match + ": expected block" + did_you_mean(match, {"block"}));
-    options.eviction = eviction.rfind("block/", 0) == 0 ? eviction.substr(6) : eviction;
-    options.accounting = Accounting::parse(accounting);
-    check_block_strategy(eviction, options.accounting);
+CacheConfig CacheOptions::resolve() const {
+    CacheConfig config = given;
+    resolve_cache(config);
+    return config;
 }
 
 }  // namespace kvsim::app

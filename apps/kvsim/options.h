@@ -38,11 +38,11 @@ struct CapacityOptions {
 };
 
 struct CacheOptions {
-    std::string layout = "prefix", eviction = "lru", accounting = "pinned", match = "block";
+    CacheConfig given;
 
     void add_to(Command& command);
-    /// Checks ids and parameters; fills eviction and accounting.
-    void resolve(ReplayOptions& options) const;
+    /// Checked and complete. Throws Error(input).
+    CacheConfig resolve() const;
 };
 
 }  // namespace kvsim::app

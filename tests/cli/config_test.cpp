@@ -107,7 +107,7 @@ TEST_CASE("config: --print-config prints what it would run, and that runs") {
     CHECK(j["trace"] == s.trace);
     CHECK(j["blocks"] == "50%");
     CHECK(j["verify"] == true);
-    CHECK(j["eviction"] == "lru");
+    CHECK(j["layout"] == "prefix");
     std::string path = s.config(printed.out);
     CHECK(succeeds({"replay", "--config", path, "--print-config"}).out == printed.out);
     CHECK(without_timing(replay_report({"--config", path})) == without_timing(replay_report(Args{s.trace} + options)));

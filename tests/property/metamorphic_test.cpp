@@ -33,14 +33,14 @@ std::string counts(const Trace& trace) {
     for (const char* accounting : {"pinned", "flat", "tree"}) {
         for (uint64_t capacity : {3u, 9u, 1000u}) {
             ReplayOptions options;
-            options.accounting = Accounting::parse(accounting);
+            options.cache.accounting = accounting;
             options.run.capacity_blocks = capacity;
             options.verify = true;
             ReplayOutcome out = replay(trace, options);
             for (uint32_t hit : out.run.hit_blocks) text += " " + std::to_string(hit);
             const Tally& t = out.run.total;
             for (uint64_t n : {t.evicted_blocks, t.active_blocks, t.resident_blocks, static_cast<uint64_t>(t.resident_tokens),
-                               out.unlimited.hit_blocks, out.unlimited.hit_tokens,
+                               out.unlimited->hit_blocks, out.unlimited->hit_tokens,
                                out.metrics.hits.any_hit_tokens, out.run.stranded_blocks})
                 text += " " + std::to_string(n);
             text += "\n";

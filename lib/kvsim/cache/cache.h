@@ -10,11 +10,20 @@
 namespace kvsim {
 
 inline constexpr uint64_t kUnlimited = ~uint64_t{0};
+/// Concurrency: a request runs until the end that the trace records for it.
+inline constexpr uint64_t kByTrace = 0;
+
+/// A failure as a value: nothing was changed.
+struct OutOfBlocks {
+    uint64_t need = 0;
+    uint64_t have = 0;
+};
 
 struct RunOptions {
     uint64_t capacity_blocks = kUnlimited;  ///< at least 1
     uint64_t warmup_requests = 0;           ///< replayed, not counted
     bool decode = true;                     ///< output (and an unnamed prompt tail) takes blocks
+    uint64_t concurrency = 1;               ///< requests running at once, or kByTrace
     std::atomic<uint64_t>* progress = nullptr;  ///< requests done, for a progress bar
 };
 

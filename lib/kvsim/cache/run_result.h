@@ -13,11 +13,36 @@ struct Tally {
     uint64_t active_blocks = 0;    ///< sampled after each admission: blocks the running request holds
     uint64_t resident_blocks = 0;  ///< sampled after each admission: active and evictable
     unsigned __int128 resident_tokens = 0;  ///< sampled likewise: tokens in them; may pass 2^64
+    uint64_t waited = 0;             ///< requests that had to wait for room
+    uint64_t preempted = 0;          ///< times a running sequence lost its blocks to another
+    uint64_t recomputed_tokens = 0;  ///< tokens stored again after an eviction or preemption
+    uint64_t evicted_sequences = 0;
+    uint64_t evicted_tokens = 0;  ///< tokens dropped with evicted sequences or trimmed out of one
+    uint64_t trim_requested_tokens = 0;  ///< trimming: tokens outside sinks and window
+    uint64_t trim_dropped_tokens = 0;    ///< trimming: of these, dropped (whole blocks)
+    uint64_t forks = 0;
+    uint64_t cow_copies = 0;
+    uint64_t copied_tokens = 0;  ///< contiguous: moved or duplicated by growth and forks
 
+    bool operator==(const Tally&) const = default;
     Tally minus(const Tally& before) const {
-        return {admissions - before.admissions, evicted_blocks - before.evicted_blocks,
-                active_blocks - before.active_blocks, resident_blocks - before.resident_blocks,
-                resident_tokens - before.resident_tokens};
+        Tally d = *this;
+        d.admissions -= before.admissions;
+        d.evicted_blocks -= before.evicted_blocks;
+        d.active_blocks -= before.active_blocks;
+        d.resident_blocks -= before.resident_blocks;
+        d.resident_tokens -= before.resident_tokens;
+        d.waited -= before.waited;
+        d.preempted -= before.preempted;
+        d.recomputed_tokens -= before.recomputed_tokens;
+        d.evicted_sequences -= before.evicted_sequences;
+        d.evicted_tokens -= before.evicted_tokens;
+        d.trim_requested_tokens -= before.trim_requested_tokens;
+        d.trim_dropped_tokens -= before.trim_dropped_tokens;
+        d.forks -= before.forks;
+        d.cow_copies -= before.cow_copies;
+        d.copied_tokens -= before.copied_tokens;
+        return d;
     }
 };
 
@@ -25,13 +50,21 @@ struct RunResult {
     std::vector<uint32_t> hit_blocks;      ///< per request: leading run of hits of its lookup
     std::vector<uint32_t> any_hit_blocks;  ///< per request: all resident blocks; empty = the same as hit_blocks
     std::vector<uint64_t> any_hit_tokens;  ///< per request; present with any_hit_blocks
+    std::vector<bool> rejected;            ///< per request: never got room; empty = none
     Tally total;
     Tally warmup;  ///< the part of total before the first counted request
     uint64_t peak_active_blocks = 0;    ///< of counted admissions
     uint64_t peak_resident_blocks = 0;  ///< of counted admissions
+    uint64_t shared_blocks_peak = 0;    ///< blocks of more than one sequence at once
     uint64_t stranded_blocks = 0;       ///< named blocks resident at the end with an ancestor missing
     uint64_t state_bytes = 0;           ///< memory the run kept per block and request
 
+    bool is_rejected(uint32_t request) const { return request < rejected.size() && rejected[request]; }
+    uint64_t rejected_from(uint64_t request) const {
+        uint64_t n = 0;
+        for (uint64_t r = request; r < rejected.size(); ++r) n += rejected[r];
+        return n;
+    }
     Tally counted() const { return total.minus(warmup); }
     /// Call after each admission. `counted`: the request is past the warm-up.
     void admitted(bool is_counted, uint64_t active, uint64_t resident, uint64_t tokens) {

@@ -5,6 +5,7 @@
 #include <kvsim/cache/cache.h>
 #include <kvsim/core/registry.h>
 #include <kvsim/eviction/block_policy.h>
+#include <kvsim/layout/layouts.h>
 
 #include <memory>
 #include <string>
@@ -21,12 +22,6 @@ struct Accounting {
     /// `pinned`, `flat`, `tree` or `tree:protect=hits|chain`. Throws Error(input).
     static Accounting parse(const std::string& text);
     std::string text() const;
-};
-
-/// How a run is computed; the results are the same.
-enum class RunPath : uint8_t {
-    fastest,  ///< runs of the prefix index where the strategy, the accounting and the trace allow it
-    blocks,   ///< block by block, always
 };
 
 /// One block strategy of the prefix layout.

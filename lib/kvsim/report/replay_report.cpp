@@ -12,49 +12,12 @@ using Json = nlohmann::ordered_json;
 
 static double ratio(uint64_t part, uint64_t whole) { return static_cast<double>(part) / static_cast<double>(whole); }
 
-static std::string accounting_definition(const Accounting& a) {
-    switch (a.kind) {
-        case AccountingKind::pinned:
-            return "pinned: look the whole request up; its first min(n, capacity) blocks are pinned; room is made "
-                   "among the others; then they are touched or inserted from last to first";
-        case AccountingKind::flat:
-            return "flat: blocks one by one from first to last; a hit is touched at once, a miss evicts any resident "
-                   "block if full and is inserted";
-        default:
-            return a.protect_chain
-                       ? "tree: only leaves are evicted, never a block of the running request's chain; missing blocks "
-                         "enter front to back and stop when no leaf is left"
-                       : "tree: only leaves are evicted, never a block the running request found resident; missing "
-                         "blocks enter front to back and stop when no leaf is left or the parent has gone";
-    }
-}
-
 std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport& report) {
-    const Trace& t = *report.trace;
-    std::vector<std::pair<std::string, std::string>> d;
-    auto add = [&](const char* key, std::string text) { d.emplace_back(key, std::move(text)); };
-    add("lookup", t.content ? "every content chunk of a request's prompt, each weighing floor(prompt tokens / chunks + "
-                              "0.5) tokens, at least 1 and at most block_size"
-                            : "every entry of a request's chain of prompt blocks, a partial last block included where "
-                              "the trace names it; block i holds max(1, min(block_size, prompt - i * block_size)) "
-                              "tokens");
-    add("hit", "a looked-up block that is resident; hit_blocks counts the leading run of them, any_hit_blocks all");
-    add("accounting", accounting_definition(report.options->accounting));
-    add("decode", report.options->run.decode
-                      ? "on: a request holds ceil((prompt + output) / block_size) blocks; those the trace does not "
-                        "name are stored but never looked up and never hit"
-                      : "off: only prompt blocks are stored");
-    add("concurrency", "1: each request completes before the next is looked up");
-    add("token_hit_rate", "hit_tokens / lookup_tokens over counted requests");
-    add("per_request", "token hit rates of counted requests with a lookup: sorted[min(n - 1, floor(p * n))]");
-    add("evictions", "blocks removed to make room while counted requests were admitted, unnamed ones included; "
-                     "stranded_blocks: named blocks resident at the end behind a missing ancestor");
-    add("utilization", "sampled after each counted admission: active = held by the running request, evictable = "
-                       "resident but not held; mean_token_fill = tokens held / room of resident blocks, summed over "
-                       "samples");
-    add("bounds.unlimited", "the same lookups with nothing ever evicted: what is missed then was never seen before");
+    const CacheConfig& cache = report.options->cache;
+    Definitions d = report.layout().definitions(cache, *report.trace, report.options->run);
     if (report.outcome->metrics.observed)
-        add("observed", "cached_tokens as the trace reports them, beside this run's hit tokens of the same requests; its token_hit_rate divides by their lookup_tokens");
+        d.emplace_back("observed", "cached_tokens as the trace reports them, beside this run's hit tokens of the same "
+                                   "requests; its token_hit_rate divides by their lookup_tokens");
     return d;
 }
 
@@ -124,19 +87,62 @@ static Json observed_json(const Observed& o) {
     return j;
 }
 
+static Json requests_json(const ReplayReport& report) {
+    const HitCounts& h = report.outcome->metrics.hits;
+    const RunResult& run = report.outcome->run;
+    Tally sum = run.counted();
+    uint64_t rejected = run.rejected_from(report.options->run.warmup_requests);
+    Json j = {{"total", h.requests}, {"completed", h.requests - rejected}, {"rejected", rejected}};
+    if (!report.layout().prefix_hits || report.options->run.concurrency != 1) j["waited"] = sum.waited;
+    if (!report.layout().prefix_hits) {
+        j["preempted"] = sum.preempted;
+        j["recomputed_tokens"] = sum.recomputed_tokens;
+    } else {
+        j["with_hit"] = h.with_hit;
+    }
+    return j;
+}
+
+static Json evictions_json(const ReplayReport& report) {
+    const RunResult& run = report.outcome->run;
+    Tally sum = run.counted();
+    Json j = {{"blocks", sum.evicted_blocks}};
+    if (report.layout().prefix_hits) {
+        j["stranded_blocks"] = run.stranded_blocks;
+        return j;
+    }
+    j["sequences"] = sum.evicted_sequences;
+    j["tokens"] = sum.evicted_tokens;
+    if (sum.trim_requested_tokens != 0) {
+        j["trim_requested_tokens"] = sum.trim_requested_tokens;
+        j["trim_dropped_tokens"] = sum.trim_dropped_tokens;
+    }
+    return j;
+}
+
+static Json forks_json(const ReplayReport& report) {
+    const RunResult& run = report.outcome->run;
+    Tally sum = run.counted();
+    Json j = {{"forks", sum.forks}, {"shared_blocks_peak", run.shared_blocks_peak}, {"cow_copies", sum.cow_copies}};
+    if (sum.copied_tokens != 0) j["copied_tokens"] = sum.copied_tokens;
+    return j;
+}
+
 static Json results_json(const ReplayReport& report) {
     const Metrics& m = report.outcome->metrics;
     const RunResult& run = report.outcome->run;
     Json j;
-    j["requests"] = {{"total", m.hits.requests}, {"completed", m.hits.requests}, {"rejected", 0},
-                     {"with_hit", m.hits.with_hit}};
-    Json hits = hits_json(m.hits);
-    if (m.spread)
-        hits["per_request"] = {{"p10", m.spread->p10}, {"p50", m.spread->p50}, {"p90", m.spread->p90},
-                               {"zero_hit", m.spread->zero_hit}};
-    j["hits"] = std::move(hits);
-    j["evictions"] = {{"blocks", run.counted().evicted_blocks}, {"stranded_blocks", run.stranded_blocks}};
+    j["requests"] = requests_json(report);
+    if (report.layout().prefix_hits) {
+        Json hits = hits_json(m.hits);
+        if (m.spread)
+            hits["per_request"] = {{"p10", m.spread->p10}, {"p50", m.spread->p50}, {"p90", m.spread->p90},
+                                   {"zero_hit", m.spread->zero_hit}};
+        j["hits"] = std::move(hits);
+    }
+    j["evictions"] = evictions_json(report);
     j["utilization"] = utilization_json(report);
+    if (!report.layout().prefix_hits) j["forks"] = forks_json(report);
     if (report.memory) {
         Json memory;
         memory["bytes_per_token"] = report.memory->bytes_per_token;
@@ -158,7 +164,7 @@ static Json results_json(const ReplayReport& report) {
 }
 
 static Json bounds_json(const ReplayReport& report) {
-    const UnlimitedHits& u = report.outcome->unlimited;
+    const UnlimitedHits& u = *report.outcome->unlimited;
     Json j;
     j["hit_blocks"] = u.hit_blocks;
     j["hit_tokens"] = u.hit_tokens;
@@ -187,7 +193,7 @@ std::string replay_json(const ReplayReport& report) {
     }
     j["capacity"] = std::move(capacity);
     j["results"] = results_json(report);
-    j["bounds"] = bounds_json(report);
+    if (report.outcome->unlimited) j["bounds"] = bounds_json(report);
     double ms = report.outcome->simulate_ms;
     uint64_t lookups = j["trace"]["blocks"].get<uint64_t>();
     j["timing"] = {{"load_ms", report.load_ms}, {"simulate_ms", ms}, {"bounds_ms", report.outcome->bounds_ms}};
@@ -200,8 +206,6 @@ std::string replay_json(const ReplayReport& report) {
 void write_per_request(const Trace& trace, const RunResult& run, OutputFile& out) {
     std::string line;
     for (uint32_t r = 0; r < trace.requests(); ++r) {
-        uint64_t hit_tokens = hit_tokens_of(trace, run, r);
-        bool leading = run.any_hit_blocks.empty();
         line = "{\"i\":";
         fmt::format_int i(r);
         line.append(i.data(), i.size());
@@ -214,11 +218,15 @@ void write_per_request(const Trace& trace, const RunResult& run, OutputFile& out
             line.append(digits.data(), digits.size());
         };
         put(",\"prompt_tokens\":", trace.prompt_tokens[r]);
-        put(",\"hit_tokens\":", hit_tokens);
-        put(",\"hit_blocks\":", run.hit_blocks[r]);
-        put(",\"any_hit_tokens\":", leading ? hit_tokens : run.any_hit_tokens[r]);
-        put(",\"any_hit_blocks\":", leading ? run.hit_blocks[r] : run.any_hit_blocks[r]);
-        line += ",\"rejected\":false}\n";
+        if (!run.hit_blocks.empty()) {
+            uint64_t hit_tokens = hit_tokens_of(trace, run, r);
+            bool leading = run.any_hit_blocks.empty();
+            put(",\"hit_tokens\":", hit_tokens);
+            put(",\"hit_blocks\":", run.hit_blocks[r]);
+            put(",\"any_hit_tokens\":", leading ? hit_tokens : run.any_hit_tokens[r]);
+            put(",\"any_hit_blocks\":", leading ? run.hit_blocks[r] : run.any_hit_blocks[r]);
+        }
+        line += run.is_rejected(r) ? ",\"rejected\":true}\n" : ",\"rejected\":false}\n";
         out.write(line);
     }
 }

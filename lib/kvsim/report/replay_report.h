@@ -37,6 +37,7 @@ struct ReplayReport {
     std::vector<std::string> notes;  ///< what the user must know beside the numbers
     double load_ms = 0;
 
+    const LayoutRow& layout() const { return layouts().get(options->cache.layout); }
     bool limited() const { return options->run.capacity_blocks != kUnlimited; }
 };
 

@@ -59,7 +59,7 @@ std::string capacity_line(const ReplayReport& report) {
 
 void add_hits(Rows& rows, const ReplayReport& report) {
     const HitCounts& h = report.outcome->metrics.hits;
-    const UnlimitedHits& u = report.outcome->unlimited;
+    const UnlimitedHits& u = *report.outcome->unlimited;
     rows.add("token hit rate", share(h.hit_tokens, h.lookup_tokens), of(h.hit_tokens, h.lookup_tokens) + " looked up");
     rows.add("block hit rate", share(h.hit_blocks, h.lookup_blocks), of(h.hit_blocks, h.lookup_blocks) + " looked up");
     if (h.any_hit_blocks != h.hit_blocks)
@@ -77,6 +77,30 @@ void add_hits(Rows& rows, const ReplayReport& report) {
     }
 }
 
+// Layouts of whole sequences: what became of them.
+void add_sequences(Rows& rows, const ReplayReport& report) {
+    const RunResult& run = report.outcome->run;
+    Tally sum = run.counted();
+    uint64_t total = report.outcome->metrics.hits.requests;
+    uint64_t rejected = run.rejected_from(report.options->run.warmup_requests);
+    rows.add("completed requests", format_count(total - rejected),
+             "of " + format_count(total) + (rejected == 0 ? "" : "; " + format_count(rejected) + " rejected"));
+    if (sum.waited != 0) rows.add("requests that waited", format_count(sum.waited), "for room");
+    if (sum.evicted_sequences != 0) rows.add("evicted sequences", format_count(sum.evicted_sequences));
+    if (sum.preempted != 0) rows.add("preempted", format_count(sum.preempted), "running sequences");
+    if (sum.trim_requested_tokens != 0)
+        rows.add("trimmed tokens", format_count(sum.trim_dropped_tokens),
+                 "of " + format_count(sum.trim_requested_tokens) + " outside sinks and window (whole blocks)");
+    if (sum.recomputed_tokens != 0)
+        rows.add("recomputed tokens", format_count(sum.recomputed_tokens), "stored again after an eviction or preemption");
+    rows.add("forks", format_count(sum.forks));
+    if (sum.forks != 0) {
+        rows.add("peak shared blocks", format_count(run.shared_blocks_peak), "held by more than one sequence");
+        rows.add("copy-on-write copies", format_count(sum.cow_copies), "of partly filled blocks");
+    }
+    if (sum.copied_tokens != 0) rows.add("copied tokens", format_count(sum.copied_tokens), "by forks and growth");
+}
+
 void add_usage(Rows& rows, const ReplayReport& report) {
     const RunResult& run = report.outcome->run;
     Tally sum = run.counted();
@@ -84,7 +108,7 @@ void add_usage(Rows& rows, const ReplayReport& report) {
              run.stranded_blocks == 0 ? "" : format_count(run.stranded_blocks) + " stranded at the end");
     rows.add("peak resident blocks", format_count(run.peak_resident_blocks),
              report.memory ? format_bytes(run.peak_resident_blocks * report.memory->bytes_per_block) : "");
-    rows.add("peak active blocks", format_count(run.peak_active_blocks), "held by one running request");
+    rows.add("peak active blocks", format_count(run.peak_active_blocks), report.options->run.concurrency == 1 && report.layout().prefix_hits ? "held by one running request" : "held by running requests");
     const std::optional<Utilization>& u = report.outcome->metrics.utilization;
     if (report.limited() && u)
         rows.add("mean utilization", format_percent(u->active + u->evictable),
@@ -120,8 +144,8 @@ std::string replay_table(const ReplayReport& report, bool color) {
     const Trace& t = *report.trace;
     const ReplayOptions& o = *report.options;
     const HitCounts& h = report.outcome->metrics.hits;
-    std::string out = fmt::format("{}: prefix layout, {}, {}, decode {}\n", printable(t.name), o.eviction, o.accounting.text(),
-                                  o.run.decode ? "on (output takes blocks, never hit unless the trace names it)"
+    std::string out = fmt::format("{}: {}, decode {}\n", printable(t.name), report.layout().title(o.cache),
+                                  !report.layout().prefix_hits ? (o.run.decode ? "on" : "off") : o.run.decode ? "on (output takes blocks, never hit unless the trace names it)"
                                                : "off (prompts only)");
     out += fmt::format("  {} requests, {} lookups of {} {}, {} unique\n", format_count(t.requests()),
                        format_count(h.lookup_blocks), t.content ? "chunks of at most" : "blocks of",
@@ -130,7 +154,11 @@ std::string replay_table(const ReplayReport& report, bool color) {
         out += fmt::format("  {} warm-up requests are replayed but not counted\n", format_count(o.run.warmup_requests));
     out += "  capacity " + capacity_line(report) + "\n\n";
     Rows rows;
-    add_hits(rows, report);
+    if (report.layout().prefix_hits) {
+        add_hits(rows, report);
+    } else {
+        add_sequences(rows, report);
+    }
     rows.gap();
     add_usage(rows, report);
     if (report.outcome->metrics.observed) {

@@ -29,6 +29,10 @@ GroupBy parse_group_by(const std::string& word, const Trace& trace) {
 }
 
 static void add(HitCounts& to, const Trace& trace, const RunResult& run, uint32_t r) {
+    if (run.hit_blocks.empty()) {  // a layout without lookups
+        ++to.requests;
+        return;
+    }
     uint32_t lookup = trace.lookup_blocks(r);
     uint32_t hit = run.hit_blocks[r];
     uint64_t hit_tokens = trace.leading_tokens(r, hit);
@@ -133,6 +137,7 @@ Metrics measure(const Trace& trace, const RunResult& run, const RunOptions& opti
             return a.label.size() != b.label.size() ? a.label.size() < b.label.size() : a.label < b.label;
         });
     }
+    if (run.hit_blocks.empty()) return m;
     m.spread = spread_of(trace, run, warmup);
     m.observed = observe(trace, run, warmup);
     return m;

@@ -14,7 +14,7 @@ static double ms_since(std::chrono::steady_clock::time_point start) {
 // Invariants of the run itself, and the same run block by block: every count must be the same.
 static void verify(const Trace& trace, const ReplayOptions& options, const Cache& cache, const RunResult& fast) {
     cache.check_invariants();
-    auto blocks = make_prefix_cache(options.eviction, options.accounting, trace, options.run, RunPath::blocks);
+    auto blocks = layouts().get(options.cache.layout).make(options.cache, trace, options.run, RunPath::blocks);
     RunResult slow;
     RunOptions quiet = options.run;
     quiet.progress = nullptr;
@@ -23,26 +23,25 @@ static void verify(const Trace& trace, const ReplayOptions& options, const Cache
     if (fast.hit_blocks != slow.hit_blocks) throw_failed("--verify: hits differ from the block-level replay");
     if (fast.any_hit_blocks != slow.any_hit_blocks || fast.any_hit_tokens != slow.any_hit_tokens)
         throw_failed("--verify: any-block hits differ from the block-level replay");
-    bool same = fast.total.evicted_blocks == slow.total.evicted_blocks &&
-                fast.total.active_blocks == slow.total.active_blocks &&
-                fast.total.resident_blocks == slow.total.resident_blocks &&
-                fast.total.resident_tokens == slow.total.resident_tokens &&
-                fast.warmup.evicted_blocks == slow.warmup.evicted_blocks &&
-                fast.warmup.resident_tokens == slow.warmup.resident_tokens &&
+    bool same = fast.total == slow.total && fast.warmup == slow.warmup && fast.rejected == slow.rejected &&
                 fast.peak_active_blocks == slow.peak_active_blocks &&
                 fast.peak_resident_blocks == slow.peak_resident_blocks && fast.stranded_blocks == slow.stranded_blocks;
     if (!same) throw_failed("--verify: evictions or utilization differ from the block-level replay");
 }
 
-ReplayOutcome replay(const Trace& trace, const ReplayOptions& options) {
+ReplayOutcome replay(const Trace& trace, const ReplayOptions& given) {
+    ReplayOptions options = given;
+    resolve_cache(options.cache);
+    const LayoutRow& layout = layouts().get(options.cache.layout);
     ReplayOutcome out;
     auto start = std::chrono::steady_clock::now();
-    auto cache = make_prefix_cache(options.eviction, options.accounting, trace, options.run);
+    auto cache = layout.make(options.cache, trace, options.run, RunPath::fastest);
     cache->run(trace, options.run, out.run);
     out.simulate_ms = ms_since(start);
     if (options.verify) verify(trace, options, *cache, out.run);
     start = std::chrono::steady_clock::now();
-    out.unlimited = unlimited_hits(trace, options.accounting, options.run);
+    if (layout.prefix_hits)
+        out.unlimited = unlimited_hits(trace, Accounting::parse(options.cache.accounting), options.run);
     out.bounds_ms = ms_since(start);
     out.metrics = measure(trace, out.run, options.run, options.by);
     return out;

@@ -4,13 +4,13 @@
 #include <kvsim/layout/prefix.h>
 #include <kvsim/sim/metrics.h>
 
+#include <optional>
 #include <string>
 
 namespace kvsim {
 
 struct ReplayOptions {
-    std::string eviction = "lru";
-    Accounting accounting;
+    CacheConfig cache;
     RunOptions run;
     GroupBy by = GroupBy::none;
     bool verify = false;
@@ -19,12 +19,12 @@ struct ReplayOptions {
 struct ReplayOutcome {
     RunResult run;
     Metrics metrics;
-    UnlimitedHits unlimited;
+    std::optional<UnlimitedHits> unlimited;  ///< of layouts with prefix hits
     double simulate_ms = 0;
     double bounds_ms = 0;
 };
 
-/// Throws Error(input) on a configuration that makes no sense, Error(failed) if --verify finds a difference.
+/// `options.cache` need not be resolved. Throws Error(input) on a configuration that makes no sense, Error(failed) if --verify finds a difference.
 ReplayOutcome replay(const Trace& trace, const ReplayOptions& options);
 
 /// `N`, `P%` (floor of P percent of `whole`) of --blocks and --warmup. Throws Error(input) naming `option`.
