@@ -3,6 +3,7 @@
 #include <kvsim/core/error.h>
 #include <kvsim/core/output_file.h>
 #include <kvsim/core/suggest.h>
+#include <kvsim/eviction/sequence_policy.h>
 #include <kvsim/layout/layouts.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/model/dtype.h>
@@ -36,6 +37,9 @@ ListSection layout_section() {
 
 ListSection eviction_section() {
     ListSection s{"evictions", {}};
+    for (const SequenceStrategyRow& r : sequence_strategies().rows())
+        s.rows.push_back({"sequence/" + r.id, r.summary,
+                          "under paged, contiguous" + (r.parameters.empty() ? "" : "; parameters " + r.parameters)});
     for (const BlockStrategyRow& r : block_strategies().rows())
         s.rows.push_back({"block/" + r.id, r.info.summary, "under " + r.info.accountings + "; " + r.info.verified});
     return s;

@@ -49,7 +49,8 @@ class ReplayCommand : public Command {
 
         ReplayReport report;
         Trace trace = trace_.load(common.console, !common.report.empty(), &report.load_ms);
-        if (trace.expand_samples())
+        bool samples_fork = !layouts().get(options.cache.layout).prefix_hits;
+        if (!samples_fork && trace.expand_samples())
             common.console.say("note: parallel samples (n) are replayed as requests of their own");
         report.memory = model_.resolve(trace.block_size, report.notes);
         options.run.capacity_blocks = capacity_.resolve(trace, report.memory, common.console);

@@ -145,6 +145,15 @@ void CacheOptions::add_to(Command& c) {
     c.option("--accounting", given.accounting,
              "prefix: how lookup, eviction and insertion interleave: pinned (default), flat or tree", group, "ID");
     c.option("--match", given.match, "prefix: what can be reused: block (default): whole blocks", group, "ID");
+    c.option("--on-full", given.on_full,
+             "paged, contiguous: what happens when a sequence does not fit: evict (default), preempt, wait or fail", group, "ID");
+    c.option("--preempt", given.preempt, "paged, contiguous: who is preempted (default latest: smallest priority, then latest)",
+             group, "ID");
+    c.option("--evict-threshold", given.evict_threshold,
+             "paged: evict when used / capacity reaches F, from 0 to 1 (default: only when something does not fit)", group, "F");
+    c.option("--evict-target", given.evict_target, "paged: ... until it is F or less (default: the threshold)", group, "F");
+    c.option("--reserve", given.reserve,
+             "contiguous: max (default): room for the trace's longest sequence; grow: the next power of two of blocks", group, "ID");
 }
 
 CacheConfig CacheOptions::resolve() const {

@@ -20,6 +20,8 @@ Registry<LayoutRow>& layouts() {
     static Registry<LayoutRow> registry = [] {
         Registry<LayoutRow> r("layout");
         r.add(prefix_layout());
+        r.add(paged_layout());
+        r.add(contiguous_layout());
         return r;
     }();
     return registry;

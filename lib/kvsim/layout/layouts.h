@@ -51,6 +51,8 @@ struct LayoutRow {
 Registry<LayoutRow>& layouts();
 
 LayoutRow prefix_layout();
+LayoutRow paged_layout();
+LayoutRow contiguous_layout();
 
 /// Fills in what was not given and checks everything. Throws Error(input) on an unknown layout, on an option that
 /// has no effect under it, or on a wrong value.

@@ -147,9 +147,14 @@ std::string replay_table(const ReplayReport& report, bool color) {
     std::string out = fmt::format("{}: {}, decode {}\n", printable(t.name), report.layout().title(o.cache),
                                   !report.layout().prefix_hits ? (o.run.decode ? "on" : "off") : o.run.decode ? "on (output takes blocks, never hit unless the trace names it)"
                                                : "off (prompts only)");
-    out += fmt::format("  {} requests, {} lookups of {} {}, {} unique\n", format_count(t.requests()),
-                       format_count(h.lookup_blocks), t.content ? "chunks of at most" : "blocks of",
-                       fmt::format("{} tokens", t.block_size), format_count(t.unique_blocks()));
+    if (report.layout().prefix_hits) {
+        out += fmt::format("  {} requests, {} lookups of {} {} tokens, {} unique\n", format_count(t.requests()),
+                           format_count(h.lookup_blocks), t.content ? "chunks of at most" : "blocks of", t.block_size,
+                           format_count(t.unique_blocks()));
+    } else {
+        out += fmt::format("  {} requests{}, blocks of {} tokens\n", format_count(t.requests()),
+                           t.events.empty() ? "" : fmt::format(" in {} events", format_count(t.events.size())), t.block_size);
+    }
     if (o.run.warmup_requests != 0)
         out += fmt::format("  {} warm-up requests are replayed but not counted\n", format_count(o.run.warmup_requests));
     out += "  capacity " + capacity_line(report) + "\n\n";

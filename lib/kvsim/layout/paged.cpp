@@ -1,0 +1,37 @@
+// The paged layout: sequences in blocks from one pool, forks share them until they write (block/paged_store.h).
+#include <kvsim/layout/sequence_layouts.h>
+
+namespace kvsim {
+
+static void resolve(CacheConfig& c) { resolve_sequences(c, "lru"); }
+
+static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath) {
+    PagedConfig config;
+    config.blocks = options.capacity_blocks;
+    config.block_size = trace.block_size;
+    return std::make_unique<SequenceReplay<PagedStore>>(PagedCache(config, victim_strategy(c)),
+                                                        sequence_rules(c, trace, options));
+}
+
+static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
+    Definitions d = sequence_definitions(c, trace, options);
+    d.emplace_back("forks", "a fork shares its parent's blocks; cow_copies: partly filled blocks copied because somebody "
+                            "else held them when they were appended to; shared_blocks_peak: blocks of more than one sequence "
+                            "at once");
+    return d;
+}
+
+LayoutRow paged_layout() {
+    LayoutRow row;
+    row.id = "paged";
+    row.summary = "sequences in blocks from one pool; forks share blocks and copy them when they write: what beams, "
+                  "samples and preemption cost";
+    row.options = {{"--eviction", ""}, {"--evict-threshold", ""}, {"--evict-target", ""}, {"--on-full", "evict"}, {"--preempt", ""}};
+    row.resolve = resolve;
+    row.make = make;
+    row.title = [](const CacheConfig& c) { return "paged layout, " + sequence_title(c); };
+    row.definitions = definitions;
+    return row;
+}
+
+}  // namespace kvsim

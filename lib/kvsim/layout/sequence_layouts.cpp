@@ -1,0 +1,131 @@
+#include <kvsim/core/error.h>
+#include <kvsim/core/spec.h>
+#include <kvsim/core/suggest.h>
+#include <kvsim/layout/sequence_layouts.h>
+
+namespace kvsim {
+
+static const std::vector<std::string> kOnFull = {"evict", "preempt", "wait", "fail"};
+
+static double fraction(const std::string& text, const std::string& option) {
+    double value = 0;
+    if (!parse_number(text, value) || value < 0 || value > 1)
+        throw_input(option + " " + text + ": expected a number from 0 to 1");
+    return value;
+}
+
+void resolve_sequences(CacheConfig& c, const std::string& fallback) {
+    if (std::find(kOnFull.begin(), kOnFull.end(), c.on_full) == kOnFull.end())
+        throw_input("--on-full " + c.on_full + ": expected one of " + join(kOnFull) + did_you_mean(c.on_full, kOnFull));
+    bool evicts = c.on_full == "evict";
+    const std::pair<const char*, const std::string*> of_evict[] = {
+        {"--eviction", &c.eviction}, {"--evict-threshold", &c.evict_threshold}, {"--evict-target", &c.evict_target}};
+    for (const auto& [option, value] : of_evict)
+        if (!evicts && !value->empty()) throw_input(std::string(option) + " has no effect with --on-full " + c.on_full);
+    if (c.on_full != "preempt" && !c.preempt.empty())
+        throw_input("--preempt has no effect without --on-full preempt");
+    if (evicts && c.eviction.empty()) c.eviction = fallback;
+    if (c.on_full == "preempt" && c.preempt.empty()) c.preempt = "latest";
+    for (std::string* id : {&c.eviction, &c.preempt})
+        if (id->rfind("sequence/", 0) == 0) id->erase(0, 9);
+    SequenceStrategy strategy = victim_strategy(c);
+    if (c.on_full == "preempt" && (!strategy.key || strategy.trims))
+        throw_input("--preempt " + c.preempt + ": expected a strategy that names a victim");
+    if (!c.evict_target.empty() && c.evict_threshold.empty())
+        throw_input("--evict-target has no effect without --evict-threshold");
+    if (c.evict_threshold.empty()) return;
+    double threshold = fraction(c.evict_threshold, "--evict-threshold");
+    if (c.evict_target.empty()) c.evict_target = c.evict_threshold;
+    if (fraction(c.evict_target, "--evict-target") > threshold)
+        throw_input("--evict-target " + c.evict_target + ": expected at most the threshold, " + c.evict_threshold);
+    if (!strategy.key) throw_input("--evict-threshold has no effect with --eviction none");
+}
+
+SequenceStrategy victim_strategy(const CacheConfig& c) {
+    if (c.on_full == "preempt") return make_sequence_strategy(c.preempt);
+    if (c.on_full == "evict") return make_sequence_strategy(c.eviction);
+    return {};
+}
+
+static void check_concurrency(const Trace& trace, const RunOptions& options) {
+    if (!trace.events.empty()) {
+        if (options.concurrency != 1 && options.concurrency != kByTrace)
+            throw_input("--concurrency " + std::to_string(options.concurrency) +
+                        " has no effect here: the events of the trace say which sequences are there at once");
+        return;
+    }
+    if (options.concurrency != kByTrace) return;
+    for (uint32_t r = 0; r < trace.requests(); ++r)
+        if (!trace.end_s.has(r))
+            throw_input("--concurrency trace: request " + std::to_string(r) + " (" + trace.sequence_name(r) +
+                        ") has no recorded end");
+}
+
+SequenceRules sequence_rules(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
+    check_concurrency(trace, options);
+    SequenceRules rules;
+    for (size_t i = 0; i < kOnFull.size(); ++i)
+        if (c.on_full == kOnFull[i]) rules.on_full = static_cast<OnFull>(i);
+    if (c.evict_threshold.empty()) return rules;
+    if (options.capacity_blocks == kUnlimited) throw_input("--evict-threshold needs a capacity (--blocks, --tokens or --memory)");
+    if (trace.events.empty())
+        throw_input("--evict-threshold has no effect on a trace of requests: nobody is idle; it is for traces of events");
+    rules.threshold = fraction(c.evict_threshold, "--evict-threshold");
+    rules.target = fraction(c.evict_target, "--evict-target");
+    return rules;
+}
+
+static std::string on_full_definition(const CacheConfig& c, bool events) {
+    if (c.on_full == "fail") return "fail: what does not fit is rejected, with all that follows of it";
+    if (!events) {
+        if (c.on_full != "preempt")
+            return c.on_full + ": a request that does not fit waits: the oldest running one is released early; alone it is rejected";
+        return "preempt: a running request loses its blocks (" + c.preempt +
+               ") and is admitted again, before later ones, once there is room; alone a request that does not fit is rejected";
+    }
+    if (c.on_full == "wait")
+        return "wait: the sequence and its later events are put off until a free makes room, first come first served; "
+               "who never gets room is rejected";
+    std::string victim = c.on_full == "evict" ? c.eviction : c.preempt;
+    return c.on_full + ": another living sequence loses all its blocks (" + victim +
+           "; only one that gives back a block of its own) and is stored again when it is served again; if nobody can "
+           "give any back, the sequence is rejected";
+}
+
+Definitions sequence_definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
+    bool events = !trace.events.empty();
+    Definitions d;
+    d.emplace_back("on_full", on_full_definition(c, events));
+    d.emplace_back("decode", options.decode ? "on: output takes room" : "off: prompts only");
+    d.emplace_back("concurrency",
+                   events ? "the events: a sequence is there from its prompt or fork to its free"
+                   : options.concurrency == kByTrace
+                       ? "trace: a request holds its prompt and output from its arrival to its recorded end"
+                       : std::to_string(options.concurrency) + ": a request holds its prompt and output until " +
+                             std::to_string(options.concurrency) + " later ones have been admitted");
+    d.emplace_back("hits", "not applicable: a sequence's blocks are its own, and its forks'; nothing is looked up");
+    d.emplace_back("recomputed_tokens", "tokens stored again after their sequence had lost its blocks");
+    d.emplace_back("evictions", "blocks given back by sequences that were evicted, preempted or trimmed; tokens: those they "
+                                "held; sequences: evicted ones");
+    if (c.eviction.rfind("streaming_llm", 0) == 0)
+        d.emplace_back("trim", "trim_requested_tokens: held tokens outside sinks and window when trimmed; "
+                               "trim_dropped_tokens: of these, in whole blocks, and so dropped; positions are kept");
+    if (!c.evict_threshold.empty())
+        d.emplace_back("evict_threshold", "after an event, at used / capacity >= " + c.evict_threshold +
+                                              " sequences are evicted until it is <= " + c.evict_target +
+                                              " or nobody can give a block back");
+    d.emplace_back("utilization", "sampled after each counted prompt and fork that was stored; every block of a sequence is "
+                                  "active; peaks are over all counted events; mean_token_fill = tokens held / room of used "
+                                  "blocks, shared ones once, summed over samples");
+    return d;
+}
+
+std::string sequence_title(const CacheConfig& c) {
+    std::string text = "on full " + c.on_full;
+    if (c.on_full == "evict") text = c.eviction;
+    if (c.on_full == "preempt") text += " " + c.preempt;
+    if (!c.evict_threshold.empty()) text += ", evict from " + c.evict_threshold + " down to " + c.evict_target;
+    return text;
+}
+
+}  // namespace kvsim

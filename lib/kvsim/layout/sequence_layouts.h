@@ -1,0 +1,26 @@
+// What the layouts of whole sequences (paged, contiguous) have in common: their options and definitions.
+#pragma once
+
+#include <kvsim/layout/layouts.h>
+#include <kvsim/layout/sequence_replay.h>
+
+#include <string>
+
+namespace kvsim {
+
+/// Resolves eviction, on-full, preempt; `fallback` is the strategy when none is given. Throws Error(input).
+void resolve_sequences(CacheConfig& config, const std::string& fallback);
+
+/// The strategy that picks victims: --preempt's under --on-full preempt, --eviction's under evict, else none.
+SequenceStrategy victim_strategy(const CacheConfig& config);
+
+/// Throws Error(input) if the trace, capacity and concurrency do not go with the configuration.
+SequenceRules sequence_rules(const CacheConfig& config, const Trace& trace, const RunOptions& options);
+
+/// on_full, concurrency, evictions, decode.
+Definitions sequence_definitions(const CacheConfig& config, const Trace& trace, const RunOptions& options);
+
+/// "lru, on full evict".
+std::string sequence_title(const CacheConfig& config);
+
+}  // namespace kvsim
