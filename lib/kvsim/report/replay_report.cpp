@@ -29,29 +29,41 @@ static std::string accounting_definition(const Accounting& a) {
     }
 }
 
-std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport& report) {
-    const Trace& t = *report.trace;
-    std::vector<std::pair<std::string, std::string>> d;
-    auto add = [&](const char* key, std::string text) { d.emplace_back(key, std::move(text)); };
-    add("lookup", t.content ? "every content chunk of a request's prompt, each weighing floor(prompt tokens / chunks + "
-                              "0.5) tokens, at least 1 and at most block_size"
-                            : "every entry of a request's chain of prompt blocks, a partial last block included where "
-                              "the trace names it; block i holds max(1, min(block_size, prompt - i * block_size)) "
-                              "tokens");
-    add("hit", "a looked-up block that is resident; hit_blocks counts the leading run of them, any_hit_blocks all");
+// What holds whether or not anything can be hit.
+template <class Add>
+static void add_usage(const Add& add, const ReplayReport& report) {
     add("accounting", accounting_definition(report.options->accounting));
     add("decode", report.options->run.decode
                       ? "on: a request holds ceil((prompt + output) / block_size) blocks; those the trace does not "
                         "name are stored but never looked up and never hit"
                       : "off: only prompt blocks are stored");
     add("concurrency", "1: each request completes before the next is looked up");
-    add("token_hit_rate", "hit_tokens / lookup_tokens over counted requests");
-    add("per_request", "token hit rates of counted requests with a lookup: sorted[min(n - 1, floor(p * n))]");
     add("evictions", "blocks removed to make room while counted requests were admitted, unnamed ones included; "
                      "stranded_blocks: named blocks resident at the end behind a missing ancestor");
     add("utilization", "sampled after each counted admission: active = held by the running request, evictable = "
                        "resident but not held; mean_token_fill = tokens held / room of resident blocks, summed over "
                        "samples");
+}
+
+std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport& report) {
+    const Trace& t = *report.trace;
+    std::vector<std::pair<std::string, std::string>> d;
+    auto add = [&](const char* key, std::string text) { d.emplace_back(key, std::move(text)); };
+    if (!t.approximation.empty()) add("approximate", t.approximation);
+    if (t.lengths_only) {
+        add("hit", kNoNames);
+        add_usage(add, report);
+        return d;
+    }
+    add("lookup", t.content ? "every content chunk of a request's prompt, each weighing floor(prompt tokens / chunks + "
+                              "0.5) tokens, at least 1 and at most block_size"
+                            : "every entry of a request's chain of prompt blocks, a partial last block included where "
+                              "the trace names it; block i holds max(1, min(block_size, prompt - i * block_size)) "
+                              "tokens");
+    add("hit", "a looked-up block that is resident; hit_blocks counts the leading run of them, any_hit_blocks all");
+    add_usage(add, report);
+    add("token_hit_rate", "hit_tokens / lookup_tokens over counted requests");
+    add("per_request", "token hit rates of counted requests with a lookup: sorted[min(n - 1, floor(p * n))]");
     add("bounds.unlimited", "the same lookups with nothing ever evicted: what is missed then was never seen before");
     if (report.outcome->metrics.observed)
         add("observed", "cached_tokens as the trace reports them, beside this run's hit tokens of the same requests; its token_hit_rate divides by their lookup_tokens");
@@ -75,6 +87,7 @@ static Json trace_json(const ReplayReport& report) {
     j["prompt_tokens"] = prompt;
     j["output_tokens"] = output;
     j["block_size"] = t.block_size;
+    if (t.lengths_only) return j;
     j["blocks"] = blocks;
     j["unique_blocks"] = t.unique_blocks();
     return j;
@@ -128,13 +141,15 @@ static Json results_json(const ReplayReport& report) {
     const Metrics& m = report.outcome->metrics;
     const RunResult& run = report.outcome->run;
     Json j;
-    j["requests"] = {{"total", m.hits.requests}, {"completed", m.hits.requests}, {"rejected", 0},
-                     {"with_hit", m.hits.with_hit}};
-    Json hits = hits_json(m.hits);
-    if (m.spread)
-        hits["per_request"] = {{"p10", m.spread->p10}, {"p50", m.spread->p50}, {"p90", m.spread->p90},
-                               {"zero_hit", m.spread->zero_hit}};
-    j["hits"] = std::move(hits);
+    j["requests"] = {{"total", m.hits.requests}, {"completed", m.hits.requests}, {"rejected", 0}};
+    if (!report.trace->lengths_only) {
+        j["requests"]["with_hit"] = m.hits.with_hit;
+        Json hits = hits_json(m.hits);
+        if (m.spread)
+            hits["per_request"] = {{"p10", m.spread->p10}, {"p50", m.spread->p50}, {"p90", m.spread->p90},
+                                   {"zero_hit", m.spread->zero_hit}};
+        j["hits"] = std::move(hits);
+    }
     j["evictions"] = {{"blocks", run.counted().evicted_blocks}, {"stranded_blocks", run.stranded_blocks}};
     j["utilization"] = utilization_json(report);
     if (report.memory) {
@@ -187,11 +202,11 @@ std::string replay_json(const ReplayReport& report) {
     }
     j["capacity"] = std::move(capacity);
     j["results"] = results_json(report);
-    j["bounds"] = bounds_json(report);
+    if (!report.trace->lengths_only) j["bounds"] = bounds_json(report);
     double ms = report.outcome->simulate_ms;
-    uint64_t lookups = j["trace"]["blocks"].get<uint64_t>();
+    uint64_t lookups = j["trace"].value("blocks", uint64_t{0});
     j["timing"] = {{"load_ms", report.load_ms}, {"simulate_ms", ms}, {"bounds_ms", report.outcome->bounds_ms}};
-    if (ms > 0) j["timing"]["blocks_per_s"] = static_cast<double>(lookups) / ms * 1e3;
+    if (ms > 0 && !report.trace->lengths_only) j["timing"]["blocks_per_s"] = static_cast<double>(lookups) / ms * 1e3;
     j["timing"]["state_bytes"] = report.outcome->run.state_bytes;
     // Names come from files and may hold any bytes; the report is UTF-8 whatever they are.
     return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -214,10 +229,12 @@ void write_per_request(const Trace& trace, const RunResult& run, OutputFile& out
             line.append(digits.data(), digits.size());
         };
         put(",\"prompt_tokens\":", trace.prompt_tokens[r]);
-        put(",\"hit_tokens\":", hit_tokens);
-        put(",\"hit_blocks\":", run.hit_blocks[r]);
-        put(",\"any_hit_tokens\":", leading ? hit_tokens : run.any_hit_tokens[r]);
-        put(",\"any_hit_blocks\":", leading ? run.hit_blocks[r] : run.any_hit_blocks[r]);
+        if (!trace.lengths_only) {
+            put(",\"hit_tokens\":", hit_tokens);
+            put(",\"hit_blocks\":", run.hit_blocks[r]);
+            put(",\"any_hit_tokens\":", leading ? hit_tokens : run.any_hit_tokens[r]);
+            put(",\"any_hit_blocks\":", leading ? run.hit_blocks[r] : run.any_hit_blocks[r]);
+        }
         line += ",\"rejected\":false}\n";
         out.write(line);
     }

@@ -123,15 +123,23 @@ std::string replay_table(const ReplayReport& report, bool color) {
     std::string out = fmt::format("{}: prefix layout, {}, {}, decode {}\n", printable(t.name), o.eviction, o.accounting.text(),
                                   o.run.decode ? "on (output takes blocks, never hit unless the trace names it)"
                                                : "off (prompts only)");
-    out += fmt::format("  {} requests, {} lookups of {} {}, {} unique\n", format_count(t.requests()),
-                       format_count(h.lookup_blocks), t.content ? "chunks of at most" : "blocks of",
-                       fmt::format("{} tokens", t.block_size), format_count(t.unique_blocks()));
+    if (t.lengths_only) {
+        out += fmt::format("  {} requests, lengths only, in blocks of {} tokens\n  {}\n", format_count(t.requests()),
+                           t.block_size, kNoNames);
+    } else {
+        out += fmt::format("  {} requests, {} lookups of {} {}, {} unique\n", format_count(t.requests()),
+                           format_count(h.lookup_blocks), t.content ? "chunks of at most" : "blocks of",
+                           fmt::format("{} tokens", t.block_size), format_count(t.unique_blocks()));
+    }
+    if (!t.approximation.empty()) out += "  approximate: " + t.approximation + "\n";
     if (o.run.warmup_requests != 0)
         out += fmt::format("  {} warm-up requests are replayed but not counted\n", format_count(o.run.warmup_requests));
     out += "  capacity " + capacity_line(report) + "\n\n";
     Rows rows;
-    add_hits(rows, report);
-    rows.gap();
+    if (!t.lengths_only) {
+        add_hits(rows, report);
+        rows.gap();
+    }
     add_usage(rows, report);
     if (report.outcome->metrics.observed) {
         const Observed& ob = *report.outcome->metrics.observed;
