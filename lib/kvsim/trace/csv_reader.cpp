@@ -70,7 +70,10 @@ bool CsvReader::split() {
     for (size_t at = 0;; ++at) {
         size_t begin = at;
         if (at < record_.size() && record_[at] == '"') {
-            if (!take_quoted(at)) return false;
+            if (!take_quoted(at)) {
+                open_quote_ = begin;
+                return false;
+            }
             if (at < record_.size() && record_[at] != ',') fail_at(at, "expected a comma behind the closing quote");
         } else {
             at = std::min(record_.find(',', at), record_.size());
@@ -96,7 +99,7 @@ void CsvReader::read_row(LineSource& source) {
             open ^= std::count(source.line().begin(), source.line().end(), '"') % 2 != 0;
         }
         record_ = joined_;
-        if (!split()) fail_at(record_.size(), "a quoted field is not closed");
+        if (!split()) fail_at(open_quote_, "the quoted field is not closed");
     }
     if (width_ != 0 && fields_.size() != width_)
         fail_at(0, "found " + std::to_string(fields_.size()) + (fields_.size() == 1 ? " field" : " fields") +

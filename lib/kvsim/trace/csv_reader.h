@@ -52,6 +52,7 @@ class CsvReader {
 
     std::vector<CsvColumn> columns_;
     std::vector<size_t> place_;  ///< per column: which field of a row
+    size_t open_quote_ = 0;      ///< where split() stopped at a quoted field that does not end
     size_t width_ = 0;           ///< fields of the header
     std::vector<Field> fields_;
     std::string_view record_;
