@@ -114,6 +114,8 @@ uint64_t CapacityOptions::resolve(const Trace& trace, const std::optional<Memory
     std::string given;
     if (!blocks.empty()) {
         given = "--blocks " + blocks;
+        if (trace.lengths_only && blocks.back() == '%')
+            throw_input(given + ": the trace names no blocks, so its unique blocks are unknown; expected a number of blocks");
         capacity = parse_share(blocks, trace.unique_blocks(), "--blocks");
     } else if (!tokens.empty()) {
         given = "--tokens " + tokens;

@@ -61,7 +61,7 @@ TEST_CASE("bad: lengths, times and other numbers") {
     for (const char* v : {"-1", "0", "1.5", "1e3", "2147483648", "99999999999999999999", "NaN", "Infinity", "-Infinity",
                           "null", "\"8\"", "true", "007", "{}", "[]"})
         cases.push_back({request("\"t\":0,\"length\":" + std::string(v) + ",\"blocks\":[1,2]"),
-                         {"b.jsonl:2:", "length: expected a whole number from 1 to 2147483647"}});
+                         {"b.jsonl:2:", "length: expected a whole number from "}});
     for (const char* v : {"-1", "NaN", "Infinity", "1e400", "1e13", "\"0\"", "null", "0x1", "01"})
         cases.push_back({request("\"t\":" + std::string(v) + ",\"length\":8,\"blocks\":[1,2]"), {"b.jsonl:2:31: t: "}});
     for (const char* v : {"-1", "1.5", "2147483648", "NaN"})
@@ -81,7 +81,8 @@ TEST_CASE("bad: block names and their number") {
         cases.push_back({request("\"t\":0,\"length\":8,\"blocks\":" + std::string(v)), {"b.jsonl:2:"}});
     cases.push_back({request("\"t\":0,\"length\":9,\"blocks\":[1]"), {"b.jsonl:2:", "9 tokens, expected 3 (ceil) or 2 (floor)"}});
     cases.push_back({request("\"t\":0,\"length\":8,\"blocks\":[1,2,3]"), {"b.jsonl:2:", "found 3 names", "expected 2"}});
-    cases.push_back({request("\"t\":0,\"length\":8"), {"b.jsonl:2:", "expected tokens, or length with blocks"}});
+    cases.push_back({request("\"t\":0"), {"b.jsonl:2:", "expected tokens, or length with blocks, or length alone"}});
+    cases.push_back({request("\"t\":0,\"length\":0,\"blocks\":[]"), {"b.jsonl:2:", "length: expected a whole number from 1"}});
     cases.push_back({request("\"t\":0,\"blocks\":[1]"), {"b.jsonl:2:", "expected the key length"}});
     cases.push_back({request("\"t\":0,\"tokens\":[]"), {"b.jsonl:2:", "at least one token"}});
     cases.push_back({request("\"t\":0,\"tokens\":[1],\"blocks\":[1],\"length\":1"), {"b.jsonl:2:"}});

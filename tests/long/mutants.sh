@@ -49,7 +49,15 @@ branch without its parent|trace/path_interner.cpp|if (branch_parent_[row] == par
 text delta: 12 is 123|trace/format_kv_cache_tester.cpp|std::lower_bound(before.ends.begin()|std::upper_bound(before.ends.begin()
 sub-agent times absolute|trace/format_kv_cache_tester.cpp|trace.arrival_s[row] += t;|
 ties by the last line|trace/format.cpp|std::stable_sort(order.begin()|std::reverse(order.begin(), order.end()); std::stable_sort(order.begin()
-decode counts prompts only|trace/trace.cpp|uint64_t{prompt_tokens[r]} + output_tokens[r];|uint64_t{prompt_tokens[r]};
+decode counts prompts only|trace/trace.cpp|uint64_t{prompt_tokens[r]} + (decode ? output_tokens[r] : 0);|uint64_t{prompt_tokens[r]};
+lengths only: nothing without decode|trace/trace.cpp|if (!decode && !lengths_only)|if (!decode)
+lengths only: not passed on|trace/format_kvsim.cpp|trace.lengths_only = named_ == Named::nothing;|
+azure: midnight of the first row|trace/format_azure.cpp|return a.seconds < b.seconds; });|return false; });
+csv: doubled quotes stay|trace/csv_reader.cpp|doubled = true;|
+csv: columns by place|trace/csv_reader.cpp|static_cast<size_t>(found - names.begin());|c;
+text: a short token is filled with zeros|trace/format_text.cpp|uint64_t name = ~uint64_t{0};|uint64_t name = 0;
+text: models share|trace/format_text.cpp|if (model_.empty()) return;|return;
+text: created before t|trace/format_text.cpp|if ((seen_ & (bit - 1) & (kT \| kTimestamp)) == 0) time_ = time;|time_ = time;
 chunk weight rounds down|trace/trace.cpp|(2 * uint64_t{prompt_tokens[r]} + chunks)|(2 * uint64_t{prompt_tokens[r]})
 warm-up one late|cache/cache.h|if (request == options.warmup_requests) result.warmup = result.total;|if (request == options.warmup_requests + 1) result.warmup = result.total;
 peaks during warm-up|cache/run_result.h|if (!is_counted) return;|

@@ -265,13 +265,13 @@ TEST_CASE("kvsim: broken lines") {
     CHECK(complaint(kHead + blocks("a", 4, "[0]") + blocks("b", 8, "[1,0]"))
               .find("sequence 'b', block 1: block 0 stood behind another block before") != std::string::npos);
     CHECK_COMPLAINT(kHead + blocks("a", 4, "[0]") + tokens("b", "[1]"),
-                    ":3:1: a file names tokens or blocks, not both");
+                    ":3:1: a file names tokens, or blocks, or nothing in all its lines; expected length with blocks as before");
     CHECK_COMPLAINT(kHead + tokens("b", "[4294967296]"), ":2:");
     CHECK_COMPLAINT(kHead + tokens("b", "[]"), ":2:1: tokens: expected at least one token");
     CHECK_COMPLAINT(kHead + tokens("b", "[1]", ",\"length\":2"), ":2:1: length: expected 1");
     CHECK_COMPLAINT(kHead + tokens("b", "[1]", ",\"meta\":3"), ":2:53: meta: expected an object");
-    CHECK_COMPLAINT(kHead + "{\"op\":\"request\",\"seq\":\"a\",\"length\":4}\n",
-                    ":2:1: expected tokens, or length with blocks");
+    CHECK_COMPLAINT(kHead + "{\"op\":\"request\",\"seq\":\"a\",\"output_length\":4}\n",
+                    ":2:1: expected tokens, or length with blocks, or length alone");
     CHECK_COMPLAINT(kHead + p + blocks("b", 4, "[0]"), ":3:1: op request: a file uses request lines or");
     CHECK_COMPLAINT(kHead + p + p, ":3:1: seq: sequence 'a' is in use; free it first");
     CHECK_COMPLAINT(kHead + p + fork("a", "a"), ":3:1: child: sequence 'a' is in use");

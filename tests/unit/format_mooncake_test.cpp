@@ -137,7 +137,7 @@ TEST_CASE("formats: what cannot be told or is not there") {
     CHECK(begins(complaint(""), ": is empty; expected a trace"));
     CHECK(complaint("\n\n").find("only blank lines") != std::string::npos);
     CHECK(begins(complaint("hello\n"),
-                 ":1: cannot tell the trace format (the first line is not a JSON object)"));
+                 ":1: cannot tell the trace format (the first line is neither a JSON object nor the header of a known table)"));
     CHECK(begins(complaint("{\"a\":1,\"b\":[{\"hash_ids\":[]}]}\n"),
                  ":1: cannot tell the trace format from the keys a, b"));
     CHECK(begins(complaint("{\"kvsim_trace\":1}\n"), ": has no requests"));

@@ -87,9 +87,13 @@ TEST_CASE("the samples obey the schema") {
         "    for i, line in enumerate(open(sys.argv[1] + '/' + name)):\n"
         "        if i < 100: check.validate(json.loads(line))\n"
         "for wrong in ('{\"op\":\"free\"}', '{\"op\":\"decode\",\"seq\":\"a\"}', '{\"kvsim_trace\":2}',\n"
-        "              '{\"op\":\"request\",\"seq\":\"a\",\"length\":3}', "
+        "              '{\"op\":\"request\",\"seq\":\"a\"}', '{\"op\":\"request\",\"seq\":\"a\",\"blocks\":[]}',\n"
+        "              '{\"op\":\"request\",\"seq\":\"a\",\"length\":0,\"blocks\":[]}', "
         "'{\"op\":\"free\",\"seq\":\"a\",\"x\":1}'):\n"
-        "    assert not check.is_valid(json.loads(wrong)), wrong\n";
+        "    assert not check.is_valid(json.loads(wrong)), wrong\n"
+        "for right in ('{\"op\":\"request\",\"seq\":\"a\",\"length\":0}', '{\"op\":\"prompt\",\"seq\":\"a\",\"length\":3}',\n"
+        "              '{\"op\":\"request\",\"seq\":\"a\",\"length\":1,\"tokens\":[7]}'):\n"
+        "    check.validate(json.loads(right))\n";
     if (std::string(KVSIM_PYTHON3).find("python") == std::string::npos) return;
     auto run = run_program(KVSIM_PYTHON3, {"-c", script, source_file("traces"), "beam.jsonl",
                                            "cached_tokens.jsonl", "chat.jsonl", "uniform.jsonl"});

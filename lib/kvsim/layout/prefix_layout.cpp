@@ -38,8 +38,27 @@ static std::string title(const CacheConfig& c) {
     return "prefix layout, " + c.eviction + ", " + c.accounting + (c.match == "block" ? "" : ", match " + c.match);
 }
 
+static void define_usage(Definitions& d, const CacheConfig& c, const RunOptions& options) {
+    d.emplace_back("accounting", accounting_definition(Accounting::parse(c.accounting)));
+    d.emplace_back("decode", options.decode
+                                 ? "on: a request holds ceil((prompt + output) / block_size) blocks; those the trace does not "
+                                   "name are stored but never looked up and never hit"
+                                 : "off: only prompt blocks are stored");
+    d.emplace_back("concurrency", "1: each request completes before the next is looked up");
+    d.emplace_back("evictions", "blocks removed to make room while counted requests were admitted, unnamed ones included; "
+                                "stranded_blocks: named blocks resident at the end behind a missing ancestor");
+    d.emplace_back("utilization", "sampled after each counted admission: active = held by the running request, evictable = "
+                                  "resident but not held; mean_token_fill = tokens held / room of resident blocks, summed over "
+                                  "samples");
+}
+
 static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     Definitions d;
+    if (trace.lengths_only) {
+        d.emplace_back("hit", kNoNames);
+        define_usage(d, c, options);
+        return d;
+    }
     d.emplace_back("lookup",
                    trace.content ? "every content chunk of a request's prompt, each weighing floor(prompt tokens / chunks + "
                                    "0.5) tokens, at least 1 and at most block_size"
@@ -47,19 +66,9 @@ static Definitions definitions(const CacheConfig& c, const Trace& trace, const R
                                    "the trace names it; block i holds max(1, min(block_size, prompt - i * block_size)) "
                                    "tokens");
     d.emplace_back("hit", "a looked-up block that is resident; hit_blocks counts the leading run of them, any_hit_blocks all");
-    d.emplace_back("accounting", accounting_definition(Accounting::parse(c.accounting)));
-    d.emplace_back("decode", options.decode
-                                 ? "on: a request holds ceil((prompt + output) / block_size) blocks; those the trace does not "
-                                   "name are stored but never looked up and never hit"
-                                 : "off: only prompt blocks are stored");
-    d.emplace_back("concurrency", "1: each request completes before the next is looked up");
+    define_usage(d, c, options);
     d.emplace_back("token_hit_rate", "hit_tokens / lookup_tokens over counted requests");
     d.emplace_back("per_request", "token hit rates of counted requests with a lookup: sorted[min(n - 1, floor(p * n))]");
-    d.emplace_back("evictions", "blocks removed to make room while counted requests were admitted, unnamed ones included; "
-                                "stranded_blocks: named blocks resident at the end behind a missing ancestor");
-    d.emplace_back("utilization", "sampled after each counted admission: active = held by the running request, evictable = "
-                                  "resident but not held; mean_token_fill = tokens held / room of resident blocks, summed over "
-                                  "samples");
     d.emplace_back("bounds.unlimited", "the same lookups with nothing ever evicted: what is missed then was never seen before");
     return d;
 }

@@ -15,6 +15,7 @@ static double ratio(uint64_t part, uint64_t whole) { return static_cast<double>(
 std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport& report) {
     const CacheConfig& cache = report.options->cache;
     Definitions d = report.layout().definitions(cache, *report.trace, report.options->run);
+    if (!report.trace->approximation.empty()) d.emplace(d.begin(), "approximate", report.trace->approximation);
     if (report.outcome->metrics.observed)
         d.emplace_back("observed", "cached_tokens as the trace reports them, beside this run's hit tokens of the same "
                                    "requests; its token_hit_rate divides by their lookup_tokens");
@@ -38,6 +39,7 @@ static Json trace_json(const ReplayReport& report) {
     j["prompt_tokens"] = prompt;
     j["output_tokens"] = output;
     j["block_size"] = t.block_size;
+    if (t.lengths_only) return j;
     j["blocks"] = blocks;
     j["unique_blocks"] = t.unique_blocks();
     return j;
@@ -97,9 +99,8 @@ static Json requests_json(const ReplayReport& report) {
     if (!report.layout().prefix_hits) {
         j["preempted"] = sum.preempted;
         j["recomputed_tokens"] = sum.recomputed_tokens;
-    } else {
-        j["with_hit"] = h.with_hit;
     }
+    if (report.has_hits()) j["with_hit"] = h.with_hit;
     return j;
 }
 
@@ -133,7 +134,7 @@ static Json results_json(const ReplayReport& report) {
     const RunResult& run = report.outcome->run;
     Json j;
     j["requests"] = requests_json(report);
-    if (report.layout().prefix_hits) {
+    if (report.has_hits()) {
         Json hits = hits_json(m.hits);
         if (m.spread)
             hits["per_request"] = {{"p10", m.spread->p10}, {"p50", m.spread->p50}, {"p90", m.spread->p90},
@@ -193,11 +194,11 @@ std::string replay_json(const ReplayReport& report) {
     }
     j["capacity"] = std::move(capacity);
     j["results"] = results_json(report);
-    if (report.outcome->unlimited) j["bounds"] = bounds_json(report);
+    if (report.has_hits()) j["bounds"] = bounds_json(report);
     double ms = report.outcome->simulate_ms;
-    uint64_t lookups = j["trace"]["blocks"].get<uint64_t>();
+    uint64_t lookups = j["trace"].value("blocks", uint64_t{0});
     j["timing"] = {{"load_ms", report.load_ms}, {"simulate_ms", ms}, {"bounds_ms", report.outcome->bounds_ms}};
-    if (ms > 0) j["timing"]["blocks_per_s"] = static_cast<double>(lookups) / ms * 1e3;
+    if (ms > 0 && report.has_hits()) j["timing"]["blocks_per_s"] = static_cast<double>(lookups) / ms * 1e3;
     j["timing"]["state_bytes"] = report.outcome->run.state_bytes;
     // Names come from files and may hold any bytes; the report is UTF-8 whatever they are.
     return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -218,7 +219,7 @@ void write_per_request(const Trace& trace, const RunResult& run, OutputFile& out
             line.append(digits.data(), digits.size());
         };
         put(",\"prompt_tokens\":", trace.prompt_tokens[r]);
-        if (!run.hit_blocks.empty()) {
+        if (!run.hit_blocks.empty() && !trace.lengths_only) {
             uint64_t hit_tokens = hit_tokens_of(trace, run, r);
             bool leading = run.any_hit_blocks.empty();
             put(",\"hit_tokens\":", hit_tokens);

@@ -147,24 +147,29 @@ std::string replay_table(const ReplayReport& report, bool color) {
     std::string out = fmt::format("{}: {}, decode {}\n", printable(t.name), report.layout().title(o.cache),
                                   !report.layout().prefix_hits ? (o.run.decode ? "on" : "off") : o.run.decode ? "on (output takes blocks, never hit unless the trace names it)"
                                                : "off (prompts only)");
-    if (report.layout().prefix_hits) {
+    if (report.has_hits()) {
         out += fmt::format("  {} requests, {} lookups of {} {} tokens, {} unique\n", format_count(t.requests()),
                            format_count(h.lookup_blocks), t.content ? "chunks of at most" : "blocks of", t.block_size,
                            format_count(t.unique_blocks()));
+    } else if (report.layout().prefix_hits) {
+        out += fmt::format("  {} requests, lengths only, in blocks of {} tokens\n  {}\n", format_count(t.requests()),
+                           t.block_size, kNoNames);
     } else {
         out += fmt::format("  {} requests{}, blocks of {} tokens\n", format_count(t.requests()),
                            t.events.empty() ? "" : fmt::format(" in {} events", format_count(t.events.size())), t.block_size);
     }
+    if (!t.approximation.empty()) out += "  approximate: " + t.approximation + "\n";
     if (o.run.warmup_requests != 0)
         out += fmt::format("  {} warm-up requests are replayed but not counted\n", format_count(o.run.warmup_requests));
     out += "  capacity " + capacity_line(report) + "\n\n";
     Rows rows;
-    if (report.layout().prefix_hits) {
+    if (report.has_hits()) {
         add_hits(rows, report);
-    } else {
+        rows.gap();
+    } else if (!report.layout().prefix_hits) {
         add_sequences(rows, report);
+        rows.gap();
     }
-    rows.gap();
     add_usage(rows, report);
     if (report.outcome->metrics.observed) {
         const Observed& ob = *report.outcome->metrics.observed;

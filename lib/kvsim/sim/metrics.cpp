@@ -23,6 +23,8 @@ GroupBy parse_group_by(const std::string& word, const Trace& trace) {
         known.emplace_back(row.word);
         if (word != row.word) continue;
         if (!row.there) throw_input("--by " + word + ": the trace has no such column");
+        if (trace.lengths_only)
+            throw_input("--by " + word + ": the trace names no blocks, so there are no hits to tell apart");
         return row.by;
     }
     throw_input("--by " + word + ": expected one of " + join(known) + did_you_mean(word, known));
@@ -70,7 +72,7 @@ static std::optional<HitSpread> spread_of(const Trace& trace, const RunResult& r
 }
 
 static std::optional<Observed> observe(const Trace& trace, const RunResult& run, uint64_t from) {
-    if (trace.cached_tokens.empty()) return std::nullopt;
+    if (trace.cached_tokens.empty() || trace.lengths_only) return std::nullopt;
     Observed o;
     for (uint64_t i = from; i < trace.requests(); ++i) {
         auto r = static_cast<uint32_t>(i);

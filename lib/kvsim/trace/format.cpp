@@ -16,6 +16,10 @@ Registry<FormatRow>& trace_formats() {
         r.add(ragpulse_format());
         r.add(mooncake_format());
         r.add(kv_cache_tester_format());
+        r.add(azure_format());
+        r.add(burstgpt_format());
+        r.add(vidur_format());
+        r.add(text_format());
         return r;
     }();
     return registry;
@@ -103,15 +107,20 @@ static std::vector<std::string> files_of(const std::string& path) {
 
 static const FormatRow& detect(LineSource& source) {
     Head head = read_head(source);
+    std::string_view line;
+    if (head.empty() && source.next()) {
+        line = source.line();
+        source.unread();
+    }
     for (const FormatRow& row : trace_formats().rows())
-        if (row.matches(head)) return row;
+        if (head.empty() ? row.matches_line && row.matches_line(line) : row.matches(head)) return row;
     if (source.bytes() == 0) throw_input(source.name() + ": is empty; expected a trace");
     if (head.empty() && !source.next()) throw_input(source.name() + ": has only blank lines; expected a trace");
     std::vector<std::string> keys;
     for (const auto& [key, first] : head) keys.push_back(key);
     throw_input(source.name() + ":" + std::to_string(std::max<uint64_t>(1, source.number())) +
                 ": cannot tell the trace format" +
-                (keys.empty() ? " (the first line is not a JSON object)" : " from the keys " + join(keys)) +
+                (keys.empty() ? " (the first line is neither a JSON object nor the header of a known table)" : " from the keys " + join(keys)) +
                 "; give --format, one of: " + join(trace_formats().ids()));
 }
 

@@ -42,6 +42,8 @@ class FormatReader {
     virtual uint32_t default_block_size() const { return 0; }
 };
 
+inline constexpr uint32_t kDefaultBlockSize = 16;  ///< where a source has no blocks of its own
+
 /// The first JSON object of a source: its keys and the first character of each value.
 using Head = std::map<std::string, char>;
 
@@ -52,6 +54,8 @@ struct FormatRow {
     std::string parameters;  ///< "key=default ..." or empty
     bool (*matches)(const Head& head);
     std::unique_ptr<FormatReader> (*make)(Spec& spec);
+    /// For sources that do not begin with a JSON object: does their first line say that they are of this format?
+    bool (*matches_line)(std::string_view line) = nullptr;
 };
 
 /// Rows in the order in which detection asks them.
@@ -61,6 +65,10 @@ FormatRow mooncake_format();
 FormatRow kvsim_format();
 FormatRow kv_cache_tester_format();
 FormatRow ragpulse_format();
+FormatRow azure_format();
+FormatRow burstgpt_format();
+FormatRow vidur_format();
+FormatRow text_format();
 
 /// Runs `line` on every line that is not blank; with `problems`, keeps what it throws and goes on.
 void for_each_line(LineSource& source, ProblemList* problems, const std::function<void()>& line);

@@ -27,6 +27,9 @@ struct Sequence {
     bool alive = true;
 };
 
+/// What the lines of a file name.
+enum class Named : uint8_t { unknown, tokens, blocks, nothing };
+
 class KvsimReader : public FormatReader {
   public:
     void read(LineSource& source, Trace& trace, ProblemList* problems) override {
@@ -52,13 +55,22 @@ class KvsimReader : public FormatReader {
             trace.stored_rows.clear();
         }
         if (!any_stored_) trace.row_tokens.clear();
-        trace.block_size = uses_tokens_ ? 1 : block_size_;
-        if (uses_tokens_) trace.tokens_begin.push_back(trace.token_ids.size());
+        trace.lengths_only = named_ == Named::nothing;
+        trace.block_size = uses_tokens() ? 1 : block_size_;
+        if (trace.lengths_only && block_size_ == 0) trace.block_size = kDefaultBlockSize;
+        if (uses_tokens()) trace.tokens_begin.push_back(trace.token_ids.size());
     }
-    uint32_t default_block_size() const override { return !uses_tokens_ ? 0 : block_size_ != 0 ? block_size_ : 16; }
+    uint32_t default_block_size() const override {
+        if (!uses_tokens()) return 0;
+        return block_size_ != 0 ? block_size_ : kDefaultBlockSize;
+    }
     bool sorted_by_arrival() const override { return !uses_events_; }
 
   private:
+    bool uses_tokens() const { return named_ == Named::tokens; }
+    /// Tokens per name of a chain.
+    uint64_t unit() const { return named_ == Named::blocks ? block_size_ : 1; }
+
     // ---- text to Line ----
 
     bool parses(LineSource& source) {
@@ -177,9 +189,14 @@ class KvsimReader : public FormatReader {
     // Checks the prompt's keys and moves its names into `s`.
     void take_prompt(Sequence& s) {
         bool tokens = line_.has(kTokens);
-        if (tokens == line_.has(kBlocks)) fail("expected tokens, or length with blocks");
-        if (tokens ? uses_blocks_ : uses_tokens_) fail("a file names tokens or blocks, not both");
-        (tokens ? uses_tokens_ : uses_blocks_) = true;
+        bool blocks = line_.has(kBlocks);
+        if (tokens ? blocks : !blocks && !line_.has(kLength))
+            fail("expected tokens, or length with blocks, or length alone");
+        Named named = tokens ? Named::tokens : blocks ? Named::blocks : Named::nothing;
+        if (named_ != Named::unknown && named_ != named)
+            fail("a file names tokens, or blocks, or nothing in all its lines; expected " + named_text(named_) +
+                 " as before");
+        named_ = named;
         bool scoped = !line_.salt.empty() || !line_.lora.empty();
         s.scope = scoped ? std::to_string(line_.salt.size()) + ':' + line_.salt + line_.lora : "";
         const NumberBuffer& names = tokens ? line_.tokens : line_.blocks;
@@ -189,7 +206,7 @@ class KvsimReader : public FormatReader {
                 fail("length: expected " + std::to_string(line_.tokens.size()) + ", the number of tokens");
             s.prompt_tokens = line_.tokens.size();
         } else {
-            check_blocks();
+            if (blocks) check_blocks();
             s.prompt_tokens = line_.length;
         }
         if (line_.has(kCachedTokens) && line_.cached_tokens > s.prompt_tokens)
@@ -199,8 +216,14 @@ class KvsimReader : public FormatReader {
         scope_names(s.prompt, s.scope, tokens, true);
     }
 
+    static std::string named_text(Named named) {
+        return named == Named::tokens ? "tokens" : named == Named::blocks ? "length with blocks" : "length alone";
+    }
+
     void check_blocks() {
         if (!line_.has(kLength)) fail("expected the key length beside blocks");
+        if (line_.length == 0)  // only a request that names nothing may be empty
+            fail("length: expected a whole number from 1 to " + std::to_string(kMaxTokens) + ", found 0");
         if (block_size_ == 0) fail("blocks: expected block_size in the header");
         uint64_t floor = line_.length / block_size_;
         uint64_t ceil = (line_.length + block_size_ - 1) / block_size_;
@@ -272,16 +295,16 @@ class KvsimReader : public FormatReader {
     void take_output(Sequence& s, const NumberBuffer& tokens, Key tokens_key, uint64_t count, Key count_key) {
         uint64_t n = line_.has(count_key) ? count : 0;
         if (line_.has(tokens_key)) {
-            if (!uses_tokens_) fail("output tokens need a prompt of tokens");
+            if (!uses_tokens()) fail("output tokens need a prompt of tokens");
             if (line_.has(count_key) && count != tokens.size())
                 fail("expected " + std::to_string(tokens.size()) + " output tokens, found the count " +
                      std::to_string(count));
             n = tokens.size();
             if (s.output_named) s.output.insert(s.output.end(), tokens.data(), tokens.data() + tokens.size());
         } else if (line_.has(kOutputBlocks)) {
-            if (uses_tokens_) fail("output_blocks need a prompt of blocks");
+            if (named_ != Named::blocks) fail("output_blocks need a prompt of blocks");
             take_output_blocks(s, n);
-        } else if (n > 0 && uses_tokens_) {
+        } else if (n > 0 && named_ != Named::blocks) {
             s.output_named = false;
         }
         s.output_tokens += n;
@@ -347,7 +370,7 @@ class KvsimReader : public FormatReader {
         if (p.output_tokens > 0) {
             // The parent's partial tail has moved on; what is named are its full blocks, and its output if that
             // follows them without a gap.
-            uint64_t full = p.prompt_tokens / (uses_tokens_ ? 1 : block_size_);
+            uint64_t full = p.prompt_tokens / unit();
             s.prompt.resize(std::min<size_t>(s.prompt.size(), full));
             if (p.output_named && s.prompt.size() == full)
                 s.prompt.insert(s.prompt.end(), p.output.begin(), p.output.end());
@@ -377,9 +400,9 @@ class KvsimReader : public FormatReader {
 
     // Adds a finished sequence's chains to the index; requests come in the order of their rows.
     void emit(Sequence& s, Trace& trace) {
-        if (!interner_) interner_.emplace(trace.chains, uses_tokens_ ? Names::content : Names::prefix);
+        if (!interner_) interner_.emplace(trace.chains, uses_tokens() ? Names::content : Names::prefix);
         trace.output_tokens[s.request] = static_cast<uint32_t>(s.output_tokens);
-        if (uses_tokens_) {
+        if (uses_tokens()) {
             trace.tokens_begin.push_back(trace.token_ids.size());
             trace.token_ids.push_back(s.first_token);  // the first name may carry a scope
             for (size_t i = 1; i < s.prompt.size(); ++i)
@@ -387,17 +410,16 @@ class KvsimReader : public FormatReader {
             if (s.output_named)
                 for (uint64_t token : s.output) trace.token_ids.push_back(static_cast<uint32_t>(token));
         }
-        uint64_t unit = uses_tokens_ ? 1 : block_size_;
-        uint64_t kept = std::min<uint64_t>(s.prompt.size(), s.prompt_tokens / unit);
+        uint64_t kept = std::min<uint64_t>(s.prompt.size(), s.prompt_tokens / unit());
         try {
             uint32_t row = interner_->add(s.prompt.data(), s.prompt.size());
             trace.lookup_rows.push_back(row);
             trace.row_tokens.push_back({static_cast<uint32_t>(s.prompt_tokens), false});
-            bool named = s.output_named && !s.output.empty() && kept == s.prompt_tokens / unit;
+            bool named = s.output_named && !s.output.empty() && kept == s.prompt_tokens / unit();
             uint32_t stored = kNone;
             if (named) {
                 stored = interner_->add_after(row, static_cast<uint32_t>(kept), s.output.data(), s.output.size());
-                trace.row_tokens.push_back({static_cast<uint32_t>((kept + s.output.size()) * unit), true});
+                trace.row_tokens.push_back({static_cast<uint32_t>((kept + s.output.size()) * unit()), true});
                 any_stored_ = true;
             }
             trace.stored_rows.push_back(stored);
@@ -416,7 +438,7 @@ class KvsimReader : public FormatReader {
     std::unordered_map<std::string, uint32_t> live_;
     uint32_t block_size_ = 0;
     bool saw_header_ = false, header_done_ = false;
-    bool uses_tokens_ = false, uses_blocks_ = false;
+    Named named_ = Named::unknown;
     bool uses_requests_ = false, uses_events_ = false;
     bool any_stored_ = false;
     bool timed_ = false;  ///< request lines have t
@@ -427,7 +449,7 @@ class KvsimReader : public FormatReader {
 FormatRow kvsim_format() {
     return {"kvsim",
             "native JSONL or JSON: prompt, decode, fork, free, or request lines",
-            "prefixes or tokens",
+            "prefixes or tokens, or there are none (lengths only)",
             "",
             [](const Head& head) { return head.count("kvsim_trace") != 0; },
             [](Spec&) -> std::unique_ptr<FormatReader> { return std::make_unique<KvsimReader>(); }};

@@ -53,7 +53,7 @@ void LineReader::read_value(Key key, Line& line) {
         case kOutputTokens: json_.whole_array(line.output_tokens, 0xFFFFFFFFu); break;
         case kBlocks: read_names(line.blocks); break;
         case kOutputBlocks: read_names(line.output_blocks); break;
-        case kLength: line.length = json_.whole(1, kMaxTokens); break;
+        case kLength: line.length = json_.whole(0, kMaxTokens); break;
         case kN: line.n = json_.whole(1, kMaxTokens); break;
         case kOutputLength: line.output_length = json_.whole(0, kMaxTokens); break;
         case kStep: line.step = json_.whole(0, kMaxTokens); break;

@@ -271,6 +271,8 @@ TraceStats trace_stats(const Trace& trace) {
     s.content = trace.content;
     s.token_ids = !trace.tokens_begin.empty();
     s.named_output = trace.has_named_output();
+    s.lengths_only = trace.lengths_only;
+    s.approximation = trace.approximation;
     s.notes = trace.notes;
     s.requests = requests;
     for (uint32_t tokens : trace.prompt_tokens) s.prompt_tokens += tokens;
@@ -278,7 +280,7 @@ TraceStats trace_stats(const Trace& trace) {
     s.prompt_length = spread_of(trace.prompt_tokens);
     s.output_length = spread_of(trace.output_tokens);
     s.unique_blocks = trace.unique_blocks();
-    walk_prefixes(trace, s);
+    if (!trace.lengths_only) walk_prefixes(trace, s);
     if (trace.content) walk_content(trace, s);
     s.sessions = distinct(trace.session, requests);
     s.categories = distinct(trace.category, requests);

@@ -33,6 +33,8 @@ struct TraceStats {
     bool content = false;       ///< ids name content chunks, not prefixes
     bool token_ids = false;     ///< the trace names tokens
     bool named_output = false;  ///< some requests name the blocks of their output
+    bool lengths_only = false;  ///< nothing is named: what is said about blocks below stays 0
+    std::string approximation;  ///< what stands for a token where the source has no token ids
     std::vector<std::string> notes;
 
     uint64_t requests = 0;

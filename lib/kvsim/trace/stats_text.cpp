@@ -17,13 +17,29 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Definitions = std::vector<std::pair<std::string, std::string>>;
 
+constexpr const char* kPercentile = "sorted[min(n - 1, floor(p * n))]";
+
 double ratio(uint64_t part, uint64_t whole) { return static_cast<double>(part) / static_cast<double>(whole); }
 std::string share(uint64_t part, uint64_t whole) {
     return whole == 0 ? "-" : format_percent(ratio(part, whole));
 }
 
+const char* named_by(const TraceStats& s) {
+    return s.lengths_only            ? "nothing"
+           : s.content               ? "content"
+           : !s.approximation.empty() ? "text"
+           : s.token_ids             ? "tokens"
+                                     : "prefixes";
+}
+
 Definitions definitions(const TraceStats& s) {
     Definitions d;
+    if (!s.approximation.empty()) d.emplace_back("approximate", s.approximation);
+    if (s.lengths_only) {
+        d.emplace_back("hit", kNoNames);
+        d.emplace_back("percentile", kPercentile);
+        return d;
+    }
     const char* unit = s.content ? "chunk" : "block";
     d.emplace_back("lookup",
                    "one entry of a request's chain, a partly filled last block included where it has a name");
@@ -38,7 +54,7 @@ Definitions definitions(const TraceStats& s) {
                    fmt::format("per re-reference of a {}: arrival time since the reference before it", unit));
     d.emplace_back("sharing_by_depth",
                    "lookups at these positions of a prompt (from 1), and how many the ceiling hits");
-    d.emplace_back("percentile", "sorted[min(n - 1, floor(p * n))]");
+    d.emplace_back("percentile", kPercentile);
     return d;
 }
 
@@ -64,9 +80,11 @@ Json trace_json(const TraceStats& s) {
     j["prompt_tokens"] = s.prompt_tokens;
     j["output_tokens"] = s.output_tokens;
     j["block_size"] = s.block_size;
-    j["blocks"] = s.lookup_blocks;
-    j["unique_blocks"] = s.unique_blocks;
-    j["ids"] = s.content ? "content" : s.token_ids ? "tokens" : "prefixes";
+    if (!s.lengths_only) {
+        j["blocks"] = s.lookup_blocks;
+        j["unique_blocks"] = s.unique_blocks;
+    }
+    j["ids"] = named_by(s);
     j["first_arrival_s"] = s.first_s;
     j["duration_s"] = s.duration_s;
     const std::pair<const char*, uint64_t> optional[] = {
@@ -98,6 +116,21 @@ Json ceiling_json(const TraceStats& s) {
         j["any_hit_tokens"] = s.any_tokens;
     }
     return j;
+}
+
+/// What only a trace that names something can tell.
+void add_sharing(Json& j, const TraceStats& s) {
+    j["lengths"]["longest_chain_blocks"] = s.longest_chain;
+    j["ceiling"] = ceiling_json(s);
+    Json reuse = {{"used_once_blocks", s.used_once}};
+    if (s.unique_blocks != 0) reuse["used_once_fraction"] = ratio(s.used_once, s.unique_blocks);
+    reuse["interval_s"] = spread_json(s.reuse_s);
+    j["reuse"] = std::move(reuse);
+    Json depths = Json::array();
+    for (const DepthSharing& d : s.depths)
+        depths.push_back(
+            {{"first_block", d.first}, {"last_block", d.last}, {"lookups", d.lookups}, {"hits", d.hits}});
+    j["sharing_by_depth"] = std::move(depths);
 }
 
 /// Lines of cells: the first column to the left, the others to the right, the last one free text.
@@ -153,10 +186,12 @@ std::string count_table(const TraceStats& s, const std::string& unit) {
     c.add({"prompt tokens", format_count(s.prompt_tokens), ""});
     c.add({"output tokens", format_count(s.output_tokens),
            s.named_output ? "some of it named, so it can be hit" : ""});
-    c.add({unit + "s looked up", format_count(s.lookup_blocks),
-           "longest request " + format_count(s.longest_chain)});
-    c.add({"unique " + unit + "s", format_count(s.unique_blocks),
-           share(s.used_once, s.unique_blocks) + " of them used once"});
+    if (!s.lengths_only) {
+        c.add({unit + "s looked up", format_count(s.lookup_blocks),
+               "longest request " + format_count(s.longest_chain)});
+        c.add({"unique " + unit + "s", format_count(s.unique_blocks),
+               share(s.used_once, s.unique_blocks) + " of them used once"});
+    }
     const std::pair<const char*, uint64_t> optional[] = {{"sessions", s.sessions},
                                                          {"categories", s.categories},
                                                          {"salts", s.salts},
@@ -197,18 +232,8 @@ std::string stats_json(const TraceStats& s) {
     j["tool"] = {{"version", version()}, {"git", git_commit()}};
     j["trace"] = trace_json(s);
     j["lengths"] = {{"prompt_tokens", spread_json(s.prompt_length)},
-                    {"output_tokens", spread_json(s.output_length)},
-                    {"longest_chain_blocks", s.longest_chain}};
-    j["ceiling"] = ceiling_json(s);
-    Json reuse = {{"used_once_blocks", s.used_once}};
-    if (s.unique_blocks != 0) reuse["used_once_fraction"] = ratio(s.used_once, s.unique_blocks);
-    reuse["interval_s"] = spread_json(s.reuse_s);
-    j["reuse"] = std::move(reuse);
-    Json depths = Json::array();
-    for (const DepthSharing& d : s.depths)
-        depths.push_back(
-            {{"first_block", d.first}, {"last_block", d.last}, {"lookups", d.lookups}, {"hits", d.hits}});
-    j["sharing_by_depth"] = std::move(depths);
+                    {"output_tokens", spread_json(s.output_length)}};
+    if (!s.lengths_only) add_sharing(j, s);
     Json words;
     for (const auto& [word, meaning] : definitions(s)) words[word] = meaning;
     j["definitions"] = std::move(words);
@@ -217,20 +242,20 @@ std::string stats_json(const TraceStats& s) {
 
 std::string stats_table(const TraceStats& s) {
     std::string unit = s.content ? "chunk" : "block";
-    std::string out = fmt::format("{}: {}, {} of {} tokens, ids name {}\n\n", s.name, s.format,
-                                  s.content ? "chunks" : "blocks", s.block_size,
-                                  s.content     ? "content"
-                                  : s.token_ids ? "tokens"
-                                                : "prefixes");
-    out += count_table(s, unit);
-    out += "\nceiling: hits if nothing were ever evicted\n" + ceiling_table(s);
+    std::string out = fmt::format("{}: {}, {} of {} tokens, ids name {}\n", s.name, s.format,
+                                  s.content ? "chunks" : "blocks", s.block_size, named_by(s));
+    if (s.lengths_only) out = fmt::format("{}: {}, lengths only\n  {}\n", s.name, s.format, kNoNames);
+    if (!s.approximation.empty()) out += "  approximate: " + s.approximation + "\n";
+    out += "\n" + count_table(s, unit);
+    if (!s.lengths_only) out += "\nceiling: hits if nothing were ever evicted\n" + ceiling_table(s);
     Columns spreads;
     auto count = [](uint64_t v) { return format_count(v); };
     spreads.add({"", "p10", "p50", "p90", "p99", "max", "mean", ""});
     spreads.add(spread_row("prompt tokens", s.prompt_length, count, ""));
     spreads.add(spread_row("output tokens", s.output_length, count, ""));
-    spreads.add(spread_row("reuse interval, s", s.reuse_s, seconds,
-                           "since the " + unit + "'s reference before, per re-reference"));
+    if (!s.lengths_only)
+        spreads.add(spread_row("reuse interval, s", s.reuse_s, seconds,
+                               "since the " + unit + "'s reference before, per re-reference"));
     out += "\n" + spreads.str();
     Columns depths;
     depths.add({unit + " of the prompt", "lookups", "hits", "share", ""});

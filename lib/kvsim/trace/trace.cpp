@@ -28,10 +28,10 @@ uint32_t Trace::stored_row(uint32_t r, bool decode) const {
 }
 
 uint32_t Trace::stored_blocks(uint32_t r, bool decode) const {
-    if (!decode) return lookup_blocks(r);
-    uint64_t tokens = uint64_t{prompt_tokens[r]} + output_tokens[r];
+    if (!decode && !lengths_only) return lookup_blocks(r);
+    uint64_t tokens = uint64_t{prompt_tokens[r]} + (decode ? output_tokens[r] : 0);
     uint64_t blocks = (tokens + block_size - 1) / block_size;
-    return static_cast<uint32_t>(std::max<uint64_t>(blocks, chains[stored_row(r, true)].length));
+    return static_cast<uint32_t>(std::max<uint64_t>(blocks, chains[stored_row(r, decode)].length));
 }
 
 uint32_t Trace::chunk_tokens(uint32_t r) const {
@@ -177,6 +177,10 @@ void Trace::reblock_to(uint32_t size) {
     if (content)
         throw_input("--block-size: ids of format " + format +
                     " name chunks of varying length, not prefixes; they cannot be re-blocked");
+    if (lengths_only) {  // there are no blocks to cut
+        block_size = size;
+        return;
+    }
     std::vector<RowTokens> rows;
     if (lookup_rows.empty()) {
         rows.reserve(requests());

@@ -90,12 +90,17 @@ struct ContentColumn {
     uint32_t unique = 0;
 };
 
+/// What every report says instead of hits where Trace::lengths_only.
+inline constexpr const char* kNoNames = "the trace names no blocks, so nothing can be said about hits";
+
 struct Trace {
     std::string name;
     std::string format;
     std::string sha256;  ///< of the decompressed bytes; empty unless asked for
     uint32_t block_size = 0;  ///< tokens per block of `chains`
     bool content = false;     ///< ids name content; `chains` holds their paths from the root
+    bool lengths_only = false;  ///< nothing is named: every chain is empty, and nothing can be said about hits
+    std::string approximation;  ///< what stands for a token where the source has no token ids; empty = it has
     std::vector<std::string> notes;  ///< what the user should know about how this was read
 
     // Per request, in replay order.
@@ -128,7 +133,8 @@ struct Trace {
     uint32_t stored_row(uint32_t r, bool decode) const;
     bool has_named_output() const { return !stored_rows.empty(); }
     uint32_t lookup_blocks(uint32_t r) const { return chains[lookup_row(r)].length; }
-    /// All blocks the request occupies: ceil((prompt + output) / block_size), or its named ones if more.
+    /// All blocks the request occupies: ceil((prompt + output) / block_size), or its named ones if more. Without
+    /// `decode` the named ones; where nothing is named, ceil(prompt / block_size).
     uint32_t stored_blocks(uint32_t r, bool decode) const;
     uint64_t unique_blocks() const { return content ? content_ids.unique : chains.unique_blocks(); }
 

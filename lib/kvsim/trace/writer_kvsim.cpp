@@ -145,6 +145,7 @@ class KvsimWriter {
             return;
         }
         line_.whole("length", t_.prompt_tokens[r]);
+        if (t_.lengths_only) return;
         block_ids(t_.chains, t_.lookup_row(r), t_.lookup_blocks(r), ids_);
         line_.array("blocks", ids_);
     }
@@ -235,7 +236,7 @@ void check(const Trace& trace) {
     if (trace.content)
         throw_input("kvsim names prefixes or tokens; ids of format " + trace.format +
                     " name content chunks of varying length; convert to mooncake");
-    if (!trace.tokens_begin.empty()) return;
+    if (!trace.tokens_begin.empty() || trace.lengths_only) return;
     std::vector<bool> child = fork_children(trace);
     for (uint32_t r = 0; r < trace.requests(); ++r) {
         std::string who =
@@ -275,6 +276,7 @@ uint64_t changed_children(const Trace& t) {
 
 std::vector<std::string> lost(const Trace& trace) {
     std::vector<std::string> out;
+    if (!trace.approximation.empty()) out.push_back("that it is approximate: " + trace.approximation);
     if (trace.events.empty() && !std::is_sorted(trace.arrival_s.begin(), trace.arrival_s.end()))
         out.emplace_back("the order of requests: they are sorted by t when read");
     if (uint64_t n = changed_children(trace))

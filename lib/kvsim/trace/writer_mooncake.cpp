@@ -70,6 +70,7 @@ void lost_columns(const Trace& t, std::vector<std::string>& lost) {
 std::vector<std::string> lost(const Trace& trace) {
     std::vector<std::string> out;
     Shape shape = shape_of(trace);
+    if (!trace.approximation.empty()) out.push_back("that it is approximate: " + trace.approximation);
     if (trace.content) {
         out.push_back("ids name content chunks: read them with --format mooncake:ids=content,tokens_per_id=" +
                       std::to_string(trace.block_size));
@@ -117,6 +118,7 @@ class DenseIds {
 };
 
 void check(const Trace& trace, const Shape& shape) {
+    if (trace.lengths_only) throw_input("mooncake needs hash_ids, and the trace names no blocks; convert to kvsim");
     if (uint64_t forks = forks_of(trace))
         throw_input("mooncake cannot hold " + times(forks, "fork") + "; convert to kvsim");
     if (shape.too_short != 0)
