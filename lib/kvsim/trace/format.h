@@ -61,6 +61,9 @@ FormatRow mooncake_format();
 FormatRow kvsim_format();
 FormatRow kv_cache_tester_format();
 FormatRow ragpulse_format();
+FormatRow bailian_format();
+FormatRow dynamo_format();
+FormatRow lmcache_format();
 
 /// Runs `line` on every line that is not blank; with `problems`, keeps what it throws and goes on.
 void for_each_line(LineSource& source, ProblemList* problems, const std::function<void()>& line);
