@@ -65,6 +65,23 @@ TEST_CASE("capture: a vLLM server's requests, streamed and not") {
     CHECK(by_session[0]["requests"] == 2);
 }
 
+TEST_CASE("capture: the trace without token ids replays the same") {
+    TempDir dir;
+    std::string trace = captured(dir, "serve");
+    if (trace.empty()) return;
+    std::string shared = dir.path("shared.jsonl");
+    Args convert = {"trace", "convert", trace, "--block-size", "16", "--to", "kvsim_blocks", "-o", shared};
+    CHECK(contains(succeeds(convert).err, "token ids: blocks of 16 tokens are named instead"));
+    CHECK_FALSE(contains(read_file(shared), "tokens\":["));
+    for (const char* blocks : {"4", "6", "unlimited"}) {
+        Json a = replay_report({trace, "--block-size", "16", "--blocks", blocks});
+        Json b = replay_report({shared, "--blocks", blocks});
+        CHECK(a["results"] == b["results"]);
+    }
+    std::string events = dir.write("e.jsonl", "{\"kvsim_trace\":1}\n{\"op\":\"prompt\",\"seq\":\"a\",\"tokens\":[1]}\n");
+    fails({"trace", "convert", events, "--to", "kvsim_blocks", "-o", "-"}, {"kvsim_blocks cannot hold prompt, decode"});
+}
+
 TEST_CASE("capture: a loop over finished outputs") {
     TempDir dir;
     std::string trace = captured(dir, "offline");

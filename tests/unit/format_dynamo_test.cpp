@@ -108,6 +108,21 @@ TEST_CASE("dynamo: one model at a time") {
     CHECK(complaint(text, "dynamo:model=tiny").find("has no requests") != std::string::npos);
 }
 
+TEST_CASE("dynamo: a directory of segments is one trace") {
+    TempDir dir;
+    dir.write("run.000000.jsonl.gz", gzipped(record("b", 2000, 8, "[1,2]")));
+    dir.write("run.000001.jsonl", "{\"schema\":\"dynamo.request.trace.v1\",\"event_type\":\"tool_end\"}\n" +
+                                      record("a", 1000, 4, "[1]"));
+    LoadOptions options;
+    options.path = dir.dir();
+    Trace t = load_trace(options);
+    CHECK(t.source_row == Ids{1, 0});
+    CHECK(t.arrival_s == std::vector<double>{0, 1});
+    CHECK(lookup_ids(t, 1) == Ids{0, 1});
+    dir.write("run.000002.jsonl", record("b", 3000, 4, "[1]"));  // a request id of another segment
+    CHECK_THROWS_AS(load_trace(options), Error);
+}
+
 TEST_CASE("dynamo: BOM, CRLF, blank lines, no final newline, gzip") {
     std::string one = record("a", 5, 4, "[ 1 ]");
     std::string strange = "\xEF\xBB\xBF\r\n" + one.substr(0, one.size() - 1) + "\r\n \r\n" +
