@@ -400,7 +400,8 @@ TEST_CASE("public traces come back whole") {
          {Case{"traces/mooncake/conversation_trace.head2000.jsonl", "auto"},
           Case{"traces/mooncake/synthetic_trace.head2000.jsonl", "auto"},
           Case{"traces/kv-cache-tester/sessions4_small.jsonl", "mooncake:tokens_per_id=64,tail=none"},
-          Case{"traces/samples-other/mooncake_toolagent.head45.jsonl", "auto"}}) {
+          Case{"traces/samples-other/mooncake_toolagent.head45.jsonl", "auto"},
+          Case{"traces/samples-other/qwen_bailian_traceA.head7.jsonl", "auto"}}) {
         std::string path = shared_file(c.file);
         if (path.empty()) continue;
         CAPTURE(path);
