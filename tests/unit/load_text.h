@@ -40,6 +40,9 @@ inline std::string complaint(const std::string& text, const std::string& format 
     return "loads";
 }
 
+/// The text as gzip packs it.
+inline std::string gzipped(const std::string& text) { return run_program("gzip", {"-c"}, text).out; }
+
 inline bool begins(const std::string& text, const std::string& with) { return text.rfind(with, 0) == 0; }
 
 /// doctest shows the whole complaint when it begins with something else.

@@ -304,6 +304,20 @@ TEST_CASE("native: a trace re-blocked to larger blocks, or a trace of tokens to 
     }));
 }
 
+TEST_CASE("native in blocks: random request lines keep everything but token ids") {
+    CHECK(rc::check([](uint64_t seed, bool tokens) {
+        Random random(seed);
+        auto size = static_cast<uint32_t>(random.between(1, 4));
+        RandomFile file(seed, tokens, size);
+        std::string text = file.requests();
+        Trace trace = read_text(text, "auto", tokens ? static_cast<uint32_t>(random.between(1, 9)) : 0);
+        std::string written = text_of(trace, "kvsim_blocks");
+        RC_ASSERT(written.find("tokens\":[") == std::string::npos);
+        std::string difference = chain_difference(trace, read_text(written));
+        if (!difference.empty()) RC_FAIL(difference + " in\n" + text);
+    }));
+}
+
 TEST_CASE("mooncake: random request lines keep times, lengths and chains") {
     CHECK(rc::check([](uint64_t seed, bool tokens) {
         auto size = static_cast<uint32_t>(Random(seed).between(1, 5));
@@ -386,7 +400,8 @@ TEST_CASE("public traces come back whole") {
          {Case{"traces/mooncake/conversation_trace.head2000.jsonl", "auto"},
           Case{"traces/mooncake/synthetic_trace.head2000.jsonl", "auto"},
           Case{"traces/kv-cache-tester/sessions4_small.jsonl", "mooncake:tokens_per_id=64,tail=none"},
-          Case{"traces/samples-other/mooncake_toolagent.head45.jsonl", "auto"}}) {
+          Case{"traces/samples-other/mooncake_toolagent.head45.jsonl", "auto"},
+          Case{"traces/samples-other/qwen_bailian_traceA.head7.jsonl", "auto"}}) {
         std::string path = shared_file(c.file);
         if (path.empty()) continue;
         CAPTURE(path);

@@ -14,11 +14,14 @@ Registry<FormatRow>& trace_formats() {
         Registry<FormatRow> r("trace format");
         r.add(kvsim_format());
         r.add(ragpulse_format());
+        r.add(bailian_format());
         r.add(mooncake_format());
         r.add(kv_cache_tester_format());
         r.add(azure_format());
         r.add(burstgpt_format());
         r.add(vidur_format());
+        r.add(dynamo_format());
+        r.add(lmcache_format());
         r.add(text_format());
         return r;
     }();

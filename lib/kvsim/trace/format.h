@@ -69,6 +69,9 @@ FormatRow azure_format();
 FormatRow burstgpt_format();
 FormatRow vidur_format();
 FormatRow text_format();
+FormatRow bailian_format();
+FormatRow dynamo_format();
+FormatRow lmcache_format();
 
 /// Runs `line` on every line that is not blank; with `problems`, keeps what it throws and goes on.
 void for_each_line(LineSource& source, ProblemList* problems, const std::function<void()>& line);

@@ -166,6 +166,8 @@ JsonReader::Type JsonReader::type() {
     }
 }
 
+const char* JsonReader::place() { return s_->value.raw_json_token().data(); }
+
 static constexpr size_t kMaxDepth = 8;
 
 void JsonReader::enter_object() {

@@ -58,6 +58,8 @@ class JsonReader {
 
     enum class Type : uint8_t { object, array, string, number, boolean, null };
     Type type();
+    /// Where the current value begins, for fail_at().
+    const char* place();
     void enter_object();
     void enter_array();
 

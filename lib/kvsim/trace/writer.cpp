@@ -6,6 +6,7 @@ Registry<WriterRow>& trace_writers() {
     static Registry<WriterRow> registry = [] {
         Registry<WriterRow> r("output format");
         r.add(kvsim_writer());
+        r.add(kvsim_blocks_writer());
         r.add(mooncake_writer());
         return r;
     }();

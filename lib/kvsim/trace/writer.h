@@ -25,6 +25,7 @@ struct WriterRow {
 Registry<WriterRow>& trace_writers();
 
 WriterRow kvsim_writer();
+WriterRow kvsim_blocks_writer();
 WriterRow mooncake_writer();
 
 /// Throws Error(input) for an unknown format and for a trace that it cannot hold. The caller commits `out`.

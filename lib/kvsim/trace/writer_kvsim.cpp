@@ -2,7 +2,8 @@
 // events.
 //
 // A trace of tokens is written in tokens, any other in blocks whose names are the numbers of the prefix
-// index. What a sequence of events says about chains follows from its lines, so a fork's child needs no names
+// index; `kvsim_blocks` writes these also where there are tokens, so that a trace can be handed on without its
+// content. What a sequence of events says about chains follows from its lines, so a fork's child needs no names
 // of its own; only the names that a decode line adds are taken from the chains.
 //
 // The format wants a name for every full block of a prompt. A trace that was re-blocked from larger blocks
@@ -58,8 +59,8 @@ class NamedTokens {
 
 class KvsimWriter {
   public:
-    KvsimWriter(const Trace& trace, OutputFile& out)
-        : t_(trace), tokens_(trace), line_(out), uses_tokens_(!trace.tokens_begin.empty()) {}
+    KvsimWriter(const Trace& trace, OutputFile& out, bool tokens)
+        : t_(trace), tokens_(trace), line_(out), uses_tokens_(tokens) {}
 
     void write() {
         line_.begin();
@@ -232,11 +233,11 @@ bool output_is_complete(const Trace& t, uint32_t r) {
                               t.chains.block_at(t.lookup_row(r), static_cast<uint32_t>(before - 1));
 }
 
-void check(const Trace& trace) {
+void check(const Trace& trace, bool tokens) {
     if (trace.content)
         throw_input("kvsim names prefixes or tokens; ids of format " + trace.format +
                     " name content chunks of varying length; convert to mooncake");
-    if (!trace.tokens_begin.empty() || trace.lengths_only) return;
+    if (tokens || trace.lengths_only) return;
     std::vector<bool> child = fork_children(trace);
     for (uint32_t r = 0; r < trace.requests(); ++r) {
         std::string who =
@@ -285,8 +286,23 @@ std::vector<std::string> lost(const Trace& trace) {
 }
 
 void write(const Trace& trace, OutputFile& out) {
-    check(trace);
-    KvsimWriter(trace, out).write();
+    bool tokens = !trace.tokens_begin.empty();
+    check(trace, tokens);
+    KvsimWriter(trace, out, tokens).write();
+}
+
+std::vector<std::string> lost_without_tokens(const Trace& trace) {
+    std::vector<std::string> out = lost(trace);
+    if (!trace.tokens_begin.empty())
+        out.push_back("token ids: blocks of " + std::to_string(trace.block_size) + " tokens are named instead");
+    return out;
+}
+
+void write_blocks(const Trace& trace, OutputFile& out) {
+    if (!trace.tokens_begin.empty() && !trace.events.empty())
+        throw_input("kvsim_blocks cannot hold prompt, decode and fork lines of tokens; expected request lines");
+    check(trace, false);
+    KvsimWriter(trace, out, false).write();
 }
 
 }  // namespace
@@ -294,6 +310,11 @@ void write(const Trace& trace, OutputFile& out) {
 WriterRow kvsim_writer() {
     return {"kvsim", "native JSONL: prompt, decode, fork, free, or request lines",
             "everything but ids that name content", lost, write};
+}
+
+WriterRow kvsim_blocks_writer() {
+    return {"kvsim_blocks", "native JSONL in block names, never token ids: a trace without its content",
+            "everything but tokens and ids that name content", lost_without_tokens, write_blocks};
 }
 
 }  // namespace kvsim
