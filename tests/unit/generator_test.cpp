@@ -117,7 +117,8 @@ TEST_CASE("every kind: a seed gives one trace, another seed another") {
         CAPTURE(row.id);
         std::string one = text_of(generate_trace(row.id, 1));
         CHECK(one == text_of(generate_trace(row.id, 1)));
-        for (uint64_t seed : {uint64_t{0}, uint64_t{2}, ~uint64_t{0}}) CHECK(one != text_of(generate_trace(row.id, seed)));
+        for (uint64_t seed : {uint64_t{0}, uint64_t{2}, ~uint64_t{0}})
+            CHECK(one != text_of(generate_trace(row.id, seed)));
     }
 }
 

@@ -33,12 +33,11 @@ class EventChains {
     }
 
   private:
-    // Told apart from its siblings only: a prompt's blocks, its partly filled tail, blocks a sequence completed.
-    static constexpr uint64_t kTail = uint64_t{1} << 32, kOutput = uint64_t{2} << 32;
+    // A block is told apart from its siblings only: those of a prompt, and those that a sequence completed.
+    static constexpr uint64_t kOutput = uint64_t{1} << 32;
 
     uint32_t add_prompt(uint32_t r) {
-        names_.assign(t_.prompt_tokens[r] / t_.block_size, r);
-        if (t_.prompt_tokens[r] % t_.block_size != 0) names_.push_back(kTail | r);
+        names_.assign((uint64_t{t_.prompt_tokens[r]} + t_.block_size - 1) / t_.block_size, r);
         return interner_.add(names_.data(), names_.size());
     }
 
