@@ -311,7 +311,8 @@ TEST_CASE("beam and stream: wrong parameters") {
     }
     CHECK(generate_trace("beam:width=1,drop=0,steps=3,prompts=2", 1).requests() == 2);
     // The longest a stream may be.
-    Trace longest = generate_trace("stream:sequences=1,output_tokens=536870912,chunk_tokens=1073741824,block_size=4096", 1);
+    Trace longest = generate_trace(
+        "stream:sequences=1,output_tokens=536870912,chunk_tokens=1073741824,block_size=4096", 1);
     CHECK(longest.output_tokens[0] >= 268435456);
     CHECK(reads_back(longest));
 }
