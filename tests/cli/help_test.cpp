@@ -53,7 +53,7 @@ TEST_CASE("help: the top page names the commands and the exit codes") {
     std::string help = kvsim({"--help"}).out;
     for (const char* word : {"replay", "trace", "list", "Exit codes", "130 interrupted"}) CHECK(contains(help, word));
     std::string generate = kvsim({"trace", "generate", "--help"}).out;
-    for (const char* word : {"chat: ", "uniform: ", "sessions=200", "fanout=8"}) CHECK(contains(generate, word));
+    for (const char* word : {"chat: ", "uniform: ", "rag: ", "agents: ", "beam: ", "stream: ", "sessions=200", "fanout=8"}) CHECK(contains(generate, word));
 }
 
 TEST_CASE("version: on every command") {

@@ -118,7 +118,10 @@ TEST_CASE("trace convert: errors") {
 
 TEST_CASE("trace generate: the same spec and seed give the same bytes") {
     TempDir dir;
-    for (const char* spec : {"uniform:requests=50", "chat:sessions=5,turns=3", "chat:sessions=4,named_output=on"}) {
+    for (const char* spec : {"uniform:requests=50", "chat:sessions=5,turns=3", "chat:sessions=4,named_output=on",
+                             "rag:requests=30,documents=20", "rag:requests=30,order=retrieved", "agents:sessions=4",
+                             "beam:prompts=3,steps=20,overlap=2", "beam:prompts=3,steps=20,named_output=on",
+                             "stream:output_tokens=500", "stream:output_tokens=500,free=off"}) {
         ProcessResult a = succeeds({"trace", "generate", spec, "--seed", "7", "--output", "-"});
         CHECK(a.out == succeeds({"trace", "generate", spec, "--seed", "7", "--output", "-"}).out);
         CHECK(a.out != succeeds({"trace", "generate", spec, "--seed", "8", "--output", "-"}).out);
@@ -131,6 +134,20 @@ TEST_CASE("trace generate: the same spec and seed give the same bytes") {
     ProcessResult moon = succeeds({"trace", "generate", "uniform:requests=20", "--to", "mooncake", "--output", "-"});
     CHECK(lines_of(moon.out).size() == 20);
     CHECK(kvsim({"trace", "validate", "-"}, moon.out).exit_code == 0);
+    moon = succeeds({"trace", "generate", "rag:requests=20", "--to", "mooncake", "--output", "-"});
+    CHECK(lines_of(moon.out).size() == 20);
+    fails({"trace", "generate", "beam", "--to", "mooncake", "--output", "-"}, {"mooncake cannot hold 200 forks"});
+    std::string kinds = succeeds({"list", "generators"}).out;
+    for (const char* kind : {"agents", "beam", "chat", "rag", "stream", "uniform"}) CHECK(contains(kinds, kind));
+    CHECK(contains(kinds, "order=sorted"));
+}
+
+// Of 20 prompts: 3 forks and 7 of selections each, 64 steps of 4 beams, every beam freed.
+TEST_CASE("trace info: events of a generated beam search") {
+    std::string beam = succeeds({"trace", "generate", "beam", "--output", "-"}).out;
+    Json events = Json::parse(succeeds({"trace", "info", "-", "--report", "-", "--quiet"}, beam).out)["trace"]["events"];
+    CHECK(events == Json{{"prompt", 20}, {"decode", 5120}, {"fork", 200}, {"free", 220}});
+    CHECK(contains(succeeds({"trace", "info", "-"}, beam).out, "20 prompt, 5,120 decode, 200 fork, 220 free"));
 }
 
 TEST_CASE("trace generate: errors") {
@@ -150,7 +167,12 @@ TEST_CASE("trace generate: errors") {
                                                          {"chat:named_output=maybe", "expected one of on, off"},
                                                          {"chat:rate=0", "rate=0"},
                                                          {"chat:rate=nan", "rate=nan"},
-                                                         {"chat:think_s=-1", "think_s=-1"}};
+                                                         {"chat:think_s=-1", "think_s=-1"},
+                                                         {"rag:order=best", "expected one of sorted, retrieved"},
+                                                         {"rag:documents=2", "top_k"},
+                                                         {"agents:steps=0", "steps=0"},
+                                                         {"beam:width=2,drop=2", "drop below width"},
+                                                         {"stream:free=1", "expected one of on, off"}};
     for (const auto& [spec, part] : wrong) fails({"trace", "generate", spec, "--output", "-"}, {part});
     fails({"trace", "generate", "uniform", "--to", "nope", "--output", "-"}, {"'nope'"});
 }

@@ -48,7 +48,11 @@ TEST_CASE("the samples are what their lines in traces/README.md generate") {
         const char* spec;
     };
     for (const Sample& s : {Sample{"traces/chat.jsonl", "chat:sessions=100,systems=4,rate=0.5,block_size=64"},
-                            Sample{"traces/uniform.jsonl", "uniform"}}) {
+                            Sample{"traces/uniform.jsonl", "uniform"},
+                            Sample{"traces/rag.jsonl", "rag:requests=200,documents=100,block_size=64"},
+                            Sample{"traces/agents.jsonl", "agents:sessions=16,block_size=64"},
+                            Sample{"traces/beam_search.jsonl", "beam:prompts=6,steps=40,overlap=2"},
+                            Sample{"traces/stream.jsonl", "stream:sequences=3,output_tokens=2048"}}) {
         CAPTURE(std::string(s.file));
         CHECK(text_of(generate_trace(s.spec, 1)) == read_file(source_file(s.file)));
         CHECK(readme.find("kvsim trace generate " + std::string(s.spec) + " --seed 1 -o " + s.file) !=
@@ -64,7 +68,9 @@ TEST_CASE("the samples' numbers") {
     for (const Golden& g :
          {Golden{"chat", 613, 20928, 3663, 17265, 1104960, 1319732},
           Golden{"uniform", 1000, 3469, 1402, 2067, 33072, 55504}, Golden{"beam", 10, 35, 18, 27, 105, 138},
-          Golden{"cached_tokens", 10, 53, 22, 31, 496, 914}}) {
+          Golden{"cached_tokens", 10, 53, 22, 31, 496, 914}, Golden{"rag", 200, 6618, 3128, 3490, 223360, 417350},
+          Golden{"agents", 102, 7451, 1032, 6686, 427904, 473710},
+          Golden{"beam_search", 48, 812, 104, 708, 11220, 13504}, Golden{"stream", 3, 114, 114, 0, 0, 1783}}) {
         CAPTURE(std::string(g.file));
         TraceStats s = trace_stats(load(source_file("traces/" + std::string(g.file) + ".jsonl")));
         CHECK(s.requests == g.requests);
@@ -96,7 +102,8 @@ TEST_CASE("the samples obey the schema") {
         "    check.validate(json.loads(right))\n";
     if (std::string(KVSIM_PYTHON3).find("python") == std::string::npos) return;
     auto run = run_program(KVSIM_PYTHON3, {"-c", script, source_file("traces"), "beam.jsonl",
-                                           "cached_tokens.jsonl", "chat.jsonl", "uniform.jsonl"});
+                                           "cached_tokens.jsonl", "chat.jsonl", "uniform.jsonl", "rag.jsonl",
+                                           "agents.jsonl", "beam_search.jsonl", "stream.jsonl"});
     CAPTURE(run.err);
     CHECK(run.exit_code == 0);
 }
@@ -107,6 +114,24 @@ TEST_CASE("a seed gives one trace, another seed another") {
         RC_ASSERT(text_of(generate_trace(spec, seed)) == text_of(generate_trace(spec, seed)));
         RC_ASSERT(text_of(generate_trace(spec, seed)) != text_of(generate_trace(spec, seed + 1)));
     }));
+}
+
+TEST_CASE("every kind: a seed gives one trace, another seed another") {
+    for (const GeneratorRow& row : trace_generators().rows()) {
+        CAPTURE(row.id);
+        std::string one = text_of(generate_trace(row.id, 1));
+        CHECK(one == text_of(generate_trace(row.id, 1)));
+        for (uint64_t seed : {uint64_t{0}, uint64_t{2}, ~uint64_t{0}})
+            CHECK(one != text_of(generate_trace(row.id, seed)));
+    }
+}
+
+// 1,100,000 arrivals 2^30 ms apart on average: 1.18e12 s.
+TEST_CASE("arrivals beyond what a trace may hold are refused") {
+    std::string error = error_of([] {
+        generate_trace("uniform:requests=1100000,fanout=1,max_blocks=1,gap_ms=1073741824", 1);
+    });
+    CHECK(error == "uniform: expected arrivals within 1e12 seconds; fewer requests or shorter gaps");
 }
 
 TEST_CASE("chat: every turn finds its session's past") {

@@ -28,11 +28,18 @@ struct GeneratorRow {
 
 Registry<GeneratorRow>& trace_generators();
 
+GeneratorRow agents_generator();
+GeneratorRow beam_generator();
 GeneratorRow chat_generator();
+GeneratorRow rag_generator();
+GeneratorRow stream_generator();
 GeneratorRow uniform_generator();
 
 /// "chat:sessions=200,turns=6". Throws Error(input) for an unknown kind, an unknown parameter or a value out
-/// of range.
+/// of range, or if arrivals or lengths are beyond what a trace may hold.
 Trace generate_trace(std::string_view spec_text, uint64_t seed);
+
+/// For generators: a trace in which no output completes a named block has one chain per request.
+void drop_unused_output_rows(Trace& trace);
 
 }  // namespace kvsim
