@@ -146,13 +146,22 @@ class LabelStore {
             s.items.clear();
         } else {
             allocated_ -= s.items.capacity();
-            s.items = {};
+            s.items = HugeVector<Item>();
             free_.push_back(slab);
         }
     }
     bool wasteful() const { return used_ > 2 * live_ + kSmallest; }
     uint64_t live(uint32_t slab) const { return slabs_[slab].live; }
-    uint64_t live() const { return live_; }
+    /// Recounted.
+    bool adds_up() const {
+        uint64_t live = 0, used = 0, allocated = 0;
+        for (const Slab& s : slabs_) {
+            live += s.live;
+            used += s.items.size();
+            allocated += s.items.capacity();
+        }
+        return live == live_ && used == used_ && allocated == allocated_;
+    }
     uint32_t slabs() const { return static_cast<uint32_t>(slabs_.size()); }
     uint64_t bytes() const { return allocated_ * sizeof(Item) + slabs_.size() * sizeof(Slab); }
 
@@ -171,7 +180,7 @@ class LabelStore {
             if (s.items.capacity() - s.items.size() >= items) return s;
             if (s.items.empty()) {  // nothing points into it
                 allocated_ -= s.items.capacity();
-                s.items = {};
+                s.items = HugeVector<Item>();
                 free_.push_back(current_);
             }
         }

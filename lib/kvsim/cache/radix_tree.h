@@ -148,6 +148,7 @@ class RadixTree {
         expect(in_table == live - 1, "the table holds more than the nodes");
         expect(entries == entries_, "entries do not add up");
         expect(tokens == tokens_, "tokens do not add up");
+        expect(store_.adds_up(), "slabs do not add up");
         for (uint32_t s = 0; s < slab_items.size(); ++s)
             expect(slab_items[s] == store_.live(s), "items of a slab do not add up");
     }
