@@ -43,7 +43,10 @@ struct NaiveSnapshots {
         for (const Entry& e : list) sum += e.cost;
         return sum;
     }
-    void to_end(size_t i) { std::rotate(list.begin() + static_cast<long>(i), list.begin() + static_cast<long>(i) + 1, list.end()); }
+    void to_end(size_t i) {
+        auto at = list.begin() + static_cast<long>(i);
+        std::rotate(at, at + 1, list.end());
+    }
 
     /// Tokens that may be reused, 0 = miss.
     uint64_t match(const std::vector<T>& key, bool exact) {

@@ -78,7 +78,8 @@ std::span<const float> KvBuffer::values(uint32_t layer) const {
 }
 
 void KvBuffer::truncate(uint32_t tokens) {
-    if (tokens > seq_len_) throw_input("KV buffer: cannot truncate " + of(seq_len_, "tokens to ") + std::to_string(tokens));
+    if (tokens > seq_len_)
+        throw_input("KV buffer: cannot truncate " + of(seq_len_, "tokens to ") + std::to_string(tokens));
     seq_len_ = tokens;
     written_.assign(shape_.layers, false);
 }

@@ -15,6 +15,10 @@
 // different names. The caller re-blocks (Trace::reblock_to(1)) and counts the capacity in tokens. Keys are runs of the
 // prefix index, so a million-token prompt costs as much as its runs; nothing is expanded.
 //
+// What a trace of block names cannot show: where a prompt ends inside a block and a later one goes on there, the two
+// blocks have different names, and the boundary is not found although the tokens may be equal. On such traces the hits
+// are those that names prove, a lower bound; traces of tokens are exact.
+//
 // Cost: O(runs of the chain + edges on the way) per request.
 #pragma once
 
@@ -31,7 +35,7 @@ struct SnapshotMatchOptions {
     uint64_t min_prefix_len = 4;
 
     /// `snapshot` or `snapshot:max_entries=N,min_prefix_len=N`. Throws Error(input).
-    static SnapshotMatchOptions parse(const std::string& spec);
+    static SnapshotMatchOptions parse(const std::string& text);
     std::string text() const;
 };
 

@@ -44,17 +44,19 @@ StoreOutcome SnapshotCache::store(Tokens tokens, const KvBuffer& state) {
     check_store(tokens, state.seq_len(), state.shape());
     // No copy of what will not be kept.
     uint64_t bytes = state.shape().bytes_per_token() * state.seq_len();
-    if (index_.outlook(tokens.size(), bytes) != StoreOutcome::stored) return index_.store(tokens, bytes, [](uint32_t) {});
+    if (index_.outlook(tokens.size(), bytes) != StoreOutcome::stored)
+        return index_.store(tokens, bytes, [](uint32_t) {});
     return store_snapshot(tokens, state.snapshot());
 }
 
 StoreOutcome SnapshotCache::store_snapshot(Tokens tokens, KvSnapshot snapshot) {
     check_store(tokens, snapshot.seq_len(), snapshot.shape());
+    // Before anything changes: a new slot is at most the number of entries.
+    if (data_.size() <= len()) data_.resize(len() + 1);
     StoreOutcome outcome =
         index_.store(tokens, snapshot.bytes(), [this](uint32_t victim) { data_[victim] = Data{}; });
     uint32_t slot = index_.last_slot();
     if (slot == index_.kNoSlot) return outcome;
-    if (slot >= data_.size()) data_.resize(slot + size_t{1});
     shape_ = snapshot.shape();
     data_[slot] = {std::move(snapshot), ++generation_};
     return outcome;
