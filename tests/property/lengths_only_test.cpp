@@ -41,12 +41,12 @@ std::vector<uint64_t> counts(const RunResult& r) {
 
 RunResult run(const Trace& t, const std::string& accounting, uint64_t capacity, bool decode) {
     ReplayOptions options;
-    options.accounting = Accounting::parse(accounting);
+    options.cache.accounting = accounting;
     options.run.capacity_blocks = capacity;
     options.run.decode = decode;
     options.verify = true;
     ReplayOutcome out = replay(t, options);
-    RC_ASSERT(out.unlimited.hit_blocks == 0u);
+    RC_ASSERT(out.unlimited->hit_blocks == 0u);
     if (t.lengths_only) RC_ASSERT(out.metrics.hits.lookup_blocks == 0u);
     return out.run;
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <doctest/doctest.h>
+
+#include "support/process.h"
 #include <kvsim/core/error.h>
 #include <kvsim/model/dtype.h>
 #include <kvsim/model/hf_config.h>
@@ -88,7 +90,7 @@ inline bool same_bytes(const ModelShape& a, const ModelShape& b) {
 }
 
 inline std::string example(const std::string& name) {
-    return (fs::path(__FILE__).parent_path() / "../../configs/models" / name).lexically_normal().string();
+    return kvsim_test::source_file("configs/models/" + name);
 }
 
 inline std::string repeat(const std::string& text, size_t times) {
