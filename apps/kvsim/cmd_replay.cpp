@@ -39,6 +39,8 @@ class ReplayCommand : public Command {
     int execute() {
         ReplayOptions options;
         options.cache = cache_.resolve();
+        if (!by_.empty() && !layouts().get(options.cache.layout).prefix_hits)
+            throw_input("--by has no effect under --layout " + options.cache.layout + ": it tells hits apart, and nothing is looked up");
         options.run.decode = on_off(decode_, "--decode", "on", "off");
         on_off(bounds_, "--bounds", "all", "none");
         options.verify = verify_;
