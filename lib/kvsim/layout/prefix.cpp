@@ -2,8 +2,10 @@
 #include <kvsim/core/spec.h>
 #include <kvsim/eviction/block_lru.h>
 #include <kvsim/layout/prefix.h>
-#include <kvsim/layout/prefix_blocks.h>
+#include <kvsim/layout/prefix_flat.h>
+#include <kvsim/layout/prefix_pinned.h>
 #include <kvsim/layout/prefix_runs.h>
+#include <kvsim/layout/prefix_tree.h>
 
 namespace kvsim {
 
