@@ -29,7 +29,7 @@ flat: evicts before full|layout/prefix_blocks.h|bool full() const { return resid
 flat: leading goes on after a miss|layout/prefix_flat.h|leading_ = leading_ && hit;|leading_ = hit;
 tree: deepest hit unprotected|layout/prefix_tree.h|return b != protected_ && b != protected_lookup_ &&|return
 tree: own blocks always protected|layout/prefix_tree.h|!(protect_chain_ && b == tip_)|b != tip_
-tree: goes on without its parent|layout/prefix_tree.h|if (victim == tip_) return position - 1;|
+tree: goes on without its parent|layout/prefix_tree.h|if (victim == tip_) {|if (false) {
 tree: parent never a leaf again|layout/prefix_tree.h|this->strategy_.on_leaf(above);|(void)0;
 tree: inner nodes stay candidates|layout/prefix_tree.h|this->strategy_.on_inner(tip_);|(void)0;
 stranded by parent only|layout/prefix_blocks.h|reachable[b] = parent[b] == kNone \|\| reachable[parent[b]];|reachable[b] = parent[b] == kNone \|\| strategy_.contains(parent[b]);

@@ -91,12 +91,14 @@ class PrefixBlocks : public Cache {
         for (uint32_t r = 0; r < requests; ++r) {
             begin_request(r, options, result);
             uint32_t stored = trace.stored_blocks(r, options.decode);
+            if (concurrent()) make_way(r, stored, result);
             strategy_.on_lookup({r, trace.lookup_blocks(r), stored});
             uint64_t active = serve(r, stored, result);
             result.total.evicted_blocks = evicted_;
             result.admitted(r >= options.warmup_requests, active, resident_,
                             resident_ * trace.block_size - partial_.total());
         }
+        if (concurrent()) release_all();
         end_run(requests, options, result);
         result.stranded_blocks = can_strand() ? count_stranded() : 0;
         result.state_bytes = strategy_.state_bytes() + partial_.bytes() + own_bytes();
@@ -118,9 +120,14 @@ class PrefixBlocks : public Cache {
     }
 
   protected:
-    /// Looks up, makes room, stores. Returns the blocks the request holds while it runs.
+    /// Looks up, makes room, stores. Returns the blocks that running requests hold now.
     virtual uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) = 0;
     virtual void prepare() {}
+    /// --concurrency other than 1: releases whoever must end before the request is admitted.
+    virtual void make_way(uint32_t /*r*/, uint32_t /*stored*/, RunResult& /*result*/) {}
+    /// Ends whoever still runs. No count changes.
+    virtual void release_all() {}
+    bool concurrent() const { return options_.concurrency != 1; }
     /// Ids of content count as they are instead of as paths from the root.
     virtual bool counts_content() const { return false; }
     /// Whether a block can outlive an ancestor; where it cannot, check_invariants() sees to it.
@@ -200,6 +207,7 @@ class PrefixBlocks : public Cache {
             throw_input("more than " + std::to_string(kMaxBlocks) + " blocks with output; use a larger --block-size");
         unnamed_.reset(named);
         partial_.reset(blocks_);
+        if (concurrent()) references *= 2;  // released blocks are touched once more
         strategy_.reset({capacity(), blocks_, longest, references});
         prepare();
     }

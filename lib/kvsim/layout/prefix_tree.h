@@ -1,20 +1,22 @@
 // The prefix layout under tree accounting, block by block. See prefix_blocks.h.
 #pragma once
 
-#include <kvsim/layout/prefix_blocks.h>
+#include <kvsim/layout/prefix_holding.h>
 
 namespace kvsim {
 
 /// tree (definition D): the leading resident run is touched front to back and protected; missing blocks enter front
 /// to back, each evicting the best unprotected leaf when full; insertion stops when there is none, or when the
-/// eviction took the parent.
+/// eviction took the parent. A running request counts as a child of the deepest block it holds, so none of its blocks
+/// is a leaf until it ends.
 template <BlockStrategy S>
-class TreePrefix : public PrefixBlocks<S> {
+class TreePrefix : public HoldingPrefix<S> {
   public:
-    TreePrefix(S strategy, bool protect_chain) : PrefixBlocks<S>(std::move(strategy)), protect_chain_(protect_chain) {}
+    TreePrefix(S strategy, bool protect_chain)
+        : HoldingPrefix<S>(std::move(strategy)), protect_chain_(protect_chain) {}
 
     void check_invariants() const override {
-        PrefixBlocks<S>::check_invariants();
+        HoldingPrefix<S>::check_invariants();
         std::vector<uint32_t> children(this->blocks_, 0);
         for (BlockId b = 0; b < this->blocks_; ++b) {
             if (!this->strategy_.contains(b) || parent_[b] == kNone) continue;
@@ -26,11 +28,12 @@ class TreePrefix : public PrefixBlocks<S> {
 
   protected:
     void prepare() override {
+        HoldingPrefix<S>::prepare();
         parent_ = this->trace_->chains.parents();
         parent_.resize(this->blocks_, kNone);
         children_.assign(this->blocks_, 0);
     }
-    uint64_t own_bytes() const override { return parent_.size() * 8; }
+    uint64_t own_bytes() const override { return HoldingPrefix<S>::own_bytes() + parent_.size() * 8; }
     bool can_strand() const override { return false; }
 
     uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) override {
@@ -55,10 +58,36 @@ class TreePrefix : public PrefixBlocks<S> {
         protected_ = tip;
         uint32_t position = insert_rest(shared, tip, stored, t.chains[row].length);
         if (position == stored && tip_ != kNone) this->fill_last(r, stored, tip_);
-        return position;
+        if (!this->concurrent()) return position;
+        hold(r, row, position);
+        return this->active();
+    }
+
+    void release(RunningRequest& running) override {
+        if (running.named.empty() && running.unnamed.empty()) return;
+        BlockId deepest = running.unnamed.empty() ? running.named.back().begin + running.named.back().count - 1
+                                                  : running.unnamed.front();
+        for (BlockId block : running.unnamed) this->strategy_.on_release(block);
+        this->held_.release(running.named, [this](BlockId begin, uint32_t count) {
+            for (uint32_t i = count; i-- > 0;) this->strategy_.on_release(begin + i);
+        });
+        if (--children_[deepest] == 0) this->strategy_.on_leaf(deepest);
     }
 
   private:
+    // The request holds the first `blocks` of its chain, down to tip_.
+    void hold(uint32_t r, uint32_t row, uint32_t blocks) {
+        RunningRequest& running = this->start(r);
+        if (blocks == 0) return;
+        if (children_[tip_]++ == 0) this->strategy_.on_inner(tip_);
+        uint32_t named = std::min(blocks, this->trace_->chains[row].length);
+        BlockId block = tip_;
+        for (uint32_t i = blocks; i > named; --i, block = parent_[block]) running.unnamed.push_back(block);
+        this->unnamed_held_ += running.unnamed.size();
+        this->trace_->chains.segments(row, named, running.named);
+        this->held_.hold(running.named, [](BlockId, uint32_t) {});
+    }
+
     // Touches the first `hits` blocks, of which the first `shared` belong to the chain that will be stored.
     BlockId touch_leading(uint32_t hits, uint32_t shared) {
         BlockId tip = kNone;
@@ -96,7 +125,10 @@ class TreePrefix : public PrefixBlocks<S> {
                 this->evict(victim);
                 parent_of_unnamed_gone(victim);
                 if (above != kNone && --children_[above] == 0) this->strategy_.on_leaf(above);
-                if (victim == tip_) return position - 1;
+                if (victim == tip_) {
+                    tip_ = above;
+                    return position - 1;
+                }
             }
             BlockId next;
             if (position < named) {
