@@ -7,6 +7,8 @@
 #include <kvsim/layout/prefix_runs.h>
 #include <kvsim/layout/prefix_tree.h>
 
+#include <algorithm>
+
 namespace kvsim {
 
 Accounting Accounting::parse(const std::string& text) {
@@ -102,9 +104,14 @@ UnlimitedHits unlimited_hits(const Trace& trace, const Accounting& accounting, c
     for (uint64_t r = options.warmup_requests; r < trace.requests(); ++r) {
         auto request = static_cast<uint32_t>(r);
         uint32_t hits = run.hit_blocks.empty() ? trace.chains[request].shared : run.hit_blocks[request];
+        uint32_t any = run.any_hit_blocks.empty() ? hits : run.any_hit_blocks[request];
+        if (options.compute_last_token) {
+            hits = std::min(hits, trace.prompt_tokens[request] - 1);
+            any = std::min(any, trace.prompt_tokens[request] - 1);
+        }
         out.hit_blocks += hits;
         out.hit_tokens += trace.leading_tokens(request, hits);
-        out.any_hit_blocks += run.any_hit_blocks.empty() ? hits : run.any_hit_blocks[request];
+        out.any_hit_blocks += any;
     }
     return out;
 }
