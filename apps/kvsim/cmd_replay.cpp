@@ -25,7 +25,7 @@ class ReplayCommand : public Command {
         capacity_.add_to(*this);
         cache_.add_to(*this);
         model_.add_to(*this);
-        option("--decode", decode_, "on: output takes blocks; off: prompts only", "Work", "on|off");
+        work_.add_to(*this);
         option("--bounds", bounds_, "all or none: bounds that take a pass of their own (this version has none); unlimited is always there", "Analysis", "all|none");
         flag("--verify", verify_, "check every invariant and replay again block by block; any difference is an error",
              "Analysis");
@@ -41,7 +41,7 @@ class ReplayCommand : public Command {
         options.cache = cache_.resolve();
         if (!by_.empty() && !layouts().get(options.cache.layout).prefix_hits)
             throw_input("--by has no effect under --layout " + options.cache.layout + ": it tells hits apart, and nothing is looked up");
-        options.run.decode = on_off(decode_, "--decode", "on", "off");
+        work_.resolve(options.run);
         on_off(bounds_, "--bounds", "all", "none");
         options.verify = verify_;
         check_outputs(trace_.path, {common.report, per_request_});
@@ -50,12 +50,17 @@ class ReplayCommand : public Command {
         if (!per_request_.empty()) per_request_file.emplace(per_request_);
 
         ReplayReport report;
-        Trace trace = trace_.load(common.console, !common.report.empty(), &report.load_ms);
+        bool by_token = options.cache.match == "token";
+        uint32_t block_size = 0;
+        Trace trace = trace_.load(common.console, !common.report.empty(), &report.load_ms, work_.linked(),
+                                  by_token ? &block_size : nullptr);
         bool samples_fork = !layouts().get(options.cache.layout).prefix_hits;
         if (!samples_fork && trace.expand_samples())
             common.console.say("note: parallel samples (n) are replayed as requests of their own");
-        report.memory = model_.resolve(trace.block_size, report.notes);
-        options.run.capacity_blocks = capacity_.resolve(trace, report.memory, common.console);
+        report.memory = model_.resolve(by_token ? 1 : trace.block_size, report.notes);
+        options.run.capacity_blocks =
+            by_token ? capacity_.resolve_tokens(trace, block_size, report.memory, common.console)
+                     : capacity_.resolve(trace, report.memory, common.console);
         if (!warmup_.empty()) options.run.warmup_requests = parse_share(warmup_, trace.requests(), "--warmup");
         if (options.run.warmup_requests >= trace.requests())
             throw_input("--warmup " + warmup_ + " leaves none of " + std::to_string(trace.requests()) +
@@ -115,7 +120,12 @@ class ReplayCommand : public Command {
                                                                     {"tp", &model_.tp}};
         for (const auto& [key, value] : model)
             if (!value->empty()) c.emplace_back(key, *value);
-        c.emplace_back("decode", decode_);
+        c.emplace_back("decode", work_.decode);
+        if (options.run.concurrency == kByTrace) {
+            c.emplace_back("concurrency", "trace");
+        } else {
+            c.emplace_back("concurrency", options.run.concurrency);
+        }
         c.emplace_back("bounds", bounds_);
         if (!by_.empty()) c.emplace_back("by", by_);
         return c;
@@ -137,7 +147,8 @@ class ReplayCommand : public Command {
     CapacityOptions capacity_;
     CacheOptions cache_;
     ModelOptions model_;
-    std::string warmup_, decode_ = "on", bounds_ = "all", by_, per_request_;
+    WorkOptions work_;
+    std::string warmup_, bounds_ = "all", by_, per_request_;
     bool verify_ = false;
 };
 

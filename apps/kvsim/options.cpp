@@ -42,9 +42,12 @@ LoadOptions TraceOptions::load_options() const {
     return o;
 }
 
-Trace TraceOptions::load(const Console& console, bool digest, double* load_ms) const {
+Trace TraceOptions::load(const Console& console, bool digest, double* load_ms, bool link,
+                         uint32_t* asked_block_size) const {
     LoadOptions o = load_options();
     o.digest = digest;
+    o.link_outputs = link;
+    o.asked_block_size = asked_block_size;
     auto start = std::chrono::steady_clock::now();
     Trace trace;
     {
@@ -136,6 +139,25 @@ uint64_t CapacityOptions::resolve(const Trace& trace, const std::optional<Memory
     return capacity;
 }
 
+uint64_t CapacityOptions::resolve_tokens(Trace& trace, uint32_t block_size, const std::optional<MemoryBytes>& bytes,
+                                         const Console& console) const {
+    if (trace.content)
+        throw_input("--match token: ids of format " + trace.format +
+                    " name chunks of varying length, not prefixes; they cannot be re-blocked to single tokens");
+    Trace in_blocks;  // what resolve() asks of a trace
+    in_blocks.block_size = block_size;
+    bool percent = !blocks.empty() && blocks.back() == '%';
+    if (percent) in_blocks.chains = block_size == trace.block_size ? trace.chains : trace.chains_in(block_size);
+    trace.reblock_to(1);
+    if (!memory.empty()) return resolve(trace, bytes, console);
+    uint64_t capacity = resolve(in_blocks, std::nullopt, console);
+    if (capacity == kUnlimited) return capacity;
+    capacity *= block_size;  // below 2^63, as resolve() has seen to
+    if (bytes && capacity > (uint64_t{1} << 63) / bytes->bytes_per_block)
+        throw_input("the capacity is more than 2^63 bytes; use --blocks unlimited");
+    return capacity;
+}
+
 // ---- cache ---------------------------------------------------------------------------------------------------
 
 void CacheOptions::add_to(Command& c) {
@@ -146,7 +168,9 @@ void CacheOptions::add_to(Command& c) {
              group, "ID");
     c.option("--accounting", given.accounting,
              "prefix: how lookup, eviction and insertion interleave: pinned (default), flat or tree", group, "ID");
-    c.option("--match", given.match, "prefix: what can be reused: block (default): whole blocks", group, "ID");
+    c.option("--match", given.match, "prefix: what can be reused: block (default): whole blocks; token: any leading tokens, all but the last of a "
+             "prompt; the capacity is still counted in blocks of --block-size",
+             group, "ID");
     c.option("--on-full", given.on_full,
              "paged, contiguous: what happens when a sequence does not fit: evict (default), preempt, wait or fail", group, "ID");
     c.option("--preempt", given.preempt, "paged, contiguous: who is preempted (default latest: smallest priority, then latest)",
@@ -162,6 +186,31 @@ CacheConfig CacheOptions::resolve() const {
     CacheConfig config = given;
     resolve_cache(config);
     return config;
+}
+
+// ---- work ----------------------------------------------------------------------------------------------------
+
+void WorkOptions::add_to(Command& c) {
+    const std::string group = "Work";
+    c.option("--decode", decode,
+             "on: output takes blocks; off: prompts only; linked: on, and the next turn's prompt names the output (traces "
+             "with sessions or parents)",
+             group, "on|off|linked");
+    c.option("--concurrency", concurrency,
+             "requests that run at once and hold their blocks: N (default 1), or trace: until their recorded ends", group,
+             "N|trace");
+}
+
+void WorkOptions::resolve(RunOptions& run) const {
+    if (decode != "on" && decode != "off" && decode != "linked")
+        throw_input("--decode " + decode + ": expected on, off or linked" + did_you_mean(decode, {"on", "off", "linked"}));
+    run.decode = decode != "off";
+    if (concurrency == "trace") {
+        run.concurrency = kByTrace;
+    } else if (!parse_whole(concurrency, run.concurrency) || run.concurrency == 0) {
+        throw_input("--concurrency " + concurrency + ": expected a whole number from 1, or trace" +
+                    did_you_mean(concurrency, {"trace"}));
+    }
 }
 
 }  // namespace kvsim::app

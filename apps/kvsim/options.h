@@ -17,7 +17,12 @@ struct TraceOptions {
 
     void add_to(Command& command, bool replayed);
     /// Loads with a progress line and says the trace's notes. `load_ms` is set if given.
-    Trace load(const Console& console, bool digest, double* load_ms = nullptr) const;
+    Trace load(const Console& console, bool digest, double* load_ms = nullptr) const {
+        return load(console, digest, load_ms, false, nullptr);
+    }
+    /// `link`: name outputs by the next turn's prompt. `asked_block_size`: where given, the trace keeps its own block
+    /// size and the one to use is stored here.
+    Trace load(const Console& console, bool digest, double* load_ms, bool link, uint32_t* asked_block_size) const;
     LoadOptions load_options() const;
 };
 
@@ -35,6 +40,10 @@ struct CapacityOptions {
     void add_to(Command& command);
     /// Blocks, or kUnlimited. Throws Error(input) unless at most one is given and it holds a block.
     uint64_t resolve(const Trace& trace, const std::optional<MemoryBytes>& bytes, const Console& console) const;
+    /// --match token: the same room, counted in tokens; `bytes` are those of a block of one token. Re-blocks the trace,
+    /// which has its own block size yet, to single tokens.
+    uint64_t resolve_tokens(Trace& trace, uint32_t block_size, const std::optional<MemoryBytes>& bytes,
+                            const Console& console) const;
 };
 
 struct CacheOptions {
@@ -43,6 +52,15 @@ struct CacheOptions {
     void add_to(Command& command);
     /// Checked and complete. Throws Error(input).
     CacheConfig resolve() const;
+};
+
+struct WorkOptions {
+    std::string decode = "on", concurrency = "1";
+
+    void add_to(Command& command);
+    /// Throws Error(input).
+    void resolve(RunOptions& run) const;
+    bool linked() const { return decode == "linked"; }
 };
 
 }  // namespace kvsim::app

@@ -20,6 +20,7 @@ struct Case {
     uint32_t block_size;
     uint64_t capacity;
     bool decode;
+    uint64_t concurrency = 1;
 };
 static constexpr Case kCases[] = {
     {"pinned/runs/512", "pinned", RunPath::fastest, 512, 8000, true},
@@ -28,6 +29,12 @@ static constexpr Case kCases[] = {
     {"pinned/blocks/16", "pinned", RunPath::blocks, 16, 256000, true},
     {"flat/blocks/512", "flat", RunPath::blocks, 512, 8000, true},
     {"tree/blocks/512", "tree", RunPath::blocks, 512, 8000, true},
+    {"pinned/runs/512/n8", "pinned", RunPath::fastest, 512, 8000, true, 8},
+    {"pinned/blocks/512/n8", "pinned", RunPath::blocks, 512, 8000, true, 8},
+    {"pinned/blocks/16/n8", "pinned", RunPath::blocks, 16, 256000, true, 8},
+    {"tree/blocks/512/n8", "tree", RunPath::blocks, 512, 8000, true, 8},
+    {"pinned/blocks/512/trace", "pinned", RunPath::blocks, 512, 8000, true, kByTrace},
+    {"tree/blocks/512/trace", "tree", RunPath::blocks, 512, 8000, true, kByTrace},
 };
 
 static uint64_t references(const Trace& trace, bool decode) {
@@ -36,10 +43,19 @@ static uint64_t references(const Trace& trace, bool decode) {
     return n;
 }
 
+// Traces without recorded ends get one: 30 ms per output token.
+static Trace load(uint32_t block_size) {
+    Trace trace = kvsim_bench::load_bench_trace(block_size);
+    for (uint32_t r = 0; r < trace.requests(); ++r)
+        if (!trace.end_s.has(r)) trace.end_s.set(r, trace.arrival_s[r] + 0.03 * trace.output_tokens[r]);
+    return trace;
+}
+
 static uint64_t replay_once(const Case& c, const Trace& trace) {
     RunOptions options;
     options.capacity_blocks = c.capacity;
     options.decode = c.decode;
+    options.concurrency = c.concurrency;
     RunResult result;
     make_prefix_cache("lru", Accounting::parse(c.accounting), trace, options, c.path)->run(trace, options, result);
     return result.total.evicted_blocks;
@@ -49,18 +65,18 @@ int main(int argc, char** argv) {
     if (argc >= 2 && std::strcmp(argv[1], "--first") == 0) {
         for (const Case& c : kCases) {
             if (argc > 2 && std::strcmp(argv[2], c.name) != 0) continue;
-            Trace trace = kvsim_bench::load_bench_trace(c.block_size);
+            Trace trace = load(c.block_size);
             auto start = std::chrono::steady_clock::now();
             uint64_t evicted = replay_once(c, trace);
             double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-            std::printf("%-18s %8.3f ms  %10.0f M references/s  %llu evicted\n", c.name, ms,
+            std::printf("%-24s %8.3f ms  %10.0f M references/s  %llu evicted\n", c.name, ms,
                         static_cast<double>(references(trace, c.decode)) / ms / 1e3,
                         static_cast<unsigned long long>(evicted));
         }
         return 0;
     }
     std::vector<Trace> traces;
-    for (const Case& c : kCases) traces.push_back(kvsim_bench::load_bench_trace(c.block_size));
+    for (const Case& c : kCases) traces.push_back(load(c.block_size));
     for (size_t i = 0; i < std::size(kCases); ++i) {
         const Case& c = kCases[i];
         const Trace& trace = traces[i];

@@ -10,8 +10,8 @@ shift
 # name | file below lib/kvsim | what stands there | what to put there (fixed strings, first occurrence)
 mutants() {
     cat <<'LIST'
-touch order forwards|layout/prefix_blocks.h|for (size_t k = this->segments_.size(); k-- > 0;) {|for (size_t k = 0; k < this->segments_.size(); ++k) {
-keep one less|layout/prefix_blocks.h|std::min<uint64_t>(stored, this->capacity()));|std::min<uint64_t>(stored, this->capacity() > 1 ? this->capacity() - 1 : 1));
+touch order forwards|layout/prefix_pinned.h|for (size_t k = this->segments_.size(); k-- > 0;) {|for (size_t k = 0; k < this->segments_.size(); ++k) {
+keep one less|layout/prefix_pinned.h|std::min<uint64_t>(stored, this->capacity()));|std::min<uint64_t>(stored, this->capacity() > 1 ? this->capacity() - 1 : 1));
 keep one less, runs|layout/prefix_runs.cpp|std::min<uint64_t>(stored, capacity_));|std::min<uint64_t>(stored, capacity_ > 1 ? capacity_ - 1 : 1));
 root shortcut not updated|layout/prefix_runs.cpp|root.shared = std::min(root.shared, record.shared);|
 root latest not updated|layout/prefix_runs.cpp|root.last = request;|
@@ -21,17 +21,17 @@ hits from the last holder|layout/prefix_runs.cpp|if (hits == 0) hits = end;|hits
 fill kept after taking over|layout/prefix_runs.cpp|if (end == h->high && missing_[holder] != 0) {|if (end > h->high && missing_[holder] != 0) {
 fill kept after eviction|layout/prefix_runs.cpp|resident_missing_ -= missing_[oldest_];|
 fill of a cut request|layout/prefix_runs.cpp|if (keep == stored && !trace.content) {|if (!trace.content) {
-fill forgotten in blocks|layout/prefix_blocks.h|if (named == stored && named > 0)|if (named == stored \&\& named > 1)
-whole block stays partial|layout/prefix_blocks.h|this->partial_.clear_run(s.begin, s.count);|
+fill forgotten in blocks|layout/prefix_pinned.h|if (named == stored && named > 0)|if (named == stored \&\& named > 1)
+whole block stays partial|layout/prefix_pinned.h|this->partial_.clear_run(s.begin, s.count);|
 runs used for long requests under tree|layout/prefix.cpp|> options.capacity_blocks) return false;|> 2 * options.capacity_blocks) return false;
-flat: a hit is not touched|layout/prefix_blocks.h|if (hit) {\n            this->strategy_.on_hit(block);|if (hit) {\n            (void)0;
+flat: a hit is not touched|layout/prefix_flat.h|if (hit) {\n            this->strategy_.on_hit(block);|if (hit) {\n            (void)0;
 flat: evicts before full|layout/prefix_blocks.h|bool full() const { return resident_ >= capacity(); }|bool full() const { return resident_ + 1 >= capacity() \&\& resident_ > 0; }
-flat: leading goes on after a miss|layout/prefix_blocks.h|leading_ = leading_ && hit;|leading_ = hit;
-tree: deepest hit unprotected|layout/prefix_blocks.h|return b != protected_ && b != protected_lookup_ &&|return
-tree: own blocks always protected|layout/prefix_blocks.h|!(protect_chain_ && b == tip_)|b != tip_
-tree: goes on without its parent|layout/prefix_blocks.h|if (victim == tip_) return position - 1;|
-tree: parent never a leaf again|layout/prefix_blocks.h|this->strategy_.on_leaf(above);|(void)0;
-tree: inner nodes stay candidates|layout/prefix_blocks.h|this->strategy_.on_inner(tip_);|(void)0;
+flat: leading goes on after a miss|layout/prefix_flat.h|leading_ = leading_ && hit;|leading_ = hit;
+tree: deepest hit unprotected|layout/prefix_tree.h|return b != protected_ && b != protected_lookup_ &&|return
+tree: own blocks always protected|layout/prefix_tree.h|!(protect_chain_ && b == tip_)|b != tip_
+tree: goes on without its parent|layout/prefix_tree.h|if (victim == tip_) {|if (false) {
+tree: parent never a leaf again|layout/prefix_tree.h|this->strategy_.on_leaf(above);|(void)0;
+tree: inner nodes stay candidates|layout/prefix_tree.h|this->strategy_.on_inner(tip_);|(void)0;
 stranded by parent only|layout/prefix_blocks.h|reachable[b] = parent[b] == kNone \|\| reachable[parent[b]];|reachable[b] = parent[b] == kNone \|\| strategy_.contains(parent[b]);
 compaction drops a leaf|eviction/block_lru.h|leaves_.insert(to);|(void)0;
 compaction keeps stale entries|eviction/block_lru.h|if (stamp_[block] != from) continue;|if (stamp_[block] == 0) continue;

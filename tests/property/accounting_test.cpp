@@ -30,17 +30,6 @@ struct Run {
     uint64_t stranded = 0;
 };
 
-Run naive_run(const Story& story, uint32_t block_size, NaiveKind kind, uint64_t capacity, bool decode,
-              size_t limit) {
-    Run run;
-    NaiveLru cache(kind, capacity, block_size, story.content);
-    std::vector<NaiveRequest> requests = naive_requests(story, block_size, decode, kind == NaiveKind::flat);
-    requests.resize(std::min(limit, requests.size()));
-    for (const NaiveRequest& r : requests) run.steps.push_back(cache.serve(r));
-    run.stranded = cache.stranded();
-    return run;
-}
-
 template <class A, class B>
 void same(const char* what, const A& ours, const B& naive) {
     if (static_cast<uint64_t>(ours) == static_cast<uint64_t>(naive)) return;
@@ -64,6 +53,7 @@ void compare(const Trace& trace, const RunResult& run, const Run& naive, uint64_
             evicted_before = s.evicted;
             continue;
         }
+        sum.waited += s.waited;
         sum.active += s.active;
         sum.resident += s.resident;
         sum.tokens += s.tokens;
@@ -75,6 +65,7 @@ void compare(const Trace& trace, const RunResult& run, const Run& naive, uint64_
          naive.steps.size() - std::min<uint64_t>(warmup, naive.steps.size()));
     same("evicted", counted.evicted_blocks, naive.steps.back().evicted - evicted_before);
     same("active", counted.active_blocks, sum.active);
+    same("waited", counted.waited, sum.waited);
     same("resident", counted.resident_blocks, sum.resident);
     same("resident tokens", counted.resident_tokens, sum.tokens);
     same("peak active", run.peak_active_blocks, peak_active);
@@ -99,13 +90,27 @@ struct Case {
     uint64_t capacity;
     bool decode;
     Setup setup;
+    NaiveConcurrency running;
 };
+
+Run naive_run(const Case& c, size_t limit) {
+    Run run;
+    NaiveLru cache(c.setup.kind, c.capacity, c.block_size, c.story.content);
+    NaiveServer server(cache, c.running);
+    std::vector<NaiveRequest> requests =
+        naive_requests(c.story, c.block_size, c.decode, c.setup.kind == NaiveKind::flat);
+    requests.resize(std::min(limit, requests.size()));
+    for (const NaiveRequest& r : requests) run.steps.push_back(server.serve(r));
+    run.stranded = cache.stranded();
+    return run;
+}
 
 void check_run(const Case& c, const Trace& trace, const Run& naive, RunPath path, uint64_t warmup) {
     RunOptions options;
     options.capacity_blocks = c.capacity;
     options.decode = c.decode;
     options.warmup_requests = warmup;
+    options.concurrency = c.running.requests == 0 ? kByTrace : c.running.requests;
     auto cache = make_prefix_cache("lru", Accounting::parse(c.setup.accounting), trace, options, path);
     RunResult run;
     cache->run(trace, options, run);
@@ -115,8 +120,11 @@ void check_run(const Case& c, const Trace& trace, const Run& naive, RunPath path
 
 void describe(const Case& c) {
     RC_LOG() << c.setup.accounting << " decode=" << c.decode << " capacity=" << c.capacity << " block_size "
-             << c.story.block_size << " -> " << c.block_size << (c.story.content ? " content" : "") << "\n";
-    for (const Told& t : c.story.requests) {
+             << c.story.block_size << " -> " << c.block_size << (c.story.content ? " content" : "")
+             << " running=" << c.running.requests << "\n";
+    for (size_t i = 0; i < c.story.requests.size(); ++i) {
+        const Told& t = c.story.requests[i];
+        RC_LOG() << c.running.start[i] << " to " << c.running.end[i] << " ";
         RC_LOG() << "in=" << t.in << " out=" << t.out << " prompt";
         for (uint32_t s : t.prompt) RC_LOG() << " " << s;
         RC_LOG() << " output";
@@ -136,6 +144,14 @@ Case random_case(const StoryWishes& wishes, bool reblock) {
     if (random() % 10 == 0) c.capacity = kUnlimited;
     c.decode = random() % 3 != 0;
     c.setup = kSetups[random() % 4];
+    bool alone = c.setup.kind == NaiveKind::flat || random() % 3 == 0;
+    c.running.requests = alone ? 1 : random() % 2 == 0 ? 0 : 2 + random() % 5;
+    double now = 0;
+    for (uint32_t i = 0; i < c.requests; ++i) {
+        c.running.start.push_back(now);
+        c.running.end.push_back(now + static_cast<double>(random() % 7));
+        now += static_cast<double>(random() % 3);
+    }
     return c;
 }
 
@@ -144,13 +160,15 @@ void check_case(const StoryWishes& wishes, bool reblock) {
     describe(c);
     Trace trace = make_trace(c.story);
     trace.reblock_to(c.block_size);
-    Run naive = naive_run(c.story, c.block_size, c.setup.kind, c.capacity, c.decode, ~size_t{0});
+    trace.arrival_s = c.running.start;
+    for (uint32_t i = 0; i < c.requests; ++i) trace.end_s.set(i, c.running.end[i]);
+    Run naive = naive_run(c, ~size_t{0});
     std::mt19937_64 random(c.seed);
     for (RunPath path : {RunPath::fastest, RunPath::blocks}) {
         check_run(c, trace, naive, path, 0);
         check_run(c, trace, naive, path, random() % (c.requests + 2));
         auto count = static_cast<uint32_t>(1 + random() % c.requests);
-        Run shorter = naive_run(c.story, c.block_size, c.setup.kind, c.capacity, c.decode, count);
+        Run shorter = naive_run(c, count);
         check_run(c, first_requests(trace, count), shorter, path, random() % 3 == 0 ? 1 : 0);
     }
 }

@@ -8,6 +8,9 @@
 //                  up to ceil((in + out) / block size). A name that is looked up but is not on the stored
 //                  chain (the prompt's partial tail, once output has completed its block) is looked up and
 //                  touched, not stored.
+//   running        requests that have not been released hold their stored blocks, which nothing evicts. Release touches
+//                  them from last to first, also the ones that others still hold. One at a time: each is released
+//                  before the next is looked up.
 //   tokens         the last block of a stored chain holds what is left of in + out (of in under decode off),
 //   all
 //                  others are full; who stored a block last says how full it is.
@@ -38,6 +41,7 @@ struct NaiveStep {
     uint64_t any_tokens = 0;
     uint64_t evicted = 0;
     uint64_t active = 0, resident = 0, tokens = 0;
+    uint64_t waited = 0;
 };
 
 enum class NaiveKind { pinned, flat, tree, tree_chain };
@@ -133,21 +137,31 @@ class NaiveLru {
             leading = leading && resident(r.lookup[i]);
             s.hit += leading;
         }
-        switch (kind_) {
-            case NaiveKind::pinned:
-                s.active = serve_pinned(r);
-                break;
-            case NaiveKind::flat:
-                s.active = serve_flat(r, s);
-                break;
-            default:
-                s.active = serve_tree(r, s.hit);
-                break;
+        if (kind_ == NaiveKind::flat) {
+            s.active = serve_flat(r, s);
+        } else {
+            uint64_t holds = kind_ == NaiveKind::pinned ? serve_pinned(r) : serve_tree(r, s.hit);
+            running_.emplace_back(r.stored.begin(), r.stored.begin() + static_cast<long>(holds));
+            s.active = held_with({}).size();
         }
         s.evicted = evicted_;
         s.resident = order_.size();
         for (const std::string& name : order_) s.tokens += tokens_.at(name);
         return s;
+    }
+
+    size_t running() const { return running_.size(); }
+    /// `which` counts running requests in order of admission.
+    void release(size_t which) {
+        std::vector<std::string> held = running_[which];
+        running_.erase(running_.begin() + static_cast<long>(which));
+        for (size_t i = held.size(); i-- > 0;) use(held[i]);
+    }
+    /// Whether the request's blocks and those of all running ones fit together.
+    bool fits(const NaiveRequest& r) const {
+        std::vector<std::string> keep = r.stored;
+        keep.resize(std::min<uint64_t>(keep.size(), capacity_));
+        return held_with(keep).size() <= capacity_;
     }
 
     /// Named blocks with an ancestor missing.
@@ -166,6 +180,12 @@ class NaiveLru {
     }
 
   private:
+    std::set<std::string> held_with(const std::vector<std::string>& more) const {
+        std::set<std::string> all(more.begin(), more.end());
+        for (const auto& one : running_) all.insert(one.begin(), one.end());
+        return all;
+    }
+    bool held(const std::string& name) const { return held_with({}).count(name) != 0; }
     bool resident(const std::string& name) const {
         return std::find(order_.begin(), order_.end(), name) != order_.end();
     }
@@ -192,7 +212,7 @@ class NaiveLru {
         for (const std::string& name : pinned) missing += !resident(name);
         while (order_.size() + missing > capacity_)
             for (const std::string& name : std::vector<std::string>(order_))
-                if (std::find(pinned.begin(), pinned.end(), name) == pinned.end()) {
+                if (std::find(pinned.begin(), pinned.end(), name) == pinned.end() && !held(name)) {
                     evict(name);
                     break;
                 }
@@ -247,7 +267,7 @@ class NaiveLru {
             if (order_.size() >= capacity_) {
                 const std::string* victim = nullptr;
                 for (const std::string& name : order_) {
-                    bool safe = std::find(guarded.begin(), guarded.end(), name) != guarded.end();
+                    bool safe = std::find(guarded.begin(), guarded.end(), name) != guarded.end() || held(name);
                     if (victim == nullptr && !safe && leaf(name)) victim = &name;
                 }
                 if (victim == nullptr) return at;
@@ -266,8 +286,58 @@ class NaiveLru {
     bool flat_content_;
     uint64_t evicted_ = 0;
     std::vector<std::string> order_;  ///< least recent first
+    std::vector<std::vector<std::string>> running_;  ///< their blocks, first to last
     std::map<std::string, uint64_t> tokens_;
     std::map<std::string, std::string> parent_;
+};
+
+/// How many run at once, or until when.
+struct NaiveConcurrency {
+    uint64_t requests = 1;           ///< 0: as recorded
+    std::vector<double> start, end;  ///< of each request
+};
+
+/// Serves the requests one after the other.
+class NaiveServer {
+  public:
+    NaiveServer(NaiveLru& cache, const NaiveConcurrency& how) : cache_(cache), how_(how) {}
+
+    NaiveStep serve(const NaiveRequest& r) {
+        if (how_.requests != 0) {
+            while (who_.size() >= how_.requests) release(0);
+        } else {
+            while (release_next_ended(how_.start[next_])) {}
+        }
+        uint64_t waited = 0;
+        while (!who_.empty() && !cache_.fits(r)) {
+            release(0);
+            waited = 1;
+        }
+        NaiveStep s = cache_.serve(r);
+        s.waited = waited;
+        if (cache_.running() > who_.size()) who_.push_back(next_);
+        ++next_;
+        return s;
+    }
+
+  private:
+    void release(size_t which) {
+        cache_.release(which);
+        who_.erase(who_.begin() + static_cast<long>(which));
+    }
+    bool release_next_ended(double now) {
+        size_t best = who_.size();
+        for (size_t i = 0; i < who_.size(); ++i)
+            if (how_.end[who_[i]] <= now && (best == who_.size() || how_.end[who_[i]] < how_.end[who_[best]])) best = i;
+        if (best == who_.size()) return false;
+        release(best);
+        return true;
+    }
+
+    NaiveLru& cache_;
+    const NaiveConcurrency& how_;
+    std::vector<size_t> who_;  ///< running requests in order of admission
+    size_t next_ = 0;
 };
 
 }  // namespace kvsim_test

@@ -24,6 +24,7 @@ struct RunOptions {
     uint64_t warmup_requests = 0;           ///< replayed, not counted
     bool decode = true;                     ///< output (and an unnamed prompt tail) takes blocks
     uint64_t concurrency = 1;               ///< requests running at once, or kByTrace
+    bool compute_last_token = false;        ///< blocks of one token: at most prompt - 1 of them count as hit
     std::atomic<uint64_t>* progress = nullptr;  ///< requests done, for a progress bar
 };
 

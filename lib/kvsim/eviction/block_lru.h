@@ -131,6 +131,13 @@ class BlockLru {
         head_ += count;
         return inserted;
     }
+    uint32_t hold_run(BlockId begin, uint32_t count) {
+        uint32_t* stamp = stamp_.data() + begin;
+        uint32_t inserted = 0;
+        for (uint32_t i = 0; i < count; ++i) inserted += stamp[i] == 0;
+        for (uint32_t i = 0; i < count; ++i) stamp[i] = kHeld;
+        return inserted;
+    }
     template <class Special, class F>
     void evict_oldest(uint64_t count, const Special& special, F&& f) {
         uint32_t* stamp = stamp_.data();
@@ -145,6 +152,7 @@ class BlockLru {
         }
         tail_ = at;
     }
+    void on_release(BlockId block) { on_hit(block); }
     void on_evict(BlockId block) {
         if (kLeaves) leaves_.erase(stamp_[block]);
         stamp_[block] = 0;
@@ -161,6 +169,8 @@ class BlockLru {
     }
 
   private:
+    static constexpr uint32_t kHeld = kNone;  ///< resident, in no place of the log
+
     void push(BlockId block) {
         if (head_ == log_.size()) compact();
         log_[head_] = block;

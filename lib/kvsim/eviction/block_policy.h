@@ -61,6 +61,8 @@ concept BlockStrategy = requires(S s, const S c, BlockId block, StrategyContext 
     /// First eligible block in the strategy's order, kNone if there is none. `incoming` is what needs the room.
     { s.pick_victim(block, AnyBlock{}) } -> std::same_as<BlockId>;
     s.on_evict(block);
+    /// The last running request that held the block has ended (--concurrency other than 1).
+    s.on_release(block);
     /// Tree accounting: the block has just got, or lost, its last resident child. Victims are leaves there.
     s.on_leaf(block);
     s.on_inner(block);
@@ -73,6 +75,9 @@ template <class S>
 concept BulkStrategy = BlockStrategy<S> && S::kTouchedLast && requires(S s, BlockId block, uint32_t count) {
     /// on_hit or on_insert for begin + count - 1 down to begin; returns how many were inserted.
     { s.touch_run(block, count) } -> std::same_as<uint32_t>;
+    /// The same blocks are resident from now on and nothing evicts them until touch_run() releases them: which touches
+    /// lie between does not matter, since the release is the last. Returns how many were inserted.
+    { s.hold_run(block, count) } -> std::same_as<uint32_t>;
     /// on_evict for the `count` oldest blocks; calls f(block) for those that special(block) says.
     s.evict_oldest(uint64_t{1}, [](BlockId) { return true; }, [](BlockId) {});
 };

@@ -2,8 +2,12 @@
 #include <kvsim/core/spec.h>
 #include <kvsim/eviction/block_lru.h>
 #include <kvsim/layout/prefix.h>
-#include <kvsim/layout/prefix_blocks.h>
+#include <kvsim/layout/prefix_flat.h>
+#include <kvsim/layout/prefix_pinned.h>
 #include <kvsim/layout/prefix_runs.h>
+#include <kvsim/layout/prefix_tree.h>
+
+#include <algorithm>
 
 namespace kvsim {
 
@@ -61,6 +65,7 @@ Registry<BlockStrategyRow>& block_strategies() {
 // Under tree, LRU by runs is exact while every request fits: then no request ever runs out of unprotected leaves.
 static bool runs_apply(const std::string& eviction, const Accounting& accounting, const Trace& trace,
                        const RunOptions& options) {
+    if (options.concurrency == kByTrace) return false;  // requests do not end in the order of their admission
     if (eviction != "lru" || accounting.kind == AccountingKind::flat || trace.has_named_output()) return false;
     if (accounting.kind == AccountingKind::pinned) return true;
     for (uint32_t r = 0; r < trace.requests(); ++r)
@@ -80,6 +85,8 @@ void check_block_strategy(const std::string& eviction, const Accounting& account
 std::unique_ptr<Cache> make_prefix_cache(const std::string& eviction, const Accounting& accounting, const Trace& trace,
                                          const RunOptions& options, RunPath path) {
     std::string id = bare_id(eviction);
+    if (accounting.kind == AccountingKind::flat && options.concurrency != 1)
+        throw_input("--concurrency has no effect under --accounting flat, which never pins a block; expected 1");
     if (path == RunPath::fastest && runs_apply(id, accounting, trace, options)) return std::make_unique<PrefixRunLru>();
     return block_strategies().get(id).make(eviction, accounting);
 }
@@ -91,14 +98,20 @@ UnlimitedHits unlimited_hits(const Trace& trace, const Accounting& accounting, c
     if (trace.has_named_output() || flat_content) {
         RunOptions unlimited = options;
         unlimited.capacity_blocks = kUnlimited;
+        unlimited.concurrency = 1;
         make_prefix_cache("lru", accounting, trace, unlimited)->run(trace, unlimited, run);
     }
     for (uint64_t r = options.warmup_requests; r < trace.requests(); ++r) {
         auto request = static_cast<uint32_t>(r);
         uint32_t hits = run.hit_blocks.empty() ? trace.chains[request].shared : run.hit_blocks[request];
+        uint32_t any = run.any_hit_blocks.empty() ? hits : run.any_hit_blocks[request];
+        if (options.compute_last_token) {
+            hits = std::min(hits, trace.prompt_tokens[request] - 1);
+            any = std::min(any, trace.prompt_tokens[request] - 1);
+        }
         out.hit_blocks += hits;
         out.hit_tokens += trace.leading_tokens(request, hits);
-        out.any_hit_blocks += run.any_hit_blocks.empty() ? hits : run.any_hit_blocks[request];
+        out.any_hit_blocks += any;
     }
     return out;
 }

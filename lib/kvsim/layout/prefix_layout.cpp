@@ -1,19 +1,45 @@
 // The prefix layout's row: options, definitions.
 #include <kvsim/core/error.h>
+#include <kvsim/core/spec.h>
+#include <kvsim/core/suggest.h>
 #include <kvsim/layout/layouts.h>
 #include <kvsim/layout/prefix.h>
 
 namespace kvsim {
+
+// What can be reused. One row each.
+struct MatchRow {
+    const char* id;
+    void (*check)(Spec& spec, const CacheConfig& config);  ///< asks for its parameters, throws on wrong ones
+};
+static const MatchRow kMatches[] = {
+    {"block", [](Spec&, const CacheConfig&) {}},
+    {"token", [](Spec&, const CacheConfig&) {}},
+};
+
+static void check_match(const CacheConfig& c) {
+    Spec spec = Spec::parse(c.match);
+    std::vector<std::string> known;
+    for (const MatchRow& row : kMatches) {
+        known.emplace_back(row.id);
+        if (spec.id() != row.id) continue;
+        row.check(spec, c);
+        return spec.finish();
+    }
+    throw_input("--match " + c.match + ": expected " + join(known) + did_you_mean(spec.id(), known));
+}
 
 static void resolve(CacheConfig& c) {
     Accounting accounting = Accounting::parse(c.accounting);
     c.accounting = accounting.text();
     check_block_strategy(c.eviction, accounting);
     if (c.eviction.rfind("block/", 0) == 0) c.eviction.erase(0, 6);
-    if (c.match != "block") throw_input("--match " + c.match + ": expected block" + did_you_mean(c.match, {"block"}));
+    check_match(c);
 }
 
 static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath path) {
+    if (c.match == "token" && trace.block_size != 1)
+        throw_input("--match token: expected a trace that was re-blocked to blocks of one token");
     return make_prefix_cache(c.eviction, Accounting::parse(c.accounting), trace, options, path);
 }
 
@@ -38,35 +64,65 @@ static std::string title(const CacheConfig& c) {
     return "prefix layout, " + c.eviction + ", " + c.accounting + (c.match == "block" ? "" : ", match " + c.match);
 }
 
-static void define_usage(Definitions& d, const CacheConfig& c, const RunOptions& options) {
+static std::string lookup_definition(const CacheConfig& c, const Trace& trace) {
+    if (c.match == "token") return "every token of a request's prompt that the trace names; a block is one token";
+    if (trace.content)
+        return "every content chunk of a request's prompt, each weighing floor(prompt tokens / chunks + 0.5) tokens, at "
+               "least 1 and at most block_size";
+    return "every entry of a request's chain of prompt blocks, a partial last block included where the trace names it; "
+           "block i holds max(1, min(block_size, prompt - i * block_size)) tokens";
+}
+
+static std::string hit_definition(const CacheConfig& c) {
+    if (c.match == "token")
+        return "a looked-up token that is resident, but at most prompt - 1 tokens of a request: the last one is computed to "
+               "get an output; hit_blocks counts the leading run of them, any_hit_blocks all";
+    return "a looked-up block that is resident; hit_blocks counts the leading run of them, any_hit_blocks all";
+}
+
+static std::string decode_definition(const Trace& trace, const RunOptions& options) {
+    if (!options.decode) return "off: only prompt blocks are stored";
+    std::string stored = "a request holds ceil((prompt + output) / block_size) blocks; those the trace does not name are "
+                         "stored but never looked up and never hit";
+    if (trace.linked_outputs == kNone) return "on: " + stored;
+    return "linked: " + stored + "; what the next turn's prompt holds beyond a request's own is taken to be its output "
+           "(an assumption): " + std::to_string(trace.linked_outputs) + " of " + std::to_string(trace.requests()) +
+           " requests got names that way";
+}
+
+static std::string concurrency_definition(const RunOptions& options) {
+    if (options.concurrency == 1) return "1: each request completes before the next is looked up";
+    std::string rule = options.concurrency == kByTrace
+                           ? "trace: a request runs until its recorded end; whoever ends at or before an arrival is released "
+                             "first, by end"
+                           : std::to_string(options.concurrency) +
+                                 ": at most so many requests run; before one more is admitted the oldest is released";
+    return rule + ". A running request's blocks are pinned; release touches them from last to first. Where a request and the "
+                  "running ones do not fit together, the oldest end early and it counts as waited";
+}
+
+static void define_usage(Definitions& d, const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     d.emplace_back("accounting", accounting_definition(Accounting::parse(c.accounting)));
-    d.emplace_back("decode", options.decode
-                                 ? "on: a request holds ceil((prompt + output) / block_size) blocks; those the trace does not "
-                                   "name are stored but never looked up and never hit"
-                                 : "off: only prompt blocks are stored");
-    d.emplace_back("concurrency", "1: each request completes before the next is looked up");
+    d.emplace_back("decode", decode_definition(trace, options));
+    d.emplace_back("concurrency", concurrency_definition(options));
     d.emplace_back("evictions", "blocks removed to make room while counted requests were admitted, unnamed ones included; "
                                 "stranded_blocks: named blocks resident at the end behind a missing ancestor");
-    d.emplace_back("utilization", "sampled after each counted admission: active = held by the running request, evictable = "
-                                  "resident but not held; mean_token_fill = tokens held / room of resident blocks, summed over "
-                                  "samples");
+    d.emplace_back("utilization", std::string("sampled after each counted admission: active = held by ") +
+                                      (options.concurrency == 1 ? "the running request" : "running requests, each block once") +
+                                      ", evictable = resident but not held; mean_token_fill = tokens held / room of resident "
+                                      "blocks, summed over samples");
 }
 
 static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     Definitions d;
     if (trace.lengths_only) {
         d.emplace_back("hit", kNoNames);
-        define_usage(d, c, options);
+        define_usage(d, c, trace, options);
         return d;
     }
-    d.emplace_back("lookup",
-                   trace.content ? "every content chunk of a request's prompt, each weighing floor(prompt tokens / chunks + "
-                                   "0.5) tokens, at least 1 and at most block_size"
-                                 : "every entry of a request's chain of prompt blocks, a partial last block included where "
-                                   "the trace names it; block i holds max(1, min(block_size, prompt - i * block_size)) "
-                                   "tokens");
-    d.emplace_back("hit", "a looked-up block that is resident; hit_blocks counts the leading run of them, any_hit_blocks all");
-    define_usage(d, c, options);
+    d.emplace_back("lookup", lookup_definition(c, trace));
+    d.emplace_back("hit", hit_definition(c));
+    define_usage(d, c, trace, options);
     d.emplace_back("token_hit_rate", "hit_tokens / lookup_tokens over counted requests");
     d.emplace_back("per_request", "token hit rates of counted requests with a lookup: sorted[min(n - 1, floor(p * n))]");
     d.emplace_back("bounds.unlimited", "the same lookups with nothing ever evicted: what is missed then was never seen before");

@@ -9,6 +9,10 @@
 // these would be found only after many steps; but the blocks common to *all* requests of a root belong to the latest
 // of them (Root). And `up` links may skip a request that has itself been passed as far (path halving).
 //
+// Several running requests (--concurrency N) change no hit: they end in the order in which they were admitted, so the
+// latest touch of a block is that of its latest holder whatever N is, and running requests are the youngest. What they
+// hold is the sum of their intervals; eviction never gets to them since they make way by ending, oldest first.
+//
 // The order is that of LRU over leaves and of vLLM's free queue, since two leaves are never last touched by the same
 // request. A request longer than the capacity keeps its first blocks. Blocks without a name (output) lengthen the interval at
 // its deep end. Cost: 20 bytes per request, whatever the block size.
@@ -22,6 +26,7 @@ namespace kvsim {
 
 // Moves the leading `shared` blocks of the request's chain from whoever holds them to the request. Returns how many
 // of them are resident: they are the leading ones, since a block is never older than the blocks before it.
+template <bool kConcurrent>
 uint32_t PrefixRunLru::take_over(const Trace& trace, uint32_t request) {
     const ChainRecord& record = trace.chains[request];
     State& own = states_[request];
@@ -47,6 +52,7 @@ uint32_t PrefixRunLru::take_over(const Trace& trace, uint32_t request) {
         if (h->high > h->cut) {
             uint32_t end = std::min(position, h->high);
             if (hits == 0) hits = end;
+            if (kConcurrent && holder >= running_) active_ -= end - h->cut;
             if (end == h->high && missing_[holder] != 0) {
                 resident_missing_ -= missing_[holder];
                 missing_[holder] = 0;
@@ -80,7 +86,18 @@ void PrefixRunLru::evict_down_to(uint64_t blocks) {
     }
 }
 
+void PrefixRunLru::release_oldest() {
+    const State& s = states_[running_++];
+    if (s.high > s.cut) active_ -= s.high - s.cut;
+}
+
 void PrefixRunLru::run(const Trace& trace, const RunOptions& options, RunResult& result) {
+    if (options.concurrency == 1) return run_all<false>(trace, options, result);
+    run_all<true>(trace, options, result);
+}
+
+template <bool kConcurrent>
+void PrefixRunLru::run_all(const Trace& trace, const RunOptions& options, RunResult& result) {
     uint32_t requests = trace.requests();
     uint32_t block_size = trace.block_size;
     capacity_ = options.capacity_blocks;
@@ -99,7 +116,8 @@ void PrefixRunLru::run(const Trace& trace, const RunOptions& options, RunResult&
             stored = trace.stored_blocks(r, options.decode);
         }
         auto keep = static_cast<uint32_t>(std::min<uint64_t>(stored, capacity_));
-        uint32_t hits = take_over(trace, r);
+        if (kConcurrent && r - running_ >= options.concurrency) release_oldest();
+        uint32_t hits = take_over<kConcurrent>(trace, r);
         states_[r].cut = 0;
         states_[r].up = kNone;
         states_[r].high = keep;
@@ -110,10 +128,16 @@ void PrefixRunLru::run(const Trace& trace, const RunOptions& options, RunResult&
             missing_[r] = static_cast<uint32_t>(room > tokens ? room - tokens : 0);
             resident_missing_ += missing_[r];
         }
+        if (kConcurrent) {
+            active_ += keep;
+            result.total.waited += active_ > capacity_;
+            while (active_ > capacity_) release_oldest();
+        }
         evict_down_to(capacity_);
         result.hit_blocks[r] = hits;
         result.total.evicted_blocks = evicted_;
-        result.admitted(r >= options.warmup_requests, keep, resident_, resident_ * block_size - resident_missing_);
+        result.admitted(r >= options.warmup_requests, kConcurrent ? active_ : keep, resident_,
+                        resident_ * block_size - resident_missing_);
     }
     end_run(requests, options, result);
     result.state_bytes = states_.size() * sizeof(State) + missing_.size() * 4 + roots_.size() * sizeof(Root);

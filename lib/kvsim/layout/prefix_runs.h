@@ -8,14 +8,18 @@
 namespace kvsim {
 
 /// LRU under pinned accounting; under tree accounting too while no request is longer than the capacity.
-/// For traces without named output.
+/// For traces without named output and any fixed number of running requests.
 class PrefixRunLru : public Cache {
   public:
     void run(const Trace& trace, const RunOptions& options, RunResult& result) override;
     void check_invariants() const override;
 
   private:
+    template <bool kConcurrent>
+    void run_all(const Trace& trace, const RunOptions& options, RunResult& result);
+    template <bool kConcurrent>
     uint32_t take_over(const Trace& trace, uint32_t request);
+    void release_oldest();
     void evict_down_to(uint64_t blocks);
 
     /// What is left of a request in the cache: blocks (cut, high] of its chain, 1-based, deepest last.
@@ -35,6 +39,8 @@ class PrefixRunLru : public Cache {
     uint64_t resident_ = 0;
     uint64_t resident_missing_ = 0;
     uint64_t evicted_ = 0;
+    uint64_t active_ = 0;     ///< blocks that running requests hold
+    uint32_t running_ = 0;    ///< requests from here on are running
     uint32_t oldest_ = 0;
     uint64_t capacity_ = 0;
 };

@@ -69,6 +69,9 @@ void add_hits(Rows& rows, const ReplayReport& report) {
         rows.add("ceiling", share(u.hit_tokens, h.lookup_tokens), "token hit rate if nothing were ever evicted");
         rows.add("of the ceiling", share(h.hit_tokens, u.hit_tokens), "of its hit tokens");
     }
+    if (report.options->run.concurrency != 1)
+        rows.add("requests that waited", share(report.outcome->run.counted().waited, h.requests),
+                 format_count(report.outcome->run.counted().waited) + " made an older one end early");
     rows.add("requests with a hit", share(h.with_hit, h.requests), of(h.with_hit, h.requests));
     if (report.outcome->metrics.spread) {
         const HitSpread& s = *report.outcome->metrics.spread;
@@ -118,6 +121,22 @@ void add_usage(Rows& rows, const ReplayReport& report) {
     if (report.memory) rows.add("KV bytes per token", format_count(report.memory->bytes_per_token), report.memory->model);
 }
 
+std::string decode_words(const ReplayReport& report) {
+    bool on = report.options->run.decode;
+    if (!report.layout().prefix_hits) return on ? "on" : "off";
+    if (!on) return "off (prompts only)";
+    if (report.trace->linked_outputs != kNone)
+        return fmt::format("linked (assumes that the next turn repeats the output: {} of {} requests)",
+                           format_count(report.trace->linked_outputs), format_count(report.trace->requests()));
+    return "on (output takes blocks, never hit unless the trace names it)";
+}
+
+std::string concurrency_words(const RunOptions& run) {
+    if (run.concurrency == 1) return {};
+    if (run.concurrency == kByTrace) return ", running until their recorded ends";
+    return ", " + format_count(run.concurrency) + " running at once";
+}
+
 std::string groups_table(const ReplayReport& report) {
     const auto& groups = report.outcome->metrics.groups;
     if (groups.empty()) return {};
@@ -144,13 +163,12 @@ std::string replay_table(const ReplayReport& report, bool color) {
     const Trace& t = *report.trace;
     const ReplayOptions& o = *report.options;
     const HitCounts& h = report.outcome->metrics.hits;
-    std::string out = fmt::format("{}: {}, decode {}\n", printable(t.name), report.layout().title(o.cache),
-                                  !report.layout().prefix_hits ? (o.run.decode ? "on" : "off") : o.run.decode ? "on (output takes blocks, never hit unless the trace names it)"
-                                               : "off (prompts only)");
+    std::string out = fmt::format("{}: {}, decode {}{}\n", printable(t.name), report.layout().title(o.cache),
+                                  decode_words(report), concurrency_words(o.run));
     if (report.has_hits()) {
-        out += fmt::format("  {} requests, {} lookups of {} {} tokens, {} unique\n", format_count(t.requests()),
+        out += fmt::format("  {} requests, {} lookups of {} {} token{}, {} unique\n", format_count(t.requests()),
                            format_count(h.lookup_blocks), t.content ? "chunks of at most" : "blocks of", t.block_size,
-                           format_count(t.unique_blocks()));
+                           t.block_size == 1 ? "" : "s", format_count(t.unique_blocks()));
     } else if (report.layout().prefix_hits) {
         out += fmt::format("  {} requests, lengths only, in blocks of {} tokens\n  {}\n", format_count(t.requests()),
                            t.block_size, kNoNames);

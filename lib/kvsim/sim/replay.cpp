@@ -2,8 +2,10 @@
 #include <kvsim/core/spec.h>
 #include <kvsim/sim/replay.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <type_traits>
 
 namespace kvsim {
 
@@ -29,9 +31,21 @@ static void verify(const Trace& trace, const ReplayOptions& options, const Cache
     if (!same) throw_failed("--verify: evictions or utilization differ from the block-level replay");
 }
 
+// --match token: the last prompt token is computed even if it is resident, to get an output.
+static void leave_last_token(const Trace& trace, RunResult& run) {
+    auto cap = [&](auto& column) {
+        for (uint32_t r = 0; r < column.size(); ++r)
+            column[r] = std::min<std::decay_t<decltype(column[r])>>(column[r], trace.prompt_tokens[r] - 1);
+    };
+    cap(run.hit_blocks);
+    cap(run.any_hit_blocks);
+    cap(run.any_hit_tokens);
+}
+
 ReplayOutcome replay(const Trace& trace, const ReplayOptions& given) {
     ReplayOptions options = given;
     resolve_cache(options.cache);
+    options.run.compute_last_token = options.cache.match == "token";
     const LayoutRow& layout = layouts().get(options.cache.layout);
     ReplayOutcome out;
     auto start = std::chrono::steady_clock::now();
@@ -39,6 +53,7 @@ ReplayOutcome replay(const Trace& trace, const ReplayOptions& given) {
     cache->run(trace, options.run, out.run);
     out.simulate_ms = ms_since(start);
     if (options.verify) verify(trace, options, *cache, out.run);
+    if (options.run.compute_last_token) leave_last_token(trace, out.run);
     start = std::chrono::steady_clock::now();
     if (layout.prefix_hits)
         out.unlimited = unlimited_hits(trace, Accounting::parse(options.cache.accounting), options.run);

@@ -1,5 +1,6 @@
 #include <kvsim/core/digest.h>
 #include <kvsim/trace/format.h>
+#include <kvsim/trace/link_outputs.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -180,8 +181,18 @@ Trace load_trace(const LoadOptions& options) {
     trace.sha256 = digests;
     if (reader->sorted_by_arrival()) sort_by_arrival(trace);
     limit_requests(trace, options.limit);
+    if (options.link_outputs) {
+        LinkedOutputs linked = link_outputs(trace);
+        trace.linked_outputs = linked.linked;
+        trace.notes.push_back(linked.note);
+    }
     uint32_t block_size = options.block_size != 0 ? options.block_size : reader->default_block_size();
-    if (block_size != 0) trace.reblock_to(block_size);
+    if (block_size == 0) block_size = trace.block_size;
+    if (options.asked_block_size != nullptr) {
+        *options.asked_block_size = block_size;
+    } else {
+        trace.reblock_to(block_size);
+    }
     return trace;
 }
 

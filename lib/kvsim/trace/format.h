@@ -85,12 +85,14 @@ struct LoadOptions {
     std::string format = "auto";  ///< spec
     uint64_t limit = ~uint64_t{0};  ///< first requests after sorting
     uint32_t block_size = 0;        ///< re-block; 0 = the trace's own
+    bool link_outputs = false;      ///< name outputs by the next turn's prompt
+    uint32_t* asked_block_size = nullptr;  ///< receives the size to use; then the trace keeps its own
     bool digest = false;
     ProblemList* problems = nullptr;
     std::atomic<uint64_t>* progress = nullptr;  ///< bytes read so far, decompressed
 };
 
-/// Reads, sorts, limits, re-blocks. Throws Error.
+/// Reads, sorts, limits, links, re-blocks. Throws Error.
 Trace load_trace(const LoadOptions& options);
 
 }  // namespace kvsim

@@ -71,10 +71,17 @@ std::vector<BlockId> PrefixIndex::parents() const {
     return parent;
 }
 
+PrefixIndex PrefixIndex::reordered(std::span<const uint32_t> order) const {
+    std::vector<RowPart> parts;
+    parts.reserve(order.size());
+    for (uint32_t row : order) parts.push_back({row, records_[row].length});
+    return rebuilt(parts);
+}
+
 // In the new order the blocks of an old run may be introduced by several rows, each taking up where the one before
 // stopped: `pieces` of a run are (end position, new row), ends ascending. A chain's seen part is a prefix of it, so
 // the walk goes from the deepest run upward only through runs (or parts) nobody has seen yet: O(rows + runs).
-PrefixIndex PrefixIndex::reordered(std::span<const uint32_t> order) const {
+PrefixIndex PrefixIndex::rebuilt(std::span<const RowPart> parts) const {
     struct Piece {
         uint32_t end;
         uint32_t row;
@@ -83,11 +90,10 @@ PrefixIndex PrefixIndex::reordered(std::span<const uint32_t> order) const {
     std::vector<Piece> pieces;
     std::vector<uint32_t> last_piece(rows(), kNone);
     PrefixIndex out;
-    out.reserve(order.size());
-    for (uint32_t old : order) {
-        uint32_t length = records_[old].length;
-        uint32_t limit = length;
-        uint32_t row = old;
+    out.reserve(parts.size());
+    for (const RowPart& part : parts) {
+        uint32_t limit = part.length;
+        uint32_t row = part.row;
         uint32_t owner = kNone;
         uint32_t new_row = out.rows();
         while (limit > 0) {
@@ -110,7 +116,7 @@ PrefixIndex PrefixIndex::reordered(std::span<const uint32_t> order) const {
             }
             row = records_[row].owner;
         }
-        out.append(owner, limit, length);
+        out.append(owner, limit, part.length);
     }
     return out;
 }

@@ -34,6 +34,12 @@ struct Segment {
     uint32_t count;
 };
 
+/// The first `length` blocks of a row.
+struct RowPart {
+    uint32_t row;
+    uint32_t length;
+};
+
 class PrefixIndex {
   public:
     uint32_t rows() const { return static_cast<uint32_t>(records_.size()); }
@@ -59,6 +65,8 @@ class PrefixIndex {
 
     /// The same chains with rows in another order, or only some of them. O(rows + runs).
     PrefixIndex reordered(std::span<const uint32_t> order) const;
+    /// The same for leading parts of rows; a row may be given more than once.
+    PrefixIndex rebuilt(std::span<const RowPart> parts) const;
 
   private:
     std::vector<ChainRecord> records_;

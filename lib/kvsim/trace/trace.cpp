@@ -172,21 +172,21 @@ bool Trace::expand_samples() {
     return true;
 }
 
-void Trace::reblock_to(uint32_t size) {
-    if (size == block_size) return;
+PrefixIndex Trace::chains_in(uint32_t size) const {
+    if (lengths_only) return chains;  // there are no blocks to cut
     if (content)
         throw_input("--block-size: ids of format " + format +
                     " name chunks of varying length, not prefixes; they cannot be re-blocked");
-    if (lengths_only) {  // there are no blocks to cut
-        block_size = size;
-        return;
-    }
+    if (!lookup_rows.empty()) return reblock(chains, row_tokens, block_size, size);
     std::vector<RowTokens> rows;
-    if (lookup_rows.empty()) {
-        rows.reserve(requests());
-        for (uint32_t tokens : prompt_tokens) rows.push_back({tokens, false});
-    }
-    chains = reblock(chains, lookup_rows.empty() ? rows : row_tokens, block_size, size);
+    rows.reserve(requests());
+    for (uint32_t tokens : prompt_tokens) rows.push_back({tokens, false});
+    return reblock(chains, rows, block_size, size);
+}
+
+void Trace::reblock_to(uint32_t size) {
+    if (size == block_size) return;
+    chains = chains_in(size);
     block_size = size;
 }
 

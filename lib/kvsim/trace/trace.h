@@ -115,6 +115,7 @@ struct Trace {
     std::vector<uint32_t> stored_rows;  ///< row with the named output, kNone where there is none
     std::vector<RowTokens> row_tokens;  ///< only while chains have two rows per request
     ContentColumn content_ids;
+    uint32_t linked_outputs = kNone;  ///< requests whose output link_outputs() named; kNone = it was not asked to
 
     Column<double> end_s;
     Column<double> priority;
@@ -150,6 +151,8 @@ struct Trace {
     void select(const std::vector<uint32_t>& order);
     /// Makes n requests of every request that asks for n parallel samples. False if there is none.
     bool expand_samples();
+    /// The chains in blocks of `size` tokens. Throws Error(input) for content ids.
+    PrefixIndex chains_in(uint32_t size) const;
     /// Blocks of `size` tokens from here on. Throws Error(input) for content ids.
     void reblock_to(uint32_t size);
 };
