@@ -42,6 +42,9 @@ class ReplayCommand : public Command {
         if (!by_.empty() && !layouts().get(options.cache.layout).prefix_hits)
             throw_input("--by has no effect under --layout " + options.cache.layout + ": it tells hits apart, and nothing is looked up");
         work_.resolve(options.run);
+        bool names_output = layouts().get(options.cache.layout).prefix_hits && options.cache.match.rfind("snapshot", 0) != 0;
+        if (work_.linked() && !names_output)
+            throw_input("--decode linked has no effect here: it names output for later prompts to hit, and nothing here hits output");
         on_off(bounds_, "--bounds", "all", "none");
         options.verify = verify_;
         check_outputs(trace_.path, {common.report, per_request_});
@@ -50,7 +53,7 @@ class ReplayCommand : public Command {
         if (!per_request_.empty()) per_request_file.emplace(per_request_);
 
         ReplayReport report;
-        bool by_token = options.cache.match == "token";
+        bool by_token = matches_tokens(options.cache);
         uint32_t block_size = 0;
         Trace trace = trace_.load(common.console, !common.report.empty(), &report.load_ms, work_.linked(),
                                   by_token ? &block_size : nullptr);

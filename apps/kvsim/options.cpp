@@ -169,7 +169,8 @@ void CacheOptions::add_to(Command& c) {
     c.option("--accounting", given.accounting,
              "prefix: how lookup, eviction and insertion interleave: pinned (default), flat or tree", group, "ID");
     c.option("--match", given.match, "prefix: what can be reused: block (default): whole blocks; token: any leading tokens, all but the last of a "
-             "prompt; the capacity is still counted in blocks of --block-size",
+             "prompt; snapshot[:max_entries=256,min_prefix_len=4]: whole stored prompts only; the capacity is still counted in "
+              "blocks of --block-size",
              group, "ID");
     c.option("--on-full", given.on_full,
              "paged, contiguous: what happens when a sequence does not fit: evict (default), preempt, wait or fail", group, "ID");

@@ -23,7 +23,7 @@ TEST_CASE("replay: the demo at 4 blocks, every number") {
     CHECK(r["trace"]["sha256"].get<std::string>().size() == 64);
     CHECK(r["config"].dump() ==
           R"({"trace":"t.jsonl","format":"kvsim","block_size":4,"blocks":4,"layout":"prefix","eviction":"lru",)"
-          R"("accounting":"pinned","match":"block","decode":"on","bounds":"all"})");
+          R"("accounting":"pinned","match":"block","decode":"on","concurrency":1,"bounds":"all"})");
     CHECK(r["capacity"].dump() == R"({"blocks":4,"tokens":16})");
     const Json& results = r["results"];
     CHECK(results["requests"].dump() == R"({"total":4,"completed":4,"rejected":0,"with_hit":2})");

@@ -19,6 +19,7 @@ static void resolve(CacheConfig& c) {
     resolve_sequences(c, "none");
     if (c.on_full == "evict" && victim_strategy(c).trims)
         throw_input("--eviction " + c.eviction + ": a contiguous sequence cannot be trimmed; it is for --layout paged");
+    if (c.reserve.empty()) c.reserve = "max";
     if (c.reserve != "max" && c.reserve != "grow")
         throw_input("--reserve " + c.reserve + ": expected max or grow" + did_you_mean(c.reserve, {"max", "grow"}));
 }
@@ -49,7 +50,7 @@ LayoutRow contiguous_layout() {
     LayoutRow row;
     row.id = "contiguous";
     row.summary = "every sequence in one run of reserved room, nothing shared: the baseline that shows what paging saves";
-    row.options = {{"--eviction", ""}, {"--reserve", "max"}, {"--on-full", "evict"}, {"--preempt", ""}};
+    row.options = {{"--eviction", "none"}, {"--reserve", "max"}, {"--on-full", "evict"}, {"--preempt", "latest"}};
     row.resolve = resolve;
     row.make = make;
     row.title = [](const CacheConfig& c) { return "contiguous layout, reserve " + c.reserve + ", " + sequence_title(c); };

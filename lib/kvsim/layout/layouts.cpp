@@ -30,19 +30,16 @@ Registry<LayoutRow>& layouts() {
 void resolve_cache(CacheConfig& config) {
     const LayoutRow& row = layouts().get(config.layout);
     for (const CacheOption& option : cache_options()) {
-        std::string& value = config.*option.value;
+        const std::string& value = config.*option.value;
         auto known = std::find_if(row.options.begin(), row.options.end(),
                                   [&](const auto& o) { return o.first == option.name; });
-        if (known == row.options.end()) {
-            if (value.empty()) continue;
-            std::string where;
-            for (const LayoutRow& other : layouts().rows())
-                for (const auto& o : other.options)
-                    if (o.first == option.name) where += (where.empty() ? "" : ", ") + other.id;
-            throw_input(std::string(option.name) + " has no effect under --layout " + config.layout +
-                        (where.empty() ? "" : "; it is for " + where));
-        }
-        if (value.empty()) value = known->second;
+        if (known != row.options.end() || value.empty()) continue;
+        std::string where;
+        for (const LayoutRow& other : layouts().rows())
+            for (const auto& o : other.options)
+                if (o.first == option.name) where += (where.empty() ? "" : ", ") + other.id;
+        throw_input(std::string(option.name) + " has no effect under --layout " + config.layout +
+                    (where.empty() ? "" : "; it is for " + where));
     }
     row.resolve(config);
 }

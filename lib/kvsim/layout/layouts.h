@@ -37,10 +37,10 @@ using Definitions = std::vector<std::pair<std::string, std::string>>;
 struct LayoutRow {
     std::string id;
     std::string summary;
-    /// Cache options that mean something under it, with the values that stand for ones not given: {"--eviction", "lru"}.
+    /// Cache options that mean something under it, with what resolve() puts for ones not given: {"--eviction", "lru"}.
     std::vector<std::pair<std::string, std::string>> options;
     bool prefix_hits = false;  ///< requests hit what earlier ones left; otherwise hits are not applicable
-    /// Rewrites values in their resolved form. Throws Error(input) on one that is wrong.
+    /// Fills in what was not given and rewrites values in their resolved form. Throws Error(input) on one that is wrong.
     void (*resolve)(CacheConfig& config) = nullptr;
     std::unique_ptr<Cache> (*make)(const CacheConfig& config, const Trace& trace, const RunOptions& options,
                                    RunPath path) = nullptr;
@@ -53,6 +53,10 @@ Registry<LayoutRow>& layouts();
 LayoutRow prefix_layout();
 LayoutRow paged_layout();
 LayoutRow contiguous_layout();
+
+/// Whether blocks are single tokens (--match token, snapshot): the trace is re-blocked to 1 token, the capacity counted
+/// in tokens, and a request's last prompt token is always computed.
+bool matches_tokens(const CacheConfig& config);
 
 /// Fills in what was not given and checks everything. Throws Error(input) on an unknown layout, on an option that
 /// has no effect under it, or on a wrong value.

@@ -26,7 +26,7 @@ LayoutRow paged_layout() {
     row.id = "paged";
     row.summary = "sequences in blocks from one pool; forks share blocks and copy them when they write: what beams, "
                   "samples and preemption cost";
-    row.options = {{"--eviction", ""}, {"--evict-threshold", ""}, {"--evict-target", ""}, {"--on-full", "evict"}, {"--preempt", ""}};
+    row.options = {{"--eviction", "lru"}, {"--evict-threshold", ""}, {"--evict-target", ""}, {"--on-full", "evict"}, {"--preempt", "latest"}};
     row.resolve = resolve;
     row.make = make;
     row.title = [](const CacheConfig& c) { return "paged layout, " + sequence_title(c); };

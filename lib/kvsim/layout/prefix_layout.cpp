@@ -4,40 +4,47 @@
 #include <kvsim/core/suggest.h>
 #include <kvsim/layout/layouts.h>
 #include <kvsim/layout/prefix.h>
+#include <kvsim/layout/prefix_snapshots.h>
+
+#include <algorithm>
 
 namespace kvsim {
 
-// What can be reused. One row each.
-struct MatchRow {
-    const char* id;
-    void (*check)(Spec& spec, const CacheConfig& config);  ///< asks for its parameters, throws on wrong ones
-};
-static const MatchRow kMatches[] = {
-    {"block", [](Spec&, const CacheConfig&) {}},
-    {"token", [](Spec&, const CacheConfig&) {}},
-};
+static bool by_snapshot(const CacheConfig& c) { return c.match.rfind("snapshot", 0) == 0; }
 
-static void check_match(const CacheConfig& c) {
-    Spec spec = Spec::parse(c.match);
-    std::vector<std::string> known;
-    for (const MatchRow& row : kMatches) {
-        known.emplace_back(row.id);
-        if (spec.id() != row.id) continue;
-        row.check(spec, c);
-        return spec.finish();
-    }
-    throw_input("--match " + c.match + ": expected " + join(known) + did_you_mean(spec.id(), known));
+bool matches_tokens(const CacheConfig& c) { return c.match == "token" || by_snapshot(c); }
+
+// Whole snapshots have an order of their own (least recently used); there is nothing else to choose.
+static void resolve_snapshot(CacheConfig& c) {
+    c.match = SnapshotMatchOptions::parse(c.match).text();
+    const std::pair<const char*, std::string*> others[] = {{"--eviction", &c.eviction}, {"--accounting", &c.accounting}};
+    for (const auto& [option, value] : others)
+        if (!value->empty())
+            throw_input(std::string(option) + " has no effect with --match snapshot: whole snapshots, the one used longest "
+                                              "ago goes");
 }
 
 static void resolve(CacheConfig& c) {
+    if (c.match.empty()) c.match = "block";
+    static const std::vector<std::string> known = {"block", "token", "snapshot"};
+    std::string id = c.match.substr(0, c.match.find(':'));
+    if (id == "snapshot") return resolve_snapshot(c);
+    if (std::find(known.begin(), known.end(), id) == known.end())
+        throw_input("--match " + c.match + ": expected " + join(known) + did_you_mean(id, known));
+    Spec::parse(c.match).finish();
+    if (c.eviction.empty()) c.eviction = "lru";
+    if (c.accounting.empty()) c.accounting = "pinned";
     Accounting accounting = Accounting::parse(c.accounting);
     c.accounting = accounting.text();
     check_block_strategy(c.eviction, accounting);
     if (c.eviction.rfind("block/", 0) == 0) c.eviction.erase(0, 6);
-    check_match(c);
 }
 
 static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath path) {
+    if (by_snapshot(c)) {
+        if (options.concurrency != 1) throw_input("--concurrency has no effect with --match snapshot: hits are copied out");
+        return make_snapshot_cache(c.match);
+    }
     if (c.match == "token" && trace.block_size != 1)
         throw_input("--match token: expected a trace that was re-blocked to blocks of one token");
     return make_prefix_cache(c.eviction, Accounting::parse(c.accounting), trace, options, path);
@@ -61,6 +68,7 @@ static std::string accounting_definition(const Accounting& a) {
 }
 
 static std::string title(const CacheConfig& c) {
+    if (by_snapshot(c)) return "prefix layout, match " + c.match;
     return "prefix layout, " + c.eviction + ", " + c.accounting + (c.match == "block" ? "" : ", match " + c.match);
 }
 
@@ -113,7 +121,30 @@ static void define_usage(Definitions& d, const CacheConfig& c, const Trace& trac
                                       "blocks, summed over samples");
 }
 
+static Definitions snapshot_definitions(const CacheConfig& c) {
+    SnapshotMatchOptions o = SnapshotMatchOptions::parse(c.match);
+    Definitions d;
+    d.emplace_back("lookup", "every token of a request's prompt that the trace names; a block is one token");
+    d.emplace_back("hit", "snapshot: the longest stored prompt, of at least " + std::to_string(o.min_prefix_len) +
+                              " tokens, that is a prefix of the request's own, and of it at most prompt - 1 tokens; never a "
+                              "part of a snapshot. On traces of block names a prompt that ends inside a block is not "
+                              "found by a longer one: a lower bound there");
+    d.emplace_back("snapshots", "after its lookup a request's prompt is stored as one snapshot that takes its whole length; "
+                                "the one used longest ago goes, for room and beyond " + std::to_string(o.max_entries) +
+                                " of them; one larger than the capacity is not stored");
+    d.emplace_back("decode", "no effect: output is never stored");
+    d.emplace_back("concurrency", "1: each request completes before the next is looked up");
+    d.emplace_back("token_hit_rate", "hit_tokens / lookup_tokens over counted requests");
+    d.emplace_back("per_request", "token hit rates of counted requests with a lookup: sorted[min(n - 1, floor(p * n))]");
+    d.emplace_back("evictions", "tokens of snapshots that went to make room; sequences: snapshots");
+    d.emplace_back("utilization", "sampled after each counted request: active = its own snapshot, evictable = the others");
+    d.emplace_back("bounds.unlimited", "the same lookups with every token of every prompt kept: what is missed then was never "
+                                       "seen before");
+    return d;
+}
+
 static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
+    if (by_snapshot(c) && !trace.lengths_only) return snapshot_definitions(c);
     Definitions d;
     if (trace.lengths_only) {
         d.emplace_back("hit", kNoNames);

@@ -24,6 +24,7 @@ std::unique_ptr<PrefixSnapshots> make_snapshot_cache(const std::string& spec) {
 }
 
 void PrefixSnapshots::run(const Trace& trace, const RunOptions& options, RunResult& result) {
+    if (trace.lengths_only) throw_input("--match snapshot: the trace names no blocks, so there is nothing to match");
     if (trace.content || trace.block_size != 1)
         throw_input("--match snapshot: the trace must name prefixes in blocks of 1 token, " +
                     std::string(trace.content ? "its ids name content"
@@ -42,6 +43,7 @@ void PrefixSnapshots::run(const Trace& trace, const RunOptions& options, RunResu
         index_.store(key, named, [](uint32_t) {});
         uint64_t own = index_.last_slot() == index_.kNoSlot ? 0 : named;
         result.total.evicted_blocks = index_.counts().evicted_cost;
+        result.total.evicted_sequences = index_.counts().evictions;
         result.admitted(r >= options.warmup_requests, own, index_.cost(), index_.cost());
     }
     end_run(requests, options, result);

@@ -15,6 +15,7 @@ static double fraction(const std::string& text, const std::string& option) {
 }
 
 void resolve_sequences(CacheConfig& c, const std::string& fallback) {
+    if (c.on_full.empty()) c.on_full = "evict";
     if (std::find(kOnFull.begin(), kOnFull.end(), c.on_full) == kOnFull.end())
         throw_input("--on-full " + c.on_full + ": expected one of " + join(kOnFull) + did_you_mean(c.on_full, kOnFull));
     bool evicts = c.on_full == "evict";

@@ -109,6 +109,7 @@ static Json evictions_json(const ReplayReport& report) {
     Tally sum = run.counted();
     Json j = {{"blocks", sum.evicted_blocks}};
     if (report.layout().prefix_hits) {
+        if (sum.evicted_sequences != 0) j["sequences"] = sum.evicted_sequences;  // snapshots
         j["stranded_blocks"] = run.stranded_blocks;
         return j;
     }

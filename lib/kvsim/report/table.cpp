@@ -125,6 +125,7 @@ std::string decode_words(const ReplayReport& report) {
     bool on = report.options->run.decode;
     if (!report.layout().prefix_hits) return on ? "on" : "off";
     if (!on) return "off (prompts only)";
+    if (report.options->cache.match.rfind("snapshot", 0) == 0) return "on (no effect: output is never stored)";
     if (report.trace->linked_outputs != kNone)
         return fmt::format("linked (assumes that the next turn repeats the output: {} of {} requests)",
                            format_count(report.trace->linked_outputs), format_count(report.trace->requests()));

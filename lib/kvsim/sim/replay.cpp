@@ -42,10 +42,14 @@ static void leave_last_token(const Trace& trace, RunResult& run) {
     cap(run.any_hit_tokens);
 }
 
+static Accounting accounting_of(const CacheConfig& cache) {
+    return cache.accounting.empty() ? Accounting{} : Accounting::parse(cache.accounting);
+}
+
 ReplayOutcome replay(const Trace& trace, const ReplayOptions& given) {
     ReplayOptions options = given;
     resolve_cache(options.cache);
-    options.run.compute_last_token = options.cache.match == "token";
+    options.run.compute_last_token = matches_tokens(options.cache);
     const LayoutRow& layout = layouts().get(options.cache.layout);
     ReplayOutcome out;
     auto start = std::chrono::steady_clock::now();
@@ -56,7 +60,7 @@ ReplayOutcome replay(const Trace& trace, const ReplayOptions& given) {
     if (options.run.compute_last_token) leave_last_token(trace, out.run);
     start = std::chrono::steady_clock::now();
     if (layout.prefix_hits)
-        out.unlimited = unlimited_hits(trace, Accounting::parse(options.cache.accounting), options.run);
+        out.unlimited = unlimited_hits(trace, accounting_of(options.cache), options.run);
     out.bounds_ms = ms_since(start);
     out.metrics = measure(trace, out.run, options.run, options.by);
     return out;
