@@ -121,7 +121,7 @@ TEST_CASE("options: unknown ids name a near one") {
         {{"--format", "mooncake:tial=none"}, "(did you mean 'tail'?)"},
         {{"--format", "kvsim:x=1"}, "'kvsim' takes no parameters"},
         {{"--match", "blok"}, "(did you mean 'block'?)"},
-        {{"--decode", "maybe"}, "--decode maybe: expected on or off"},
+        {{"--decode", "maybe"}, "--decode maybe: expected on, off or linked"},
         {{"--bounds", "some"}, "--bounds some: expected all or none"},
     };
     for (const auto& [args, message] : wrong) fails(Args{"replay", trace} + args, {message});

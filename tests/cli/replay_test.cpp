@@ -23,7 +23,7 @@ TEST_CASE("replay: the demo at 4 blocks, every number") {
     CHECK(r["trace"]["sha256"].get<std::string>().size() == 64);
     CHECK(r["config"].dump() ==
           R"({"trace":"t.jsonl","format":"kvsim","block_size":4,"blocks":4,"layout":"prefix","eviction":"lru",)"
-          R"("accounting":"pinned","match":"block","decode":"on","bounds":"all"})");
+          R"("accounting":"pinned","match":"block","decode":"on","concurrency":1,"bounds":"all"})");
     CHECK(r["capacity"].dump() == R"({"blocks":4,"tokens":16})");
     const Json& results = r["results"];
     CHECK(results["requests"].dump() == R"({"total":4,"completed":4,"rejected":0,"with_hit":2})");
@@ -274,7 +274,9 @@ TEST_CASE("replay: the report matches its schema") {
                              {"--blocks", "4", "--by", "turn", "--model", "gpt-oss-20b"},
                              {"--blocks", "2", "--accounting", "flat", "--warmup", "1"},
                              {"--memory", "1GiB", "--model", "llama-3.1-8b", "--accounting", "tree:protect=chain"},
-                             {"--tokens", "9", "--decode", "off", "--bounds", "none", "--limit", "3"}};
+                             {"--tokens", "9", "--decode", "off", "--bounds", "none", "--limit", "3"},
+                             {"--blocks", "4", "--concurrency", "2", "--decode", "linked"},
+                             {"--blocks", "2", "--match", "token"}};
     Args files;
     std::string trace = demo(dir);
     for (const Args& v : variants) {
