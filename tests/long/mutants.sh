@@ -36,7 +36,7 @@ stranded by parent only|layout/prefix_blocks.h|reachable[b] = parent[b] == kNone
 held: no meeting point|layout/prefix_running.h|if (skip > 0 && left == 0) meet(s.begin + skip - 1);|
 held: parted at once|layout/prefix_running.cpp|if (--others_[block] == 0) met_.clear(block);|met_.clear(block);
 held: bisection stops early|layout/prefix_running.cpp|return before + low;|return before + 1;
-held: word border|layout/prefix_running.cpp|(63 - ((end - 1) & 63))|(63 - (end \& 63))
+held: word border|layout/prefix_running.h|>> (63 - (last & 63));\n            f(|>> (62 - (last \& 63));\n            f(
 held: released by a later end only|layout/prefix_running.cpp|ends_.top().first <= lifetimes_.start|ends_.top().first < lifetimes_.start
 held: one too many run|layout/prefix_running.cpp|running_ >= concurrency_ ?|running_ > concurrency_ ?
 held: nobody waits|layout/prefix_holding.h|waits = true;|
@@ -55,7 +55,7 @@ linked: the next turn need not begin alike|trace/link_outputs.cpp|>= full) next[
 linked: beyond the output|trace/link_outputs.cpp|std::min(complete, theirs)|std::max(complete * 0, theirs)
 linked: the tail of the next prompt|trace/link_outputs.cpp|std::min(t.lookup_blocks(next[r]), t.prompt_tokens[next[r]] / size)|t.lookup_blocks(next[r])
 linked: the first of that name|trace/link_outputs.cpp|latest[t.sequence_name(r)] = r;|latest.emplace(t.sequence_name(r), r);
-linked: a named output is renamed|trace/link_outputs.cpp|if (t.has_named_output() && t.stored_rows[p] != kNone) continue;|
+linked: a named output is renamed|trace/link_outputs.cpp|if (t.has_named_output() && t.stored_rows[r] != kNone) {|if (false) {
 token: the last one counts|sim/replay.cpp|(column[r], trace.prompt_tokens[r] - 1)|(column[r], trace.prompt_tokens[r])
 token: the bound counts the last one|layout/prefix.cpp|hits = std::min(hits, trace.prompt_tokens[request] - 1);|
 compaction drops a leaf|eviction/block_lru.h|leaves_.insert(to);|(void)0;
