@@ -274,7 +274,9 @@ TEST_CASE("replay: the report matches its schema") {
                              {"--blocks", "4", "--by", "turn", "--model", "gpt-oss-20b"},
                              {"--blocks", "2", "--accounting", "flat", "--warmup", "1"},
                              {"--memory", "1GiB", "--model", "llama-3.1-8b", "--accounting", "tree:protect=chain"},
-                             {"--tokens", "9", "--decode", "off", "--bounds", "none", "--limit", "3"}};
+                             {"--tokens", "9", "--decode", "off", "--bounds", "none", "--limit", "3"},
+                             {"--blocks", "4", "--concurrency", "2", "--decode", "linked"},
+                             {"--blocks", "2", "--match", "token"}};
     Args files;
     std::string trace = demo(dir);
     for (const Args& v : variants) {

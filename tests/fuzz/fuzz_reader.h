@@ -4,6 +4,7 @@
 
 #include <kvsim/core/error.h>
 #include <kvsim/layout/prefix.h>
+#include <kvsim/trace/link_outputs.h>
 #include <kvsim/trace/format.h>
 
 #include <sys/mman.h>
@@ -19,11 +20,15 @@ inline void check(bool ok) {
     if (!ok) std::abort();
 }
 
-inline void replay_all(const kvsim::Trace& trace) {
+// Every request ends half a second after the next one's arrival or earlier.
+inline void replay_all(kvsim::Trace& trace) {
+    for (uint32_t r = 0; r < trace.requests(); ++r)
+        if (!trace.end_s.has(r)) trace.end_s.set(r, trace.arrival_s[std::min(r + r % 3, trace.requests() - 1)] + 0.5);
     for (const char* accounting : {"pinned", "flat", "tree"}) {
         for (uint64_t capacity : {uint64_t{1}, uint64_t{5}, kvsim::kUnlimited}) {
             kvsim::RunOptions options;
             options.capacity_blocks = capacity;
+            if (capacity != 1 && accounting[0] != 'f') options.concurrency = capacity == 5 ? 3 : kvsim::kByTrace;
             auto rules = kvsim::Accounting::parse(accounting);
             kvsim::RunResult fast, slow;
             auto cache = kvsim::make_prefix_cache("lru", rules, trace, options);
@@ -32,7 +37,7 @@ inline void replay_all(const kvsim::Trace& trace) {
             auto blocks = kvsim::make_prefix_cache("lru", rules, trace, options, kvsim::RunPath::blocks);
             blocks->run(trace, options, slow);
             blocks->check_invariants();
-            check(fast.hit_blocks == slow.hit_blocks);
+            check(fast.hit_blocks == slow.hit_blocks && fast.total == slow.total);
         }
     }
 }
@@ -55,6 +60,10 @@ inline int run(const char* format, const uint8_t* data, size_t size) {
     try {
         kvsim::Trace trace = kvsim::load_trace(options);
         if (small(trace)) replay_all(trace);
+        if (small(trace) && !trace.content && !(trace.session.empty() && trace.parent.empty())) {
+            kvsim::link_outputs(trace);
+            replay_all(trace);
+        }
         if (small(trace) && !trace.content) {
             trace.reblock_to(3);
             if (small(trace)) replay_all(trace);

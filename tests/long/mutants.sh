@@ -33,6 +33,31 @@ tree: goes on without its parent|layout/prefix_tree.h|if (victim == tip_) {|if (
 tree: parent never a leaf again|layout/prefix_tree.h|this->strategy_.on_leaf(above);|(void)0;
 tree: inner nodes stay candidates|layout/prefix_tree.h|this->strategy_.on_inner(tip_);|(void)0;
 stranded by parent only|layout/prefix_blocks.h|reachable[b] = parent[b] == kNone \|\| reachable[parent[b]];|reachable[b] = parent[b] == kNone \|\| strategy_.contains(parent[b]);
+held: no meeting point|layout/prefix_running.h|if (skip > 0 && left == 0) meet(s.begin + skip - 1);|
+held: parted at once|layout/prefix_running.cpp|if (--others_[block] == 0) met_.clear(block);|met_.clear(block);
+held: bisection stops early|layout/prefix_running.cpp|return before + low;|return before + 1;
+held: word border|layout/prefix_running.h|>> (63 - (last & 63));\n            f(|>> (62 - (last \& 63));\n            f(
+held: released by a later end only|layout/prefix_running.cpp|ends_.top().first <= lifetimes_.start|ends_.top().first < lifetimes_.start
+held: one too many run|layout/prefix_running.cpp|running_ >= concurrency_ ?|running_ > concurrency_ ?
+held: nobody waits|layout/prefix_holding.h|waits = true;|
+held: waits with room left|layout/prefix_holding.h|- held_.leading(this->segments_) > this->capacity()|> this->capacity()
+pinned: a held block stays in the order|eviction/block_lru.h|stamp[i] = kHeld;|stamp[i] = stamp[i] == 0 ? kHeld : stamp[i];
+pinned: output blocks never released|layout/prefix_pinned.h|for (BlockId block : running.unnamed) this->strategy_.on_release(block);|
+pinned: held block stays partial|layout/prefix_pinned.h|for (const Segment& s : running.named) this->partial_.clear_run(s.begin, s.count);|
+tree: a running request is no child|layout/prefix_tree.h|if (children_[tip_]++ == 0) this->strategy_.on_inner(tip_);|++children_[tip_];
+tree: never a leaf after release|layout/prefix_tree.h|if (--children_[deepest] == 0) this->strategy_.on_leaf(deepest);|--children_[deepest];
+tree: release touches nothing|layout/prefix_tree.h|for (uint32_t i = count; i-- > 0;) this->strategy_.on_release(begin + i);|
+tree: tip gone unnoticed|layout/prefix_tree.h|tip_ = above;|
+runs: taken blocks counted twice|layout/prefix_runs.cpp|if (kConcurrent && holder >= running_) active_ -= end - h->cut;|
+runs: one too many run|layout/prefix_runs.cpp|r - running_ >= options.concurrency|r - running_ > options.concurrency
+runs: used whatever the order of release|layout/prefix.cpp|if (options.concurrency == kByTrace) return false;|
+linked: the next turn need not begin alike|trace/link_outputs.cpp|>= full) next[p] = r;|>= 0 * full) next[p] = r;
+linked: beyond the output|trace/link_outputs.cpp|std::min(complete, theirs)|std::max(complete * 0, theirs)
+linked: the tail of the next prompt|trace/link_outputs.cpp|std::min(t.lookup_blocks(next[r]), t.prompt_tokens[next[r]] / size)|t.lookup_blocks(next[r])
+linked: the first of that name|trace/link_outputs.cpp|latest[t.sequence_name(r)] = r;|latest.emplace(t.sequence_name(r), r);
+linked: a named output is renamed|trace/link_outputs.cpp|if (t.has_named_output() && t.stored_rows[r] != kNone) {|if (false) {
+token: the last one counts|sim/replay.cpp|(column[r], trace.prompt_tokens[r] - 1)|(column[r], trace.prompt_tokens[r])
+token: the bound counts the last one|layout/prefix.cpp|hits = std::min(hits, trace.prompt_tokens[request] - 1);|
 compaction drops a leaf|eviction/block_lru.h|leaves_.insert(to);|(void)0;
 compaction keeps stale entries|eviction/block_lru.h|if (stamp_[block] != from) continue;|if (stamp_[block] == 0) continue;
 first in first out|eviction/block_lru.h|        push(block);\n        if (leaf)|        if (leaf)
@@ -74,7 +99,7 @@ FLAGS = -std=c++20 -O1 -I$scratch/lib -I$source/tests -MMD -DKVSIM_SOURCE_DIR='"
         -DKVSIM_PYTHON3='""' -DKVSIM_VERSION='""' -DKVSIM_GIT='""'
 LIB := \$(wildcard $scratch/lib/kvsim/core/*.cpp $scratch/lib/kvsim/trace/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp)
 TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/shared_traces_test.cpp \
-         $source/tests/unit/format_*_test.cpp $source/tests/unit/index_test.cpp $source/tests/unit/source_test.cpp)
+         $source/tests/unit/format_*_test.cpp $source/tests/unit/index_test.cpp $source/tests/unit/concurrency_test.cpp $source/tests/unit/source_test.cpp)
 OBJECTS := \$(LIB:$scratch/lib/%.cpp=$scratch/o/%.o) \$(TESTS:$source/tests/%.cpp=$scratch/o/tests/%.o)
 $scratch/tests: \$(OBJECTS)
 	@g++ -o \$@ \$^ -lrapidcheck -lsimdjson -lfmt -lzstd -lz -lcrypto -lpthread

@@ -152,7 +152,7 @@ class BlockLru {
         }
         tail_ = at;
     }
-    void on_release(BlockId block) { on_hit(block); }
+    void on_release(BlockId block) { push(block); }
     void on_evict(BlockId block) {
         if (kLeaves) leaves_.erase(stamp_[block]);
         stamp_[block] = 0;

@@ -61,7 +61,8 @@ concept BlockStrategy = requires(S s, const S c, BlockId block, StrategyContext 
     /// First eligible block in the strategy's order, kNone if there is none. `incoming` is what needs the room.
     { s.pick_victim(block, AnyBlock{}) } -> std::same_as<BlockId>;
     s.on_evict(block);
-    /// The last running request that held the block has ended (--concurrency other than 1).
+    /// The last running request that held the block has ended (--concurrency other than 1). Under tree it is no leaf
+    /// yet: on_leaf follows where it becomes one.
     s.on_release(block);
     /// Tree accounting: the block has just got, or lost, its last resident child. Victims are leaves there.
     s.on_leaf(block);

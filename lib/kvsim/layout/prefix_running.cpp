@@ -95,37 +95,6 @@ void RunningRequests::remove(uint32_t request) {
 
 // ---- what ----------------------------------------------------------------------------------------------------
 
-// Calls f(word, mask of the run's bits in it).
-template <class Words, class F>
-static void for_words(Words& words, BlockId begin, uint32_t count, F&& f) {
-    uint64_t end = uint64_t{begin} + count;
-    for (uint64_t word = begin >> 6; word <= (end - 1) >> 6; ++word) {
-        uint64_t mask = ~uint64_t{0};
-        if (word == begin >> 6) mask &= ~uint64_t{0} << (begin & 63);
-        if (word == (end - 1) >> 6) mask &= ~uint64_t{0} >> (63 - ((end - 1) & 63));
-        f(words[word], mask);
-    }
-}
-
-void BlockBits::set_run(BlockId begin, uint32_t count) {
-    for_words(words_, begin, count, [](uint64_t& word, uint64_t mask) { word |= mask; });
-}
-
-void BlockBits::clear_run(BlockId begin, uint32_t count) {
-    for_words(words_, begin, count, [](uint64_t& word, uint64_t mask) { word &= ~mask; });
-}
-
-BlockId BlockBits::last_in(BlockId begin, uint32_t count) const {
-    uint64_t last = uint64_t{begin} + count - 1;
-    for (uint64_t word = (last >> 6) + 1; word-- > begin >> 6;) {
-        uint64_t bits = words_[word];
-        if (word == last >> 6) bits &= ~uint64_t{0} >> (63 - (last & 63));
-        if (word == begin >> 6) bits &= ~uint64_t{0} << (begin & 63);
-        if (bits != 0) return static_cast<BlockId>(word * 64 + 63 - static_cast<uint64_t>(std::countl_zero(bits)));
-    }
-    return kNone;
-}
-
 uint64_t BlockBits::count() const {
     uint64_t n = 0;
     for (uint64_t word : words_) n += static_cast<uint64_t>(std::popcount(word));

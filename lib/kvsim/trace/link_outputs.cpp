@@ -38,7 +38,7 @@ static std::vector<uint32_t> parents_of(const Trace& t) {
     return parent;
 }
 
-// Per request: its next turn, kNone if there is none or its output has names.
+// Per request: its next turn, kNone if there is none.
 static std::vector<uint32_t> next_turns(const Trace& t) {
     std::vector<uint32_t> parent = parents_of(t);
     std::vector<uint32_t> next(t.requests(), kNone);
@@ -46,7 +46,6 @@ static std::vector<uint32_t> next_turns(const Trace& t) {
         uint32_t p = parent[r];
         if (p == kNone || next[p] != kNone) continue;
         if (t.samples.has(p) && t.samples[p] > 1) continue;
-        if (t.has_named_output() && t.stored_rows[p] != kNone) continue;
         uint32_t full = t.prompt_tokens[p] / t.block_size;
         if (t.chains.common_prefix(t.lookup_row(p), t.lookup_row(r)) >= full) next[p] = r;
     }
