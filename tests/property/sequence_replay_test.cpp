@@ -77,8 +77,9 @@ class CaseMaker {
     void tell_events(Case& c) {
         std::vector<uint32_t> alive;
         std::vector<uint64_t> tokens;
-        for (uint32_t n = 1 + below(70); n > 0 || c.events.empty(); n -= n > 0) {
-            uint32_t what = below(10);
+        frees_ = 10 + below(4);  // of so many, 9 and more are frees
+        for (uint32_t n = 1 + below(below(3) == 0 ? 200 : 60); n > 0 || c.events.empty(); n -= n > 0) {
+            uint32_t what = below(frees_);
             if (alive.empty() || what < 2) {
                 start(c, tokens, 1 + below(below(6) == 0 ? 50 : 12));
                 alive.push_back(static_cast<uint32_t>(c.asks.size() - 1));
@@ -111,6 +112,7 @@ class CaseMaker {
         tokens.push_back(in);
     }
     std::mt19937_64 random_;
+    uint32_t frees_ = 10;
 };
 
 Trace make_trace(const Case& c) {
@@ -247,7 +249,7 @@ bool holds(bool events, int rounds) {
 }  // namespace
 
 TEST_CASE("sequence replay: traces of events equal the naive twin") {
-    CHECK(holds(true, 40));
+    CHECK(holds(true, 100));
     CAPTURE(reached[0].trimmed);
     CHECK(reached[0].evicted > 300);
     CHECK(reached[0].preempted > 100);
@@ -258,7 +260,7 @@ TEST_CASE("sequence replay: traces of events equal the naive twin") {
 }
 
 TEST_CASE("sequence replay: traces of requests equal the naive twin") {
-    CHECK(holds(false, 30));
+    CHECK(holds(false, 60));
     CHECK(reached[1].preempted > 100);
     CHECK(reached[1].waited > 300);
     CHECK(reached[1].copied_on_write > 300);
