@@ -212,6 +212,24 @@ TEST_CASE("paged: what would not fit even alone is rejected at once") {
     }
 }
 
+// 4 blocks: a and x hold one each; big waits for 4, d behind it for 3. x goes: 3 are free, but big is first in line. When big
+// grows beyond all there is, it is rejected and d gets its turn; there is no free after that.
+TEST_CASE("paged: who can never be served does not hold up the line") {
+    TempDir dir;
+    std::string events = dir.write("e.jsonl", "{\"kvsim_trace\":1,\"block_size\":4}\n"
+                                              "{\"op\":\"prompt\",\"seq\":\"a\",\"t\":0,\"length\":4,\"blocks\":[0]}\n"
+                                              "{\"op\":\"prompt\",\"seq\":\"x\",\"t\":0,\"length\":4,\"blocks\":[1]}\n"
+                                              "{\"op\":\"prompt\",\"seq\":\"big\",\"t\":1,\"length\":16,\"blocks\":[2,3,4,5]}\n"
+                                              "{\"op\":\"prompt\",\"seq\":\"d\",\"t\":2,\"length\":12,\"blocks\":[6,7,8]}\n"
+                                              "{\"op\":\"free\",\"seq\":\"x\"}\n"
+                                              "{\"op\":\"decode\",\"seq\":\"big\",\"n\":1}\n");
+    ProcessResult r = succeeds({"replay", events, "--layout", "paged", "--blocks", "4", "--on-full", "wait", "--per-request", "-"});
+    std::vector<std::string> rows = lines_of(r.out);
+    REQUIRE(rows.size() == 4);
+    CHECK(contains(rows[2], "\"rejected\":true"));
+    CHECK(contains(rows[3], "\"rejected\":false"));
+}
+
 // Samples share the prompt: 6 tokens in 2 blocks, 3 samples of 3 more tokens. Copies 2 (the last holder writes in place),
 // each 3rd block: 2 + 2 + 3 = 7 blocks.
 TEST_CASE("paged: samples of a request are forks") {

@@ -146,7 +146,7 @@ class SequenceReplay : public Cache {
         if (fit(parent, child, put_[child].extent, [&] { return cache_.fork(parent, child); })) {
             put_[child].state = State::held;
             sample();
-            keep_below_threshold(parent, child);
+            keep_below_threshold(parent);  // the child has no block of its own yet
         } else {
             put_off(child, 0);
         }
@@ -251,11 +251,11 @@ class SequenceReplay : public Cache {
         ++(rules_.on_full == OnFull::preempt ? result_->total.preempted : result_->total.evicted_sequences);
     }
 
-    void keep_below_threshold(uint32_t id, uint32_t other = kNone) {
+    void keep_below_threshold(uint32_t id) {
         note_peak();
         if (!cache_.needs_eviction(rules_.threshold)) return;
         while (cache_.utilization() > rules_.target) {
-            std::optional<SequenceId> victim = cache_.select_victim(id, other);
+            std::optional<SequenceId> victim = cache_.select_victim(id);
             if (!victim) return;  // no progress: what is left is shared or being served
             take_blocks(*victim);
         }
