@@ -1,6 +1,7 @@
 // A pool of blocks with reference counts. Free blocks are handed out in the order they came back (fifo, so that old
 // contents survive longest) or the latest first (lifo, warm in the caches of the hardware); blocks that were never
-// used come in ascending order, before freed ones under fifo and after them under lifo. All operations O(1).
+// used come in ascending order, before freed ones under fifo (with a limit only, else after them) and after them under
+// lifo. All operations O(1).
 //
 // Beside its count a block keeps the exclusive or of its holders' ids: when one holder is left, that is its id.
 #pragma once
@@ -32,13 +33,16 @@ class BlockPool {
     /// The holder of a block with one reference.
     SequenceId owner(BlockId block) const { return holds_[block].holders; }
 
-    /// A block with one reference. The caller has seen to it that one is available.
+    /// Throws Error(input) if so many more blocks would have no ids. Before anything is changed.
+    void check_ids(uint64_t more) const {
+        if (more > kMaxBlocks - used())
+            throw_input("more than " + std::to_string(kMaxBlocks) + " blocks in use; use a larger --block-size");
+    }
+    /// A block with one reference. The caller has seen to it that one is available, and has an id.
     BlockId take(SequenceId holder) {
         BlockId block;
-        bool fresh = holds_.size() < capacity_;
+        bool fresh = holds_.size() < std::min(capacity_, kMaxBlocks);
         if (order_ == FreeOrder::lifo ? free_count() == 0 : fresh && (capacity_ != kUnlimited || free_count() == 0)) {
-            if (holds_.size() >= kMaxBlocks)
-                throw_input("more than " + std::to_string(kMaxBlocks) + " blocks in use; use a larger --block-size");
             block = static_cast<BlockId>(holds_.size());
             holds_.push_back({});
         } else if (order_ == FreeOrder::lifo) {

@@ -81,7 +81,12 @@ std::optional<OutOfBlocks> ContiguousStore::fork(SequenceId parent, SequenceId c
     uint64_t tokens = at(parent).facts.tokens;
     double priority = at(parent).facts.priority;
     if (auto failure = allocate(child, Extent{tokens, 0, 0}, priority)) return failure;
-    access(sequences_[parent]);
+    // The parent's access comes before the child's.
+    Sequence& c = sequences_[child];
+    Sequence& p = sequences_[parent];
+    p.facts.last_access = c.facts.last_access;
+    ++p.facts.accesses;
+    c.facts.last_access = c.facts.started = ++clock_;
     ++stats_.forks;
     stats_.copied_tokens += tokens;
     return std::nullopt;

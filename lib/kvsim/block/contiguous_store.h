@@ -33,6 +33,8 @@ class ContiguousStore {
     uint64_t free_blocks() const { return arena_.available(); }
     uint64_t shared_blocks() const { return 0; }
     uint64_t held_tokens() const { return held_tokens_; }
+    /// Blocks reserved for a sequence so long.
+    uint64_t room_of(const Extent& e) const { return room_for(e.tokens); }
     const SequenceStats& stats() const { return stats_; }
     void restore_stats(const SequenceStats& stats) { stats_ = stats; }
 

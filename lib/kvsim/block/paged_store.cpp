@@ -55,6 +55,7 @@ std::optional<OutOfBlocks> PagedStore::allocate(SequenceId id, const Extent& ext
         ++stats_.failed_allocations;
         return OutOfBlocks{blocks - hole, pool_.available()};
     }
+    pool_.check_ids(blocks - hole);
     Sequence& s = start(id);
     s.hole_begin = extent.hole_begin;
     s.hole_end = extent.hole_end;
@@ -79,6 +80,7 @@ std::optional<OutOfBlocks> PagedStore::append_blocks(Sequence& s, SequenceId id,
         ++stats_.failed_allocations;
         return OutOfBlocks{fresh + copy, pool_.available()};
     }
+    pool_.check_ids(fresh + copy);
     if (copy) {
         BlockId from = s.table.back();
         BlockId to = pool_.take(id);
@@ -162,10 +164,14 @@ Trimmed PagedStore::trim(SequenceId id, uint64_t sink, uint64_t window) {
     Trimmed out;
     uint64_t n = s.facts.tokens;
     if (n <= sink || n - sink <= window) return out;
-    uint64_t gone = uint64_t{s.hole_end - s.hole_begin} * block_size_;
-    out.requested_tokens = n - sink - window - std::min(gone, n - sink - window);
     uint64_t begin = blocks_for(sink);
     uint64_t end = (n - window) / block_size_;
+    bool hole = s.hole_begin < s.hole_end;
+    if (hole && begin < end && (begin > s.hole_end || end < s.hole_begin))
+        throw_input("sequence " + std::to_string(id) + ": a second hole; expected sinks and a window beside the first");
+    uint64_t gone_begin = std::max(sink, uint64_t{s.hole_begin} * block_size_);
+    uint64_t gone_end = std::min(n - window, uint64_t{s.hole_end} * block_size_);
+    out.requested_tokens = n - sink - window - (gone_end > gone_begin ? gone_end - gone_begin : 0);
     for (uint64_t i = begin; i < end; ++i) {
         if (s.table[i] == kNone) continue;
         out.freed_blocks += release(s, id, i);
@@ -173,7 +179,7 @@ Trimmed PagedStore::trim(SequenceId id, uint64_t sink, uint64_t window) {
         s.table[i] = kNone;
     }
     if (end <= begin) return out;
-    if (s.hole_begin == s.hole_end) s.hole_begin = static_cast<uint32_t>(begin);
+    if (!hole) s.hole_begin = static_cast<uint32_t>(begin);
     s.hole_begin = std::min(s.hole_begin, static_cast<uint32_t>(begin));
     s.hole_end = std::max(s.hole_end, static_cast<uint32_t>(end));
     return out;

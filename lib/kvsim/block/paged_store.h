@@ -38,6 +38,8 @@ class PagedStore {
     uint64_t used_blocks() const { return pool_.used(); }
     uint64_t free_blocks() const { return pool_.available(); }
     uint64_t shared_blocks() const { return pool_.shared(); }
+    /// Blocks that a sequence so long takes when it shares none.
+    uint64_t room_of(const Extent& e) const { return blocks_for(e.tokens) - (e.hole_end - e.hole_begin); }
     /// Token places written in used blocks, shared ones once.
     uint64_t held_tokens() const { return held_tokens_; }
     const SequenceStats& stats() const { return stats_; }
@@ -76,7 +78,8 @@ class PagedStore {
     /// Blocks that went back to the pool.
     uint64_t free(SequenceId id);
     /// Frees the whole blocks between the first `sink` and the last `window` tokens: blocks [ceil(sink / B),
-    /// floor((n - window) / B)). Nothing moves. Not an access.
+    /// floor((n - window) / B)). Nothing moves. Not an access. A sequence has one hole: throws Error(input) if these
+    /// neither overlap nor adjoin what was trimmed before.
     Trimmed trim(SequenceId id, uint64_t sink, uint64_t window);
 
     /// Sequences whose freeable_blocks rose through another sequence's operation, since the list was last cleared.

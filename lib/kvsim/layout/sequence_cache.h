@@ -36,7 +36,7 @@ class SequenceCache {
 
     std::optional<OutOfBlocks> allocate(SequenceId id, const Extent& extent, double priority = 0) {
         auto failure = store_.allocate(id, extent, priority);
-        if (!failure) order_.changed(id, store_.facts(id));
+        if (!failure) order_.changed(id);
         return failure;
     }
     std::optional<OutOfBlocks> allocate(SequenceId id, uint64_t tokens, double priority = 0) {
@@ -45,15 +45,15 @@ class SequenceCache {
     std::optional<OutOfBlocks> append(SequenceId id, uint64_t tokens) {
         uint64_t own = store_.facts(id).freeable_blocks;
         auto failure = store_.append(id, tokens);
-        if (!failure && (order_.strategy().falls_on_access || own == 0)) order_.changed(id, store_.facts(id));
+        if (!failure && (order_.strategy().falls_on_access || own == 0)) order_.changed(id);
         settle();
         return failure;
     }
     std::optional<OutOfBlocks> fork(SequenceId parent, SequenceId child) {
         auto failure = store_.fork(parent, child);
         if (!failure) {
-            order_.changed(parent, store_.facts(parent));
-            order_.changed(child, store_.facts(child));
+            order_.changed(parent);
+            order_.changed(child);
         }
         return failure;
     }
@@ -65,7 +65,7 @@ class SequenceCache {
     void pin(SequenceId id) { store_.pin(id); }
     void unpin(SequenceId id) {
         store_.unpin(id);
-        order_.changed(id, store_.facts(id));
+        order_.changed(id);
     }
     Trimmed trim(SequenceId id, uint64_t sink, uint64_t window) {
         Trimmed t = store_.trim(id, sink, window);
@@ -82,7 +82,7 @@ class SequenceCache {
             },
             [&](SequenceId id) -> const SequenceFacts& { return store_.facts(id); });
         for (SequenceId id : {but, nor})
-            if (id != kNone && store_.contains(id)) order_.changed(id, store_.facts(id));
+            if (id != kNone && store_.contains(id)) order_.changed(id);
         return victim;
     }
     /// Frees the sequence that select_victim() names.
@@ -137,7 +137,7 @@ class SequenceCache {
     void settle() {
         if (store_.risen().empty()) return;
         for (SequenceId id : store_.risen())
-            if (store_.contains(id)) order_.changed(id, store_.facts(id));
+            if (store_.contains(id)) order_.changed(id);
         store_.risen().clear();
     }
     Store store_;

@@ -55,6 +55,10 @@ static void check_concurrency(const Trace& trace, const RunOptions& options) {
                         " has no effect here: the events of the trace say which sequences are there at once");
         return;
     }
+    uint64_t samples = 0;
+    for (uint32_t r = 0; r < trace.requests(); ++r)
+        samples += trace.samples.has(r) ? static_cast<uint64_t>(trace.samples[r]) : 1;
+    if (samples > 100000000) throw_input("n: more than 100000000 parallel samples in all");
     if (options.concurrency != kByTrace) return;
     for (uint32_t r = 0; r < trace.requests(); ++r)
         if (!trace.end_s.has(r))
@@ -80,17 +84,19 @@ static std::string on_full_definition(const CacheConfig& c, bool events) {
     if (c.on_full == "fail") return "fail: what does not fit is rejected, with all that follows of it";
     if (!events) {
         if (c.on_full != "preempt")
-            return c.on_full + ": a request that does not fit waits: the oldest running one is released early; alone it is rejected";
+            return c.on_full + ": a request that does not fit waits: the oldest running one is released early; what would not "
+                               "fit even alone is rejected at once";
         return "preempt: a running request loses its blocks (" + c.preempt +
-               ") and is admitted again, before later ones, once there is room; alone a request that does not fit is rejected";
+               ") and is admitted again, before later ones, once there is room; what would not fit even alone is rejected "
+               "at once";
     }
     if (c.on_full == "wait")
         return "wait: the sequence and its later events are put off until a free makes room, first come first served; "
-               "who never gets room is rejected";
+               "who never gets room is rejected, and what would not fit even alone at once";
     std::string victim = c.on_full == "evict" ? c.eviction : c.preempt;
     return c.on_full + ": another living sequence loses all its blocks (" + victim +
            "; only one that gives back a block of its own) and is stored again when it is served again; if nobody can "
-           "give any back, the sequence is rejected";
+           "give any back, or it would not fit even alone, the sequence is rejected";
 }
 
 Definitions sequence_definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
@@ -103,7 +109,7 @@ Definitions sequence_definitions(const CacheConfig& c, const Trace& trace, const
                    : options.concurrency == kByTrace
                        ? "trace: a request holds its prompt and output from its arrival to its recorded end"
                        : std::to_string(options.concurrency) + ": a request holds its prompt and output until " +
-                             std::to_string(options.concurrency) + " later ones have been admitted");
+                             std::to_string(options.concurrency) + " later ones have been admitted, again ones too");
     d.emplace_back("hits", "not applicable: a sequence's blocks are its own, and its forks'; nothing is looked up");
     d.emplace_back("recomputed_tokens", "tokens stored again after their sequence had lost its blocks");
     d.emplace_back("evictions", "blocks given back by sequences that were evicted, preempted or trimmed; tokens: those they "
@@ -112,7 +118,7 @@ Definitions sequence_definitions(const CacheConfig& c, const Trace& trace, const
         d.emplace_back("trim", "trim_requested_tokens: held tokens outside sinks and window when trimmed; "
                                "trim_dropped_tokens: of these, in whole blocks, and so dropped; positions are kept");
     if (!c.evict_threshold.empty())
-        d.emplace_back("evict_threshold", "after an event, at used / capacity >= " + c.evict_threshold +
+        d.emplace_back("evict_threshold", "after a prompt, fork or decode that was served, at used / capacity >= " + c.evict_threshold +
                                               " sequences are evicted until it is <= " + c.evict_target +
                                               " or nobody can give a block back");
     d.emplace_back("utilization", "sampled after each counted prompt and fork that was stored; every block of a sequence is "

@@ -108,7 +108,9 @@ void add_usage(Rows& rows, const ReplayReport& report) {
     const RunResult& run = report.outcome->run;
     Tally sum = run.counted();
     rows.add("evicted blocks", format_count(sum.evicted_blocks),
-             run.stranded_blocks == 0 ? "" : format_count(run.stranded_blocks) + " stranded at the end");
+             sum.evicted_tokens != 0      ? "with " + format_count(sum.evicted_tokens) + " tokens"
+             : run.stranded_blocks == 0 ? ""
+                                        : format_count(run.stranded_blocks) + " stranded at the end");
     rows.add("peak resident blocks", format_count(run.peak_resident_blocks),
              report.memory ? format_bytes(run.peak_resident_blocks * report.memory->bytes_per_block) : "");
     rows.add("peak active blocks", format_count(run.peak_active_blocks), report.options->run.concurrency == 1 && report.layout().prefix_hits ? "held by one running request" : "held by running requests");
