@@ -45,12 +45,15 @@ OutputFile::OutputFile(const std::string& path) : path_(path) {
         return;
     }
     temporary_ = path + ".tmp." + std::to_string(getpid());
+    slot_ = take_slot(temporary_);  // before the file is there, so that no signal can come between
     fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd_ < 0) {
+        int why = errno;
+        if (slot_ >= 0) g_used[slot_].store(false);
+        slot_ = -1;
         temporary_.clear();
-        throw_io(path + ": cannot write: " + std::strerror(errno));
+        throw_io(path + ": cannot write: " + std::strerror(why));
     }
-    slot_ = take_slot(temporary_);
 }
 
 OutputFile::~OutputFile() {
