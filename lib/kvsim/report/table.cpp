@@ -167,7 +167,8 @@ std::string replay_table(const ReplayReport& report, bool color) {
                                   decode_words(report), concurrency_words(o.run));
     out += fmt::format("  {} requests, {} lookups of {} {}, {} unique\n", format_count(t.requests()),
                        format_count(h.lookup_blocks), t.content ? "chunks of at most" : "blocks of",
-                       fmt::format("{} token{}", t.block_size, t.block_size == 1 ? "" : "s"), format_count(t.unique_blocks()));
+                       fmt::format("{} token{}", t.block_size, t.block_size == 1 ? "" : "s"),
+                       format_count(t.unique_blocks()));
     if (o.run.warmup_requests != 0)
         out += fmt::format("  {} warm-up requests are replayed but not counted\n", format_count(o.run.warmup_requests));
     out += "  capacity " + capacity_line(report) + "\n\n";
