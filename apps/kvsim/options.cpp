@@ -194,17 +194,18 @@ CacheConfig CacheOptions::resolve() const {
 void WorkOptions::add_to(Command& c) {
     const std::string group = "Work";
     c.option("--decode", decode,
-             "on: output takes blocks; off: prompts only; linked: on, and the next turn's prompt names the output (traces "
-             "with sessions or parents)",
+             "on: output takes blocks; off: prompts only; linked: on, and the next turn's prompt names the output "
+             "(traces with sessions or parents)",
              group, "on|off|linked");
     c.option("--concurrency", concurrency,
-             "requests that run at once and hold their blocks: N (default 1), or trace: until their recorded ends", group,
-             "N|trace");
+             "requests that run at once and hold their blocks: N (default 1), or trace: until their recorded ends",
+             group, "N|trace");
 }
 
 void WorkOptions::resolve(RunOptions& run) const {
     if (decode != "on" && decode != "off" && decode != "linked")
-        throw_input("--decode " + decode + ": expected on, off or linked" + did_you_mean(decode, {"on", "off", "linked"}));
+        throw_input("--decode " + decode + ": expected on, off or linked" +
+                    did_you_mean(decode, {"on", "off", "linked"}));
     run.decode = decode != "off";
     if (concurrency == "trace") {
         run.concurrency = kByTrace;

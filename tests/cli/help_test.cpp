@@ -31,7 +31,8 @@ TEST_CASE("help: every option of the contract is documented") {
     const std::pair<Args, Args> expected[] = {
         {{"replay"},
          {"--format", "--limit", "--warmup", "--block-size", "--blocks", "--tokens", "--memory", "--layout", "--eviction",
-          "--accounting", "--match", "--model", "--kv-dtype", "--k-dtype", "--v-dtype", "--tp", "--decode", "--concurrency", "--bounds",
+          "--accounting", "--match", "--model", "--kv-dtype", "--k-dtype", "--v-dtype", "--tp", "--decode",
+          "--concurrency", "--bounds",
           "--verify", "--per-request", "--by"}},
         {{"trace", "info"}, {"--format", "--limit", "--block-size"}},
         {{"trace", "validate"}, {"--format", "--limit", "--problems"}},

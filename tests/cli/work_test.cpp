@@ -12,7 +12,10 @@ std::string chat() { return source_file("traces/chat.jsonl"); }
 std::string ended(const TempDir& dir) {
     std::string text = kDemo;
     const std::pair<const char*, const char*> ends[] = {
-        {"\"t\":0,", "\"t_end\":2,"}, {"\"t\":1,", "\"t_end\":1.5,"}, {"\"t\":2,", "\"t_end\":3,"}, {"\"t\":3,", "\"t_end\":4,"}};
+        {"\"t\":0,", "\"t_end\":2,"},
+        {"\"t\":1,", "\"t_end\":1.5,"},
+        {"\"t\":2,", "\"t_end\":3,"},
+        {"\"t\":3,", "\"t_end\":4,"}};
     for (const auto& end : ends) text.insert(text.find(end.first), end.second);
     return dir.write("ended.jsonl", text);
 }
@@ -60,11 +63,13 @@ TEST_CASE("work: golden integers on the chat trace") {
         {{"--blocks", "200", "--match", "token"}, 486903, 966700, 0, 1466403},
         {{"--blocks", "200", "--match", "token", "--concurrency", "4"}, 486903, 966700, 69, 4884742},
         {{"--blocks", "200", "--match", "token", "--decode", "linked"}, 492039, 961564, 0, 1466403},
-        {{"--blocks", "200", "--match", "token", "--decode", "linked", "--concurrency", "4"}, 492039, 961564, 68, 4886676},
+        {{"--blocks", "200", "--match", "token", "--decode", "linked", "--concurrency", "4"},
+         492039, 961564, 68, 4886676},
     };
     for (const Golden& g : tokens) check_golden(g, true);
     CHECK(replay_report({chat(), "--match", "token"})["bounds"]["unlimited"]["hit_tokens"] == 1104960);
-    CHECK(replay_report({chat(), "--match", "token", "--decode", "linked"})["bounds"]["unlimited"]["hit_tokens"] == 1226624);
+    Json linked = replay_report({chat(), "--match", "token", "--decode", "linked"});
+    CHECK(linked["bounds"]["unlimited"]["hit_tokens"] == 1226624);
 }
 
 TEST_CASE("work: what is said") {
@@ -143,7 +148,8 @@ TEST_CASE("work: what is refused") {
     std::string mooncake = dir.write("m.jsonl", "{\"timestamp\":0,\"input_length\":512,\"output_length\":1,\"hash_ids\":[0]}\n");
     fails({"replay", mooncake, "--decode", "linked"}, {"names neither sessions nor parents"});
     for (const Args& options : {Args{"--match", "token"}, Args{"--decode", "linked"}})
-        fails(Args{"replay", mooncake, "--format", "mooncake:ids=content"} + options, {options[0] + " " + options[1], "ids of format mooncake name"});
+        fails(Args{"replay", mooncake, "--format", "mooncake:ids=content"} + options,
+              {options[0] + " " + options[1], "ids of format mooncake name"});
     fails({"replay", chat(), "--match", "tokens"}, {"--match tokens: expected block, token", "did you mean 'token'?"});
     fails({"replay", chat(), "--match", "token:x=1"}, {"x"});
     fails({"replay", chat(), "--match", "token", "--tokens", "63"}, {"--tokens 63 is less than one block of 64 tokens"});

@@ -4,12 +4,13 @@
 
 #include <kvsim/core/error.h>
 #include <kvsim/layout/prefix.h>
-#include <kvsim/trace/link_outputs.h>
 #include <kvsim/trace/format.h>
+#include <kvsim/trace/link_outputs.h>
 
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -20,7 +21,7 @@ inline void check(bool ok) {
     if (!ok) std::abort();
 }
 
-// Every request ends half a second after the next one's arrival or earlier.
+// Requests without a recorded end get one: half a second after the arrival of one of the next.
 inline void replay_all(kvsim::Trace& trace) {
     for (uint32_t r = 0; r < trace.requests(); ++r)
         if (!trace.end_s.has(r)) trace.end_s.set(r, trace.arrival_s[std::min(r + r % 3, trace.requests() - 1)] + 0.5);

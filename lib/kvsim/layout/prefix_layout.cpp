@@ -75,23 +75,23 @@ static std::string title(const CacheConfig& c) {
 static std::string lookup_definition(const CacheConfig& c, const Trace& trace) {
     if (c.match == "token") return "every token of a request's prompt that the trace names; a block is one token";
     if (trace.content)
-        return "every content chunk of a request's prompt, each weighing floor(prompt tokens / chunks + 0.5) tokens, at "
-               "least 1 and at most block_size";
+        return "every content chunk of a request's prompt, each weighing floor(prompt tokens / chunks + 0.5) tokens, "
+               "at least 1 and at most block_size";
     return "every entry of a request's chain of prompt blocks, a partial last block included where the trace names it; "
            "block i holds max(1, min(block_size, prompt - i * block_size)) tokens";
 }
 
 static std::string hit_definition(const CacheConfig& c) {
     if (c.match == "token")
-        return "a looked-up token that is resident, but at most prompt - 1 tokens of a request: the last one is computed to "
-               "get an output; hit_blocks counts the leading run of them, any_hit_blocks all";
+        return "a looked-up token that is resident, but at most prompt - 1 tokens of a request: the last one is computed "
+               "to get an output; hit_blocks counts the leading run of them, any_hit_blocks all";
     return "a looked-up block that is resident; hit_blocks counts the leading run of them, any_hit_blocks all";
 }
 
 static std::string decode_definition(const Trace& trace, const RunOptions& options) {
     if (!options.decode) return "off: only prompt blocks are stored";
-    std::string stored = "a request holds ceil((prompt + output) / block_size) blocks; those the trace does not name are "
-                         "stored but never looked up and never hit";
+    std::string stored = "a request holds ceil((prompt + output) / block_size) blocks; those the trace does not name "
+                         "are stored but never looked up and never hit";
     if (trace.linked_outputs == kNone) return "on: " + stored;
     return "linked: " + stored + "; what the next turn's prompt holds beyond a request's own is taken to be its output "
            "(an assumption): " + std::to_string(trace.linked_outputs) + " of " + std::to_string(trace.requests()) +
@@ -101,12 +101,12 @@ static std::string decode_definition(const Trace& trace, const RunOptions& optio
 static std::string concurrency_definition(const RunOptions& options) {
     if (options.concurrency == 1) return "1: each request completes before the next is looked up";
     std::string rule = options.concurrency == kByTrace
-                           ? "trace: a request runs until its recorded end; whoever ends at or before an arrival is released "
-                             "first, by end"
+                           ? "trace: a request runs until its recorded end; whoever ends at or before an arrival is "
+                             "released first, by end"
                            : std::to_string(options.concurrency) +
                                  ": at most so many requests run; before one more is admitted the oldest is released";
-    return rule + ". A running request's blocks are pinned; release touches them from last to first. Where a request and the "
-                  "running ones do not fit together, the oldest end early and it counts as waited";
+    return rule + ". A running request's blocks are pinned; release touches them from last to first. Where a request "
+                  "and the running ones do not fit together, the oldest end early and it counts as waited";
 }
 
 static void define_usage(Definitions& d, const CacheConfig& c, const Trace& trace, const RunOptions& options) {

@@ -4,8 +4,8 @@
 // prompt and O output tokens, the blocks at positions floor(P / B) up to floor((P + O) / B), as far as the next turn's
 // prompt fills them, are p's named output.
 //
-// A named output is a row of its own right behind p's (Trace::stored_rows): a cut-off copy of the next turn's row, which
-// makes p the first to have these blocks. So the whole index is built again in the new order. Samples of a request have
+// A named output is a row of its own right behind p's (Trace::stored_rows): a cut-off copy of the next turn's row,
+// which makes p the first to have these blocks. So the whole index is built again in the new order. Samples of a request have
 // different outputs, and nothing says which one went on: such requests are not linked. Cost: O(requests + runs).
 #include <kvsim/core/error.h>
 #include <kvsim/trace/link_outputs.h>
@@ -54,17 +54,19 @@ static std::vector<uint32_t> next_turns(const Trace& t) {
 
 static std::string note_of(const LinkedOutputs& l, uint32_t requests) {
     std::string note = "decode linked: " + std::to_string(l.linked) + " of " + std::to_string(requests) +
-                       " requests have an output that the next turn's prompt names; this assumes that a next turn repeats "
-                       "the output token for token";
+                       " requests have an output that the next turn's prompt names; this assumes that a next turn "
+                       "repeats the output token for token";
     if (l.named != 0) note += "; " + std::to_string(l.named) + " named theirs already and keep these names";
     return note;
 }
 
 LinkedOutputs link_outputs(Trace& t) {
     if (t.content)
-        throw_input("--decode linked: ids of format " + t.format + " name content, not prefixes; expected --decode on or off");
+        throw_input("--decode linked: ids of format " + t.format +
+                    " name content, not prefixes; expected --decode on or off");
     if (t.session.empty() && t.parent.empty())
-        throw_input("--decode linked: the trace names neither sessions nor parents of its requests; expected --decode on or off");
+        throw_input("--decode linked: the trace names neither sessions nor parents of its requests; expected --decode "
+                    "on or off");
     std::vector<uint32_t> next = next_turns(t);
     LinkedOutputs out;
     std::vector<RowPart> parts;
