@@ -1,4 +1,5 @@
-// Sequences: tokens appended per second by decode events, and the cost of a victim. items = appended tokens, or victims.
+// Sequences: tokens appended per second by decode events, and the cost of a victim. items = appended tokens, or
+// victims.
 //
 // "records" are plain loops that touch the same records of sequences in the same order, 64 bytes each, and do nothing
 // else: what the machine allows.

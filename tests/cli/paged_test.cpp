@@ -30,8 +30,8 @@ std::string number_in(const std::string& table, const std::string& row) {
 
 }  // namespace
 
-// 4 blocks. evict: b takes a's 2 blocks, 8 tokens; a comes back with 8 and appends 1. wait: b waits for nobody's free and
-// is freed while it waits: rejected. fail: b is rejected at once, and a goes on in its room. preempt: as evict.
+// 4 blocks. evict: b takes a's 2 blocks, 8 tokens; a comes back with 8 and appends 1. wait: b waits for nobody's free
+// and is freed while it waits: rejected. fail: b is rejected at once, and a goes on in its room. preempt: as evict.
 TEST_CASE("paged: --on-full, each by hand") {
     TempDir dir;
     std::string two = dir.write("two.jsonl", kTwo);
@@ -76,8 +76,10 @@ TEST_CASE("paged: --evict-threshold and --evict-target") {
     fails(Args{"replay"} + base + Args{"--evict-threshold", "nan"}, {"--evict-threshold nan"});
     fails(Args{"replay"} + base + Args{"--evict-threshold", "0.5", "--evict-target", "0.6"},
           {"--evict-target 0.6: expected at most the threshold, 0.5"});
-    fails(Args{"replay"} + base + Args{"--evict-target", "0.5"}, {"--evict-target has no effect without --evict-threshold"});
-    fails({"replay", two, "--layout", "paged", "--evict-threshold", "0.5"}, {"--evict-threshold needs a capacity", "--blocks"});
+    fails(Args{"replay"} + base + Args{"--evict-target", "0.5"},
+          {"--evict-target has no effect without --evict-threshold"});
+    fails({"replay", two, "--layout", "paged", "--evict-threshold", "0.5"},
+          {"--evict-threshold needs a capacity", "--blocks"});
     fails(Args{"replay"} + base + Args{"--evict-threshold", "0.5", "--eviction", "none"},
           {"--evict-threshold has no effect with --eviction none"});
     fails(Args{"replay"} + base + Args{"--evict-threshold", "0.5", "--on-full", "wait"},
@@ -95,7 +97,8 @@ TEST_CASE("paged: options that mean nothing here, and wrong values") {
     fails(paged({"--match", "token"}), {"--match has no effect under --layout paged"});
     fails(paged({"--reserve", "max"}), {"--reserve has no effect under --layout paged", "contiguous"});
     fails(paged({"--by", "category"}), {"--by has no effect under --layout paged"});
-    fails(contiguous({"--evict-threshold", "0.5"}), {"--evict-threshold has no effect under --layout contiguous", "paged"});
+    fails(contiguous({"--evict-threshold", "0.5"}),
+          {"--evict-threshold has no effect under --layout contiguous", "paged"});
     fails(contiguous({"--by", "category"}), {"--by has no effect under --layout contiguous"});
     fails({"replay", two, "--on-full", "wait"}, {"--on-full has no effect under --layout prefix", "paged, contiguous"});
     fails({"replay", two, "--preempt", "lru"}, {"--preempt has no effect under --layout prefix"});
@@ -108,7 +111,8 @@ TEST_CASE("paged: options that mean nothing here, and wrong values") {
     fails(paged({"--on-full", "evic"}), {"--on-full evic: expected one of evict, preempt, wait, fail", "did you mean"});
     fails(paged({"--on-full", "wait", "--eviction", "lru"}), {"--eviction has no effect with --on-full wait"});
     fails(paged({"--preempt", "lru"}), {"--preempt has no effect without --on-full preempt"});
-    fails(paged({"--on-full", "preempt", "--preempt", "none"}), {"--preempt none: expected a strategy that names a victim"});
+    fails(paged({"--on-full", "preempt", "--preempt", "none"}),
+          {"--preempt none: expected a strategy that names a victim"});
     fails(paged({"--on-full", "preempt", "--preempt", "streaming_llm"}), {"--preempt streaming_llm"});
     fails(paged({"--on-full", "preempt", "--preempt", "last"}), {"last"});
     fails(contiguous({"--eviction", "streaming_llm"}), {"cannot be trimmed", "--layout paged"});
@@ -118,15 +122,16 @@ TEST_CASE("paged: options that mean nothing here, and wrong values") {
 
 TEST_CASE("paged: a report is a configuration that gives the same report") {
     TempDir dir;
-    const Args variants[] = {{"--layout", "paged", "--blocks", "9"},
-                             {"--layout", "paged", "--blocks", "6", "--eviction", "streaming_llm:sink=2,window=4"},
-                             {"--layout", "paged", "--blocks", "9", "--evict-threshold", "0.9", "--evict-target", "0.5"},
-                             {"--layout", "paged", "--blocks", "9", "--on-full", "preempt", "--preempt", "sequence/lfu"},
-                             {"--layout", "paged", "--tokens", "40", "--on-full", "wait", "--decode", "off", "--warmup", "2"},
-                             {"--layout", "contiguous", "--blocks", "14", "--on-full", "fail"},
-                             {"--layout", "contiguous", "--blocks", "16", "--reserve", "grow", "--eviction", "lru"},
-                             {"--layout", "paged", "--memory", "1GiB", "--model", "llama-3.1-8b", "--block-size", "2"},
-                             {"--layout", "contiguous"}};
+    const Args variants[] = {
+        {"--layout", "paged", "--blocks", "9"},
+        {"--layout", "paged", "--blocks", "6", "--eviction", "streaming_llm:sink=2,window=4"},
+        {"--layout", "paged", "--blocks", "9", "--evict-threshold", "0.9", "--evict-target", "0.5"},
+        {"--layout", "paged", "--blocks", "9", "--on-full", "preempt", "--preempt", "sequence/lfu"},
+        {"--layout", "paged", "--tokens", "40", "--on-full", "wait", "--decode", "off", "--warmup", "2"},
+        {"--layout", "contiguous", "--blocks", "14", "--on-full", "fail"},
+        {"--layout", "contiguous", "--blocks", "16", "--reserve", "grow", "--eviction", "lru"},
+        {"--layout", "paged", "--memory", "1GiB", "--model", "llama-3.1-8b", "--block-size", "2"},
+        {"--layout", "contiguous"}};
     Args files;
     for (const Args& v : variants) {
         INFO(shown(v));
@@ -136,7 +141,8 @@ TEST_CASE("paged: a report is a configuration that gives the same report") {
         Json again = replay_report({beam(), "--config", files.back()});
         CHECK(without_timing(first) == without_timing(again));
         CHECK_FALSE(first.contains("bounds"));
-        for (const char* key : {"on_full", "decode", "concurrency", "hits", "recomputed_tokens", "evictions", "utilization"})
+        for (const char* key :
+             {"on_full", "decode", "concurrency", "hits", "recomputed_tokens", "evictions", "utilization"})
             CHECK(first["definitions"].contains(key));
     }
     if (std::string(KVSIM_PYTHON3).empty()) {
@@ -144,7 +150,8 @@ TEST_CASE("paged: a report is a configuration that gives the same report") {
         return;
     }
     ProcessResult checked = run_program(
-        KVSIM_PYTHON3, Args{source_file("tests/support/validate.py"), source_file("lib/kvsim/report/report.schema.json")} + files);
+        KVSIM_PYTHON3,
+        Args{source_file("tests/support/validate.py"), source_file("lib/kvsim/report/report.schema.json")} + files);
     if (checked.exit_code == 77) return;
     INFO(checked.out << checked.err);
     CHECK(checked.exit_code == 0);
@@ -188,7 +195,8 @@ TEST_CASE("1.18 report: text and JSON carry the same numbers") {
 TEST_CASE("paged: --per-request says who was rejected") {
     TempDir dir;
     std::string two = dir.write("two.jsonl", kTwo);
-    ProcessResult r = succeeds({"replay", two, "--layout", "paged", "--blocks", "4", "--on-full", "fail", "--per-request", "-"});
+    ProcessResult r =
+        succeeds({"replay", two, "--layout", "paged", "--blocks", "4", "--on-full", "fail", "--per-request", "-"});
     std::vector<std::string> rows = lines_of(r.out);
     REQUIRE(rows.size() == 2);
     CHECK(rows[0] == R"({"i":0,"seq":"a","prompt_tokens":8,"rejected":false})");
@@ -198,11 +206,12 @@ TEST_CASE("paged: --per-request says who was rejected") {
 // A request of 100 tokens in 4 blocks of 4: it is rejected and nobody is disturbed.
 TEST_CASE("paged: what would not fit even alone is rejected at once") {
     TempDir dir;
-    std::string events = dir.write("e.jsonl", "{\"kvsim_trace\":1,\"block_size\":4}\n"
-                                              "{\"op\":\"prompt\",\"seq\":\"a\",\"t\":0,\"length\":8,\"blocks\":[0,1]}\n"
-                                              "{\"op\":\"prompt\",\"seq\":\"big\",\"t\":1,\"length\":20,\"blocks\":[5,6,7,8,9]}\n"
-                                              "{\"op\":\"prompt\",\"seq\":\"b\",\"t\":2,\"length\":12,\"blocks\":[2,3,4]}\n"
-                                              "{\"op\":\"free\",\"seq\":\"a\"}\n");
+    std::string events = dir.write("e.jsonl",
+                                   "{\"kvsim_trace\":1,\"block_size\":4}\n"
+                                   "{\"op\":\"prompt\",\"seq\":\"a\",\"t\":0,\"length\":8,\"blocks\":[0,1]}\n"
+                                   "{\"op\":\"prompt\",\"seq\":\"big\",\"t\":1,\"length\":20,\"blocks\":[5,6,7,8,9]}\n"
+                                   "{\"op\":\"prompt\",\"seq\":\"b\",\"t\":2,\"length\":12,\"blocks\":[2,3,4]}\n"
+                                   "{\"op\":\"free\",\"seq\":\"a\"}\n");
     for (const char* on_full : {"evict", "preempt", "wait"}) {
         INFO(on_full);
         Json r = replay_report({events, "--layout", "paged", "--blocks", "4", "--on-full", on_full})["results"];
@@ -212,50 +221,56 @@ TEST_CASE("paged: what would not fit even alone is rejected at once") {
     }
 }
 
-// 4 blocks: a and x hold one each; big waits for 4, d behind it for 3. x goes: 3 are free, but big is first in line. When big
-// grows beyond all there is, it is rejected and d gets its turn; there is no free after that.
+// 4 blocks: a and x hold one each; big waits for 4, d behind it for 3. x goes: 3 are free, but big is first in line.
+// When big grows beyond all there is, it is rejected and d gets its turn; there is no free after that.
 TEST_CASE("paged: who can never be served does not hold up the line") {
     TempDir dir;
-    std::string events = dir.write("e.jsonl", "{\"kvsim_trace\":1,\"block_size\":4}\n"
-                                              "{\"op\":\"prompt\",\"seq\":\"a\",\"t\":0,\"length\":4,\"blocks\":[0]}\n"
-                                              "{\"op\":\"prompt\",\"seq\":\"x\",\"t\":0,\"length\":4,\"blocks\":[1]}\n"
-                                              "{\"op\":\"prompt\",\"seq\":\"big\",\"t\":1,\"length\":16,\"blocks\":[2,3,4,5]}\n"
-                                              "{\"op\":\"prompt\",\"seq\":\"d\",\"t\":2,\"length\":12,\"blocks\":[6,7,8]}\n"
-                                              "{\"op\":\"free\",\"seq\":\"x\"}\n"
-                                              "{\"op\":\"decode\",\"seq\":\"big\",\"n\":1}\n");
-    ProcessResult r = succeeds({"replay", events, "--layout", "paged", "--blocks", "4", "--on-full", "wait", "--per-request", "-"});
+    std::string events = dir.write("e.jsonl",
+                                   "{\"kvsim_trace\":1,\"block_size\":4}\n"
+                                   "{\"op\":\"prompt\",\"seq\":\"a\",\"t\":0,\"length\":4,\"blocks\":[0]}\n"
+                                   "{\"op\":\"prompt\",\"seq\":\"x\",\"t\":0,\"length\":4,\"blocks\":[1]}\n"
+                                   "{\"op\":\"prompt\",\"seq\":\"big\",\"t\":1,\"length\":16,\"blocks\":[2,3,4,5]}\n"
+                                   "{\"op\":\"prompt\",\"seq\":\"d\",\"t\":2,\"length\":12,\"blocks\":[6,7,8]}\n"
+                                   "{\"op\":\"free\",\"seq\":\"x\"}\n"
+                                   "{\"op\":\"decode\",\"seq\":\"big\",\"n\":1}\n");
+    ProcessResult r =
+        succeeds({"replay", events, "--layout", "paged", "--blocks", "4", "--on-full", "wait", "--per-request", "-"});
     std::vector<std::string> rows = lines_of(r.out);
     REQUIRE(rows.size() == 4);
     CHECK(contains(rows[2], "\"rejected\":true"));
     CHECK(contains(rows[3], "\"rejected\":false"));
 }
 
-// Samples share the prompt: 6 tokens in 2 blocks, 3 samples of 3 more tokens. Copies 2 (the last holder writes in place),
-// each 3rd block: 2 + 2 + 3 = 7 blocks.
+// Samples share the prompt: 6 tokens in 2 blocks, 3 samples of 3 more tokens. Copies 2 (the last holder writes in
+// place), each 3rd block: 2 + 2 + 3 = 7 blocks.
 TEST_CASE("paged: samples of a request are forks") {
     TempDir dir;
-    std::string requests = dir.write("n.jsonl", "{\"kvsim_trace\":1,\"block_size\":4}\n"
-                                                "{\"op\":\"request\",\"seq\":\"a\",\"t\":0,\"length\":6,\"blocks\":[0,1],"
-                                                "\"output_length\":3,\"n\":3}\n");
+    std::string requests = dir.write("n.jsonl",
+                                     "{\"kvsim_trace\":1,\"block_size\":4}\n"
+                                     "{\"op\":\"request\",\"seq\":\"a\",\"t\":0,\"length\":6,\"blocks\":[0,1],"
+                                     "\"output_length\":3,\"n\":3}\n");
     Json r = replay_report({requests, "--layout", "paged", "--verify"})["results"];
     CHECK(r["requests"]["total"] == 1);
     CHECK(r["forks"].dump() == R"({"forks":2,"shared_blocks_peak":1,"cow_copies":2})");
     CHECK(r["utilization"]["peak_active_blocks"] == 7);
     CHECK(replay_report({requests, "--layout", "paged", "--blocks", "7"})["results"]["requests"]["rejected"] == 0);
     CHECK(replay_report({requests, "--layout", "paged", "--blocks", "6"})["results"]["requests"]["rejected"] == 1);
-    std::string many = dir.write("m.jsonl", "{\"kvsim_trace\":1,\"block_size\":4}\n"
-                                            "{\"op\":\"request\",\"seq\":\"a\",\"t\":0,\"length\":6,\"blocks\":[0,1],"
-                                            "\"output_length\":3,\"n\":1000000000}\n");
+    std::string many = dir.write("m.jsonl",
+                                 "{\"kvsim_trace\":1,\"block_size\":4}\n"
+                                 "{\"op\":\"request\",\"seq\":\"a\",\"t\":0,\"length\":6,\"blocks\":[0,1],"
+                                 "\"output_length\":3,\"n\":1000000000}\n");
     fails({"replay", many, "--layout", "paged"}, {"n: more than 100000000 parallel samples"});
 }
 
 TEST_CASE("list: layouts and sequence strategies") {
     ProcessResult layouts = succeeds({"list", "layouts"});
-    for (const char* text : {"paged", "contiguous", "--on-full=evict", "--evict-threshold", "--reserve=max", "--preempt"})
+    for (const char* text :
+         {"paged", "contiguous", "--on-full=evict", "--evict-threshold", "--reserve=max", "--preempt"})
         CHECK(contains(layouts.out, text));
     ProcessResult evictions = succeeds({"list", "evictions"});
-    for (const char* id : {"sequence/lru", "sequence/lfu", "sequence/fifo", "sequence/longest_first", "sequence/shortest_first",
-                           "sequence/priority", "sequence/most_blocks_freed", "sequence/streaming_llm", "sequence/latest",
-                           "sequence/none", "sink=4 window=1020", "block/lru"})
+    for (const char* id :
+         {"sequence/lru", "sequence/lfu", "sequence/fifo", "sequence/longest_first", "sequence/shortest_first",
+          "sequence/priority", "sequence/most_blocks_freed", "sequence/streaming_llm", "sequence/latest",
+          "sequence/none", "sink=4 window=1020", "block/lru"})
         CHECK(contains(evictions.out, id));
 }

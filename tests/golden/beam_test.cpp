@@ -67,7 +67,10 @@ NaiveResult naive(const Row& row) {
         if (beam().priority.has(r)) asks[r].priority = beam().priority[r];
     std::vector<NaiveEvent> events;
     for (const Event& e : beam().events) {
-        char kind = e.kind == EventKind::prompt ? 'p' : e.kind == EventKind::fork ? 'f' : e.kind == EventKind::decode ? 'd' : 'x';
+        char kind = e.kind == EventKind::prompt   ? 'p'
+                    : e.kind == EventKind::fork   ? 'f'
+                    : e.kind == EventKind::decode ? 'd'
+                                                  : 'x';
         events.push_back({kind, e.sequence, e.other, e.tokens});
     }
     return NaiveEventReplay(s, asks).run(events);
@@ -75,15 +78,39 @@ NaiveResult naive(const Row& row) {
 
 std::vector<uint64_t> numbers(const RunResult& run) {
     const Tally& t = run.total;
-    return {run.rejected_from(0), t.waited, t.preempted, t.evicted_sequences, t.evicted_blocks, t.evicted_tokens,
-            t.recomputed_tokens, t.forks, t.cow_copies, t.copied_tokens, run.peak_active_blocks, run.shared_blocks_peak,
-            t.admissions, t.active_blocks, static_cast<uint64_t>(t.resident_tokens)};
+    return {run.rejected_from(0),
+            t.waited,
+            t.preempted,
+            t.evicted_sequences,
+            t.evicted_blocks,
+            t.evicted_tokens,
+            t.recomputed_tokens,
+            t.forks,
+            t.cow_copies,
+            t.copied_tokens,
+            run.peak_active_blocks,
+            run.shared_blocks_peak,
+            t.admissions,
+            t.active_blocks,
+            static_cast<uint64_t>(t.resident_tokens)};
 }
 std::vector<uint64_t> numbers(const NaiveResult& run) {
     const NaiveCounts& t = run.total;
-    return {static_cast<uint64_t>(std::count(run.rejected.begin(), run.rejected.end(), true)), t.waited, t.preempted,
-            t.evicted_sequences, t.evicted_blocks, t.evicted_tokens, t.recomputed_tokens, t.forks, t.cow, t.copied,
-            run.peak_blocks, run.peak_shared, t.admissions, t.active_blocks, t.resident_tokens};
+    return {static_cast<uint64_t>(std::count(run.rejected.begin(), run.rejected.end(), true)),
+            t.waited,
+            t.preempted,
+            t.evicted_sequences,
+            t.evicted_blocks,
+            t.evicted_tokens,
+            t.recomputed_tokens,
+            t.forks,
+            t.cow,
+            t.copied,
+            run.peak_blocks,
+            run.peak_shared,
+            t.admissions,
+            t.active_blocks,
+            t.resident_tokens};
 }
 
 std::string text(const std::vector<uint64_t>& numbers) {
@@ -94,11 +121,11 @@ std::string text(const std::vector<uint64_t>& numbers) {
 
 }  // namespace
 
-// paged, unlimited, blocks of 4: q0's 10 tokens take 3 blocks, 1 more none; both forks share them. q0's next token falls
-// into a shared block: copy 1, 4 blocks; b1's likewise: copy 2, 5; b2 is that block's last holder. Two tokens more each for
-// q0 and b1: 7. b2 goes with 1 block: 6. b3 shares b1's. q0 +3: 7; b1 +3: copy 3 and one more, 9; b3 +3: 10. q1 of 14: 14
-// blocks, the peak. q1's forks begin at 16 tokens, a full block: no copies. q2 of 17 shares 5 blocks, the most shared, and
-// writes into the fifth: copy 4. Forks 2 + 1 + 2 + 1 = 6.
+// paged, unlimited, blocks of 4: q0's 10 tokens take 3 blocks, 1 more none; both forks share them. q0's next token
+// falls into a shared block: copy 1, 4 blocks; b1's likewise: copy 2, 5; b2 is that block's last holder. Two tokens
+// more each for q0 and b1: 7. b2 goes with 1 block: 6. b3 shares b1's. q0 +3: 7; b1 +3: copy 3 and one more, 9; b3
+// +3: 10. q1 of 14: 14 blocks, the peak. q1's forks begin at 16 tokens, a full block: no copies. q2 of 17 shares 5
+// blocks, the most shared, and writes into the fifth: copy 4. Forks 2 + 1 + 2 + 1 = 6.
 TEST_CASE("golden: the beam sample under paged and contiguous") {
     CHECK(beam().requests() == 10);
     const std::vector<Row> rows = {
@@ -167,7 +194,8 @@ TEST_CASE("golden: the beam sample under paged and contiguous") {
         {"grow", 4, "fail", "", {9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 3, 12, 36}},
     };
     for (const Row& row : rows) {
-        std::string what = std::string(row.layout) + " " + std::to_string(row.blocks) + " " + row.on_full + " " + row.strategy;
+        std::string what =
+            std::string(row.layout) + " " + std::to_string(row.blocks) + " " + row.on_full + " " + row.strategy;
         CAPTURE(what);
         CHECK(text(numbers(ours(row))) == text(row.expected));
         CHECK(text(numbers(naive(row))) == text(row.expected));

@@ -87,6 +87,18 @@ chunk weight rounds down|trace/trace.cpp|(2 * uint64_t{prompt_tokens[r]} + chunk
 warm-up one late|cache/cache.h|if (request == options.warmup_requests) result.warmup = result.total;|if (request == options.warmup_requests + 1) result.warmup = result.total;
 peaks during warm-up|cache/run_result.h|if (!is_counted) return;|
 salt ignored|trace/names.h|.append(scope).append(1, kind)|.append(1, kind)
+copy on write not in the need|block/paged_store.cpp|if (fresh + copy > pool_.available())|if (fresh > pool_.available())
+last holder copies|block/paged_store.cpp|(s.room == 0 \|\| pool_.references(s.table.back()) == 1)|s.room == 0
+trim begins inside the sink|block/paged_store.cpp|uint64_t begin = blocks_for(sink);|uint64_t begin = sink / block_size_;
+copied tokens not held|block/paged_store.cpp|        held_tokens_ += filled;|
+worst fit|block/arena.h|auto fit = by_size_.lower_bound({count, 0});|auto fit = by_size_.lower_bound({count, 0}); if (fit != by_size_.end()) fit = std::prev(by_size_.end());
+contiguous: the child's access first|block/contiguous_store.cpp|c.facts.last_access = c.facts.started = ++clock_;|p.facts.last_access = ++clock_;
+victims: ties to the largest id|eviction/sequence_order.h|key > other.key : id > other.id|key > other.key : id < other.id
+victims: risen ones forgotten|layout/sequence_cache.h|if (store_.contains(id)) order_.changed(id);|(void)id;
+recomputed: trimmed tokens too|layout/sequence_replay.h|recomputed_tokens += held_tokens(p.extent);|recomputed_tokens += p.extent.tokens;
+never fits unnoticed|layout/sequence_replay.h|if (never_fits(whole) \|\| (rules_|if ((rules_
+admitted again beyond N|layout/sequence_replay.h|} while (admit_again());|} while (false); while (admit_again()) {}
+peak after the threshold|layout/sequence_replay.h|        note_peak();\n        if (!cache_.needs|        if (!cache_.needs
 eight digits|trace/json_reader.cpp|(*p == '0' && next_count > 1)|(*p == '0' \&\& next_count > 99)
 LIST
 }
@@ -97,9 +109,12 @@ cp -r "$source/lib" "$scratch/lib"
 cat >"$scratch/Makefile" <<MAKE
 FLAGS = -std=c++20 -O1 -I$scratch/lib -I$source/tests -MMD -DKVSIM_SOURCE_DIR='"$source"' -DKVSIM_BINARY='""' \
         -DKVSIM_PYTHON3='""' -DKVSIM_VERSION='""' -DKVSIM_GIT='""'
-LIB := \$(wildcard $scratch/lib/kvsim/core/*.cpp $scratch/lib/kvsim/trace/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp)
+LIB := \$(wildcard $scratch/lib/kvsim/core/*.cpp $scratch/lib/kvsim/trace/*.cpp $scratch/lib/kvsim/block/*.cpp \
+         $scratch/lib/kvsim/eviction/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp)
 TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/shared_traces_test.cpp \
          $source/tests/unit/format_*_test.cpp $source/tests/unit/index_test.cpp $source/tests/unit/concurrency_test.cpp $source/tests/unit/source_test.cpp)
+         $source/tests/golden/beam_test.cpp $source/tests/unit/paged_cache_test.cpp \
+         $source/tests/unit/format_*_test.cpp $source/tests/unit/index_test.cpp $source/tests/unit/source_test.cpp)
 OBJECTS := \$(LIB:$scratch/lib/%.cpp=$scratch/o/%.o) \$(TESTS:$source/tests/%.cpp=$scratch/o/tests/%.o)
 $scratch/tests: \$(OBJECTS)
 	@g++ -o \$@ \$^ -lrapidcheck -lsimdjson -lfmt -lzstd -lz -lcrypto -lpthread

@@ -111,7 +111,8 @@ class PagedWalk {
             require(copied.from == kNone, "a copy was ordered by an append that failed");
             return;
         }
-        require((copied.from != kNone) == copies, "copy on write of a shared, partly filled last block, and only of it");
+        require((copied.from != kNone) == copies,
+                "copy on write of a shared, partly filled last block, and only of it");
         if (copies) {
             require(copied.from == before.back() && copied.tokens == size % block_size_, "the wrong block is copied");
             require(copied.to == store_.block_table(id)[before.size() - 1], "the copy is not in the table");
@@ -266,7 +267,8 @@ class PagedWalk {
         const SequenceStats& s = store_.stats();
         require(s.allocated_blocks == allocated_ && s.freed_blocks == freed_, "allocated and freed blocks");
         require(s.allocated_blocks - s.freed_blocks == store_.used_blocks(), "allocated - freed = used");
-        require(s.forks == forks_ && s.cow_copies == cow_ && s.failed_allocations == failed_, "forks, copies, failures");
+        require(s.forks == forks_ && s.cow_copies == cow_ && s.failed_allocations == failed_,
+                "forks, copies, failures");
         peak_ = std::max<uint64_t>(peak_, refs.size());
         peak_shared_ = std::max(peak_shared_, shared);
         require(s.peak_used_blocks == peak_ && s.peak_shared_blocks == peak_shared_, "peaks");
@@ -377,7 +379,8 @@ class RunWalk {
             if (failure) return;
             tokens_[id] = tokens_.at(old);
             copied_ += tokens_.at(old);
-            require(store_->facts(id).last_access == store_->facts(old).last_access + 1, "the child's access is the later");
+            require(store_->facts(id).last_access == store_->facts(old).last_access + 1,
+                    "the child's access is the later");
             return;
         }
         fill(store_->run(old), 0);
@@ -417,12 +420,14 @@ class RunWalk {
             Run run = store_->run(id);
             runs_[id] = run.count;
             require(store_->facts(id).tokens == n && n <= run.count * block_size_, "tokens fit their run");
-            for (uint64_t i = run.begin; i < run.begin + run.count; ++i) require(cells_[i] == id + 1, "a run moved silently");
+            for (uint64_t i = run.begin; i < run.begin + run.count; ++i)
+                require(cells_[i] == id + 1, "a run moved silently");
             held += n;
         }
         for (uint32_t c : cells_) used += c != 0;
         require(store_->used_blocks() == used && store_->held_tokens() == held, "used blocks and held tokens");
-        require(store_->size() == tokens_.size() && store_->stats().copied_tokens == copied_, "sequences, copied tokens");
+        require(store_->size() == tokens_.size() && store_->stats().copied_tokens == copied_,
+                "sequences, copied tokens");
         require(capacity_ == kUnlimited || store_->free_blocks() + used == capacity_, "free + used");
     }
 

@@ -61,7 +61,8 @@ class Walk {
         std::optional<Evicted> gone = cache_.evict();
         if (gone.has_value() != expected.has_value()) RC_FAIL("somebody goes exactly if somebody may");
         if (!gone) return;
-        if (gone->id != *expected) RC_FAIL("evicted " + std::to_string(gone->id) + ", scan " + std::to_string(*expected));
+        if (gone->id != *expected)
+            RC_FAIL("evicted " + std::to_string(gone->id) + ", scan " + std::to_string(*expected));
         if (gone->freed_blocks == 0 || used - cache_.store().used_blocks() != gone->freed_blocks)
             RC_FAIL("blocks that an eviction gives back");
     }
@@ -83,7 +84,9 @@ class Walk {
     }
     void compare() {
         SequenceId but = below(2) == 0 ? kNone : below(ids_), nor = below(3) != 0 ? kNone : below(ids_);
-        auto text = [](const std::optional<SequenceId>& id) { return id ? std::to_string(*id) : std::string("nobody"); };
+        auto text = [](const std::optional<SequenceId>& id) {
+            return id ? std::to_string(*id) : std::string("nobody");
+        };
         std::optional<SequenceId> ours = cache_.select_victim(but, nor), expected = scan(but, nor);
         if (ours != expected) RC_FAIL("victim " + text(ours) + ", scan " + text(expected));
     }

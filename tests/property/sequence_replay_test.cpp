@@ -40,14 +40,23 @@ class CaseMaker {
         s.warmup = below(3) == 0 ? below(static_cast<uint32_t>(c.asks.size())) : 0;
         static const char* kOnFull[] = {"evict", "preempt", "wait", "fail", "evict", "preempt"};
         s.on_full = kOnFull[below(6)];
-        static const char* kStrategies[] = {"lru",      "lfu",    "fifo",          "longest_first",    "shortest_first",
-                                            "priority", "latest", "most_blocks_freed", "streaming_llm", "none"};
+        static const char* kStrategies[] = {"lru",
+                                            "lfu",
+                                            "fifo",
+                                            "longest_first",
+                                            "shortest_first",
+                                            "priority",
+                                            "latest",
+                                            "most_blocks_freed",
+                                            "streaming_llm",
+                                            "none"};
         // The last two name no victim; a contiguous sequence cannot be trimmed.
         s.strategy = kStrategies[below(s.on_full == "preempt" || !s.paged ? 8 : 10)];
         if (s.paged && s.on_full == "evict" && below(4) == 0) s.strategy = "streaming_llm";
         s.sink = below(4);
         s.window = 1 + below(6);
-        if (events && s.paged && s.on_full == "evict" && s.capacity != kNoLimit && s.strategy != "none" && below(2) == 0) {
+        if (events && s.paged && s.on_full == "evict" && s.capacity != kNoLimit && s.strategy != "none" &&
+            below(2) == 0) {
             s.threshold = below(11) / 10.0;
             s.target = s.threshold * below(11) / 10.0;
         }
@@ -130,7 +139,8 @@ Trace make_trace(const Case& c) {
     }
     for (const NaiveEvent& e : c.events) {
         EventKind kind = e.kind == 'p' ? EventKind::prompt : e.kind == 'f' ? EventKind::fork : EventKind::decode;
-        t.events.push_back({e.kind == 'x' ? EventKind::free : kind, e.sequence, e.parent, static_cast<uint32_t>(e.tokens)});
+        t.events.push_back(
+            {e.kind == 'x' ? EventKind::free : kind, e.sequence, e.parent, static_cast<uint32_t>(e.tokens)});
     }
     return t;
 }
@@ -170,10 +180,12 @@ RunResult run_ours(const Case& c, const Trace& trace) {
 
 void describe(const Case& c) {
     const NaiveSetup& s = c.setup;
-    RC_LOG() << (s.paged ? "paged" : s.reserve_max ? "max" : "grow") << " capacity " << s.capacity << " block_size "
-             << s.block_size << " on_full " << s.on_full << " " << s.strategy << " " << s.sink << "/" << s.window
-             << " threshold " << s.threshold << "/" << s.target << " concurrency " << s.concurrency << " decode "
-             << s.decode << " warmup " << s.warmup << "\n";
+    RC_LOG() << (s.paged         ? "paged"
+                 : s.reserve_max ? "max"
+                                 : "grow")
+             << " capacity " << s.capacity << " block_size " << s.block_size << " on_full " << s.on_full << " "
+             << s.strategy << " " << s.sink << "/" << s.window << " threshold " << s.threshold << "/" << s.target
+             << " concurrency " << s.concurrency << " decode " << s.decode << " warmup " << s.warmup << "\n";
     for (const NaiveEvent& e : c.events) {
         RC_LOG() << e.kind << " " << e.sequence;
         if (e.kind == 'f') RC_LOG() << " of " << e.parent;
@@ -181,8 +193,8 @@ void describe(const Case& c) {
     }
     if (!c.events.empty()) return;
     for (const NaiveAsk& a : c.asks)
-        RC_LOG() << a.in << " + " << a.out << " x" << a.samples << " priority " << a.priority << " " << a.arrival << ".."
-                 << a.end << "\n";
+        RC_LOG() << a.in << " + " << a.out << " x" << a.samples << " priority " << a.priority << " " << a.arrival
+                 << ".." << a.end << "\n";
 }
 
 void same(const std::string& what, uint64_t ours, uint64_t naive) {

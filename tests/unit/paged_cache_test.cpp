@@ -6,8 +6,7 @@
 #include <kvsim/layout/sequence_layouts.h>
 
 #include <map>
-
-#include "unit/load_text.h"
+#include <string>
 
 using namespace kvsim;
 
@@ -29,9 +28,10 @@ std::string state(const PagedStore& s) {
                        std::to_string(s.shared_blocks()) + " shared\n";
     for (SequenceId id : s.ids()) {
         const SequenceFacts& f = s.facts(id);
-        text += std::to_string(id) + ": " + std::to_string(f.tokens) + " tokens, " + std::to_string(f.last_access) + " last, " +
-                std::to_string(f.accesses) + " accesses, " + std::to_string(f.freeable_blocks) + " own;";
-        for (BlockId b : s.block_table(id)) text += " " + std::to_string(b) + "x" + std::to_string(b == kNone ? 0 : s.references(b));
+        text += std::to_string(id) + ": " + std::to_string(f.tokens) + " tokens, " + std::to_string(f.last_access) +
+                " last, " + std::to_string(f.accesses) + " accesses, " + std::to_string(f.freeable_blocks) + " own;";
+        for (BlockId b : s.block_table(id))
+            text += " " + std::to_string(b) + "x" + std::to_string(b == kNone ? 0 : s.references(b));
         text += "\n";
     }
     return text;
@@ -91,7 +91,8 @@ TEST_CASE("1.2 with_eviction_strategy: each is accepted, an unknown one lists th
     CHECK(s.sink == 1);
     CHECK(s.window == 7);
     std::string unknown = error_of([] { make_sequence_strategy("lfru"); });
-    for (const SequenceStrategyRow& row : sequence_strategies().rows()) CHECK(unknown.find(row.id) != std::string::npos);
+    for (const SequenceStrategyRow& row : sequence_strategies().rows())
+        CHECK(unknown.find(row.id) != std::string::npos);
     CHECK(unknown.find("did you mean") != std::string::npos);
     CHECK(error_of([] { make_sequence_strategy("lru:k=2"); }) != "no error");
     CHECK(error_of([] { make_sequence_strategy("streaming_llm:window=0"); }) != "no error");
@@ -157,7 +158,8 @@ TEST_CASE("1.7 allocate: a known id is an error; what does not fit changes nothi
     CHECK(c.store().free_blocks() == 0);
     // More blocks than there are ids: an error before anything is changed.
     PagedStore huge(of(kUnlimited, 1));
-    CHECK(error_of([&] { huge.allocate(0, uint64_t{1} << 33); }).find("use a larger --block-size") != std::string::npos);
+    CHECK(error_of([&] { huge.allocate(0, uint64_t{1} << 33); }).find("use a larger --block-size") !=
+          std::string::npos);
     CHECK_FALSE(huge.contains(0));
     huge.allocate(0, 3);
     CHECK(error_of([&] { huge.append(0, ~uint64_t{0} - 5); }).find("use a larger --block-size") != std::string::npos);
@@ -216,7 +218,8 @@ TEST_CASE("1.10 fork: shares every block") {
     CHECK_FALSE(c.store().contains(10));
 }
 
-TEST_CASE("1.11 copy-on-write: a partly filled shared block is copied, a full one is not, the last holder writes in place") {
+TEST_CASE(
+    "1.11 copy-on-write: a partly filled shared block is copied, a full one is not, the last holder writes in place") {
     PagedStore s(of(10));
     s.allocate(0, 20);
     std::vector<BlockId> table = s.block_table(0);
@@ -276,15 +279,18 @@ TEST_CASE("1.12 get_sequence, num_sequences, sequence_ids: what is known of each
     CHECK(error_of([&] { s.facts(5); }).find("sequence 5: unknown") == 0);
 }
 
-// Sequences 0 to 3: tokens 40 16 48 16, priorities 2 1 3 1; accesses 1 3 1 2; last access: 0 at 1, 2 at 3, 1 at 6, 3 at 7.
+// Sequences 0 to 3: tokens 40 16 48 16, priorities 2 1 3 1; accesses 1 3 1 2; last access: 0 at 1, 2 at 3, 1 at 6, 3
+// at 7.
 TEST_CASE("1.13 select_eviction_target: one script, a victim per strategy, ties to the smallest id") {
     const std::map<std::string, SequenceId> victims = {
-        {"lru", 0},       {"fifo", 0},     {"lfu", 0},  // 0 and 2 were accessed once: the smaller id
-        {"longest_first", 2},              // 48
-        {"shortest_first", 1},             // 1 and 3 have 16
-        {"priority", 1},                   // 1 and 3 have priority 1; 1 was accessed earlier
-        {"latest", 3},                     // of these 3 started last
-        {"most_blocks_freed", 0},          // 0 and 2 have 3 blocks
+        {"lru", 0},
+        {"fifo", 0},
+        {"lfu", 0},                // 0 and 2 were accessed once: the smaller id
+        {"longest_first", 2},      // 48
+        {"shortest_first", 1},     // 1 and 3 have 16
+        {"priority", 1},           // 1 and 3 have priority 1; 1 was accessed earlier
+        {"latest", 3},             // of these 3 started last
+        {"most_blocks_freed", 0},  // 0 and 2 have 3 blocks
         {"streaming_llm", 0}};
     for (const auto& [id, victim] : victims) {
         CAPTURE(id);
@@ -398,12 +404,12 @@ TEST_CASE("1.16 apply_streaming_llm: the worked example, again, and with other s
     CHECK(again.dropped_tokens == 0);
     CHECK_FALSE(s.append(0, 16).has_value());
     CHECK(s.trim(0, 4, 16).freed_blocks == 1);  // block 9: 176 - 16 = 160
-    Trimmed wide = s.trim(0, 40, 16);  // of 40 .. 160 all is gone but 160 - 160
+    Trimmed wide = s.trim(0, 40, 16);           // of 40 .. 160 all is gone but 160 - 160
     CHECK(wide.requested_tokens == 0);
     s.check_invariants();
     PagedStore two(of(10));
     two.allocate(0, 160);
-    CHECK(two.trim(0, 0, 128).freed_blocks == 2);  // blocks 0 and 1
+    CHECK(two.trim(0, 0, 128).freed_blocks == 2);                  // blocks 0 and 1
     std::string refused = error_of([&] { two.trim(0, 64, 16); });  // blocks 4 to 8: a second hole
     CHECK(refused.find("sequence 0: a second hole") == 0);
     CHECK(two.used_blocks() == 8);
@@ -455,51 +461,4 @@ TEST_CASE("1.18 describe: a line with every count") {
           "3 of 4 blocks of 16 tokens used (75.00 %), 1 shared; 2 sequences, 25 tokens; 3 blocks allocated, 0 freed, 1 "
           "forks, 1 copies on write, 1 failed allocations, peak 3");
     CHECK(cache(kUnlimited).describe().rfind("0 blocks of 16 tokens used, 0 shared; 0 sequences", 0) == 0);
-}
-
-// ---- beside the table ----
-
-// --concurrency N means nothing where events say who is there; trace needs ends.
-TEST_CASE("concurrency of sequence layouts is checked") {
-    using kvsim_test::load_text;
-    Trace events = load_text("{\"kvsim_trace\":1,\"block_size\":4}\n{\"op\":\"prompt\",\"seq\":\"a\",\"t\":0,\"length\":4,\"blocks\":[1]}\n");
-    Trace requests = load_text("{\"kvsim_trace\":1,\"block_size\":4}\n{\"op\":\"request\",\"seq\":\"a\",\"t\":0,\"length\":4,\"blocks\":[1]}\n");
-    CacheConfig config = resolved({});
-    RunOptions options;
-    options.concurrency = 3;
-    CHECK(error_of([&] { sequence_rules(config, events, options); }).find("--concurrency 3 has no effect here") == 0);
-    sequence_rules(config, requests, options);
-    options.concurrency = kByTrace;
-    sequence_rules(config, events, options);
-    CHECK(error_of([&] { sequence_rules(config, requests, options); }) ==
-          "--concurrency trace: request 0 (a) has no recorded end");
-    requests.samples.set(0, 100000001);
-    options.concurrency = 1;
-    CHECK(error_of([&] { sequence_rules(config, requests, options); }).find("n: more than 100000000") == 0);
-}
-
-// max: every sequence gets 5 blocks of 4. grow: 1, 2, 4 blocks.
-TEST_CASE("contiguous: reserved room, growth in place and by moving") {
-    ContiguousStore max({10, 4, 20});
-    CHECK_FALSE(max.allocate(0, 1).has_value());
-    CHECK_FALSE(max.allocate(1, 1).has_value());
-    CHECK(max.used_blocks() == 10);
-    CHECK(max.allocate(2, 1)->have == 0);
-    CHECK_FALSE(max.append(0, 19).has_value());
-    CHECK(max.stats().copied_tokens == 0);
-    ContiguousStore grow({8, 4, 0});
-    CHECK_FALSE(grow.allocate(0, 4).has_value());  // [0, 1)
-    CHECK_FALSE(grow.append(0, 1).has_value());    // [0, 2), in place
-    CHECK_FALSE(grow.allocate(1, 4).has_value());  // [2, 3)
-    CHECK_FALSE(grow.append(0, 4).has_value());    // 9 tokens, 4 blocks: moves to [3, 7)
-    CHECK(grow.run(0).begin == 3);
-    CHECK(grow.stats().copied_tokens == 5);
-    CHECK(grow.used_blocks() == 5);
-    CHECK(grow.stats().peak_used_blocks == 7);  // both runs while it moves
-    // 3 free blocks, in holes of 2 and 1.
-    auto failure = grow.allocate(2, 12);
-    REQUIRE(failure.has_value());
-    CHECK(failure->need == 4);
-    CHECK(failure->have == 2);
-    grow.check_invariants();
 }

@@ -84,11 +84,11 @@ static std::string on_full_definition(const CacheConfig& c, bool events) {
     if (c.on_full == "fail") return "fail: what does not fit is rejected, with all that follows of it";
     if (!events) {
         if (c.on_full != "preempt")
-            return c.on_full + ": a request that does not fit waits: the oldest running one is released early; what would not "
-                               "fit even alone is rejected at once";
+            return c.on_full + ": a request that does not fit waits: the oldest running one is released early; what "
+                               "would not fit even alone is rejected at once";
         return "preempt: a running request loses its blocks (" + c.preempt +
-               ") and is admitted again, before later ones, once there is room; what would not fit even alone is rejected "
-               "at once";
+               ") and is admitted again, before later ones, once there is room; what would not fit even alone is "
+               "rejected at once";
     }
     if (c.on_full == "wait")
         return "wait: the sequence and its later events are put off until a free makes room, first come first served; "
@@ -118,7 +118,8 @@ Definitions sequence_definitions(const CacheConfig& c, const Trace& trace, const
         d.emplace_back("trim", "trim_requested_tokens: held tokens outside sinks and window when trimmed; "
                                "trim_dropped_tokens: of these, in whole blocks, and so dropped; positions are kept");
     if (!c.evict_threshold.empty())
-        d.emplace_back("evict_threshold", "after a prompt, fork or decode that was served, at used / capacity >= " + c.evict_threshold +
+        d.emplace_back("evict_threshold", "after a prompt, fork or decode that was served, at used / capacity >= " +
+                                              c.evict_threshold +
                                               " sequences are evicted until it is <= " + c.evict_target +
                                               " or nobody can give a block back");
     d.emplace_back("utilization", "sampled after each counted prompt and fork that was stored; every block of a sequence is "

@@ -35,7 +35,8 @@ struct SequenceRules {
 template <class Store>
 class SequenceReplay : public Cache {
   public:
-    SequenceReplay(SequenceCache<Store> cache, const SequenceRules& rules) : cache_(std::move(cache)), rules_(rules), empty_(cache_.store()) {}
+    SequenceReplay(SequenceCache<Store> cache, const SequenceRules& rules)
+        : cache_(std::move(cache)), rules_(rules), empty_(cache_.store()) {}
 
     void run(const Trace& trace, const RunOptions& options, RunResult& result) override {
         trace_ = &trace;
@@ -218,7 +219,8 @@ class SequenceReplay : public Cache {
         }
     }
 
-    // Does `operation`, which stores or grows `id` (or `other`) to `whole`, making room for it. False if there is no way.
+    // Does `operation`, which stores or grows `id` (or `other`) to `whole`, making room for it. False if there is no
+    // way.
     template <class Operation>
     bool fit(uint32_t id, uint32_t other, Extent whole, Operation&& operation) {
         if (!operation()) return true;
@@ -269,7 +271,9 @@ class SequenceReplay : public Cache {
         uint32_t more = 0;     ///< how many
         SequenceId sequence(uint32_t i) const { return i == 0 ? first : samples + i - 1; }
     };
-    uint64_t samples_of(uint32_t r) const { return trace_->samples.has(r) ? static_cast<uint64_t>(trace_->samples[r]) : 1; }
+    uint64_t samples_of(uint32_t r) const {
+        return trace_->samples.has(r) ? static_cast<uint64_t>(trace_->samples[r]) : 1;
+    }
 
     void run_requests() {
         put_.resize(trace_->requests());
