@@ -292,7 +292,9 @@ TEST_CASE("1.13 select_eviction_target: one script, a victim per strategy, ties 
         {"latest", 3},             // of these 3 started last
         {"most_blocks_freed", 0},  // 0 and 2 have 3 blocks
         {"streaming_llm", 0}};
-    for (const auto& [id, victim] : victims) {
+    for (const auto& row : victims) {
+        const std::string& id = row.first;
+        SequenceId victim = row.second;
         CAPTURE(id);
         PagedCache c = cache(20, id);
         must(c, 0, 40, 2);
