@@ -68,8 +68,6 @@ class ReplayCommand : public Command {
         if (options.run.warmup_requests >= trace.requests())
             throw_input("--warmup " + warmup_ + " leaves none of " + std::to_string(trace.requests()) +
                         " requests to count");
-        if (!by_.empty() && samples_fork)
-            throw_input("--by has no effect under --layout " + options.cache.layout + ": nothing is looked up, so there are no hits");
         if (!by_.empty()) options.by = parse_group_by(by_, trace);
 
         ReplayOutcome outcome = simulate(trace, options);

@@ -96,6 +96,9 @@ TEST_CASE("paged: options that mean nothing here, and wrong values") {
     fails(paged({"--accounting", "flat"}), {"--accounting has no effect under --layout paged", "prefix"});
     fails(paged({"--match", "token"}), {"--match has no effect under --layout paged"});
     fails(paged({"--reserve", "max"}), {"--reserve has no effect under --layout paged", "contiguous"});
+    TempDir samples;
+    std::string prompt = samples.write("n.jsonl", "{\"kvsim_trace\":1}\n{\"op\":\"prompt\",\"seq\":\"q\",\"tokens\":[1,2],\"n\":3}\n");
+    fails({"replay", prompt, "--layout", "paged"}, {"sequence q: n = 3 parallel samples on a prompt line"});
     fails(paged({"--by", "category"}), {"--by has no effect under --layout paged"});
     fails(contiguous({"--evict-threshold", "0.5"}),
           {"--evict-threshold has no effect under --layout contiguous", "paged"});

@@ -53,6 +53,10 @@ static void check_concurrency(const Trace& trace, const RunOptions& options) {
         if (options.concurrency != 1 && options.concurrency != kByTrace)
             throw_input("--concurrency " + std::to_string(options.concurrency) +
                         " has no effect here: the events of the trace say which sequences are there at once");
+        for (uint32_t r = 0; r < trace.requests(); ++r)
+            if (trace.samples.has(r) && trace.samples[r] > 1)
+                throw_input("sequence " + trace.sequence_name(r) + ": n = " + std::to_string(trace.samples[r]) +
+                            " parallel samples on a prompt line; expected fork lines, so that their decodes can name them");
         return;
     }
     uint64_t samples = 0;
