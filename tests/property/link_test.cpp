@@ -143,7 +143,8 @@ struct Sums {
 };
 
 Sums naive_sums(const Story& story, const Setup& setup, uint64_t capacity, bool decode, const NaiveConcurrency& how) {
-    NaiveLru cache(setup.kind, capacity, 1, false);
+    NaiveLru lru;
+    NaiveCache cache(lru, setup.kind, capacity, 1, false);
     NaiveServer server(cache, how);
     Sums sum;
     size_t i = 0;

@@ -1,6 +1,6 @@
-// The three accountings of docs/DESIGN.md section 7 for LRU, written down once more in the most obvious way:
-// names are strings, the cache is a vector in order of use, every question is a linear scan. Read it beside
-// the text:
+// The three accountings of docs/DESIGN.md section 7, written down once more in the most obvious way: names are strings,
+// the cache is a vector of them, every question is a linear scan, the strategy is asked through the plainest interface
+// there is (naive_strategy.h). Read it beside the text:
 //   lookup chain   the names of the prompt's blocks.
 //   stored chain   decode off: the lookup chain. On: the prompt's full blocks and the named output blocks if
 //   these
@@ -10,18 +10,21 @@
 //                  touched, not stored.
 //   running        requests that have not been released hold their stored blocks, which nothing evicts. Release touches
 //                  them from last to first, also the ones that others still hold. One at a time: each is released
-//                  before the next is looked up.
+//                  before the next is looked up. A strategy hears of the release of blocks that nobody holds any more.
 //   tokens         the last block of a stored chain holds what is left of in + out (of in under decode off),
 //   all
 //                  others are full; who stored a block last says how full it is.
 #pragma once
 
+#include "property/naive_strategy.h"
 #include "property/story.h"
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -121,10 +124,19 @@ inline std::vector<NaiveRequest> naive_requests(const Story& story, uint32_t to,
     return requests;
 }
 
-class NaiveLru {
+/// What a twin may know before the run.
+struct NaiveSetting {
+    uint64_t capacity;
+    std::vector<NaiveRequest> requests;
+    NaiveKind kind;
+    std::vector<double> arrival_s;
+};
+
+class NaiveCache {
   public:
-    NaiveLru(NaiveKind kind, uint64_t capacity, uint32_t block_size, bool content)
-        : kind_(kind),
+    NaiveCache(NaiveStrategy& strategy, NaiveKind kind, uint64_t capacity, uint32_t block_size, bool content)
+        : strategy_(strategy),
+          kind_(kind),
           capacity_(capacity),
           block_size_(block_size),
           flat_content_(content && kind == NaiveKind::flat) {}
@@ -132,30 +144,38 @@ class NaiveLru {
     NaiveStep serve(const NaiveRequest& r) {
         NaiveStep s;
         bool leading = true;
-        for (size_t i = 0; i < r.lookup.size(); ++i) {
-            if (kind_ == NaiveKind::flat) break;  // looked up as they are accessed
-            leading = leading && resident(r.lookup[i]);
-            s.hit += leading;
-        }
+        strategy_.request(served_++);
+        for (size_t i = 0; i < r.lookup.size(); ++i) depth_.emplace(r.lookup[i], i);
+        for (size_t i = 0; i < r.stored.size(); ++i) depth_.emplace(r.stored[i], i);
         if (kind_ == NaiveKind::flat) {
             s.active = serve_flat(r, s);
         } else {
+            for (size_t i = 0; i < r.lookup.size(); ++i) {
+                bool hit = resident(r.lookup[i]);
+                leading = leading && hit;
+                s.hit += leading;
+                s.any += hit;
+                s.any_tokens += hit ? r.weight[i] : 0;
+            }
             uint64_t holds = kind_ == NaiveKind::pinned ? serve_pinned(r) : serve_tree(r, s.hit);
             running_.emplace_back(r.stored.begin(), r.stored.begin() + static_cast<long>(holds));
             s.active = held_with({}).size();
         }
-        s.evicted = evicted_;
-        s.resident = order_.size();
-        for (const std::string& name : order_) s.tokens += tokens_.at(name);
+        s.evicted = evicted_.size();
+        s.resident = resident_.size();
+        for (const std::string& name : resident_) s.tokens += tokens_.at(name);
         return s;
     }
 
+    /// In the order in which they went.
+    const std::vector<std::string>& evicted() const { return evicted_; }
     size_t running() const { return running_.size(); }
     /// `which` counts running requests in order of admission.
     void release(size_t which) {
         std::vector<std::string> held = running_[which];
         running_.erase(running_.begin() + static_cast<long>(which));
-        for (size_t i = held.size(); i-- > 0;) use(held[i]);
+        for (size_t i = held.size(); i-- > 0;)
+            if (!this->held(held[i])) strategy_.released(held[i]);
     }
     /// Whether the request's blocks and those of all running ones fit together.
     bool fits(const NaiveRequest& r) const {
@@ -168,7 +188,7 @@ class NaiveLru {
     uint64_t stranded() const {
         if (flat_content_) return 0;
         uint64_t count = 0;
-        for (const std::string& name : order_) {
+        for (const std::string& name : resident_) {
             if (name.rfind("unnamed", 0) == 0) continue;
             for (std::string up = parent_.at(name); !up.empty(); up = parent_.at(up)) {
                 if (resident(up)) continue;
@@ -187,22 +207,32 @@ class NaiveLru {
     }
     bool held(const std::string& name) const { return held_with({}).count(name) != 0; }
     bool resident(const std::string& name) const {
-        return std::find(order_.begin(), order_.end(), name) != order_.end();
+        return std::find(resident_.begin(), resident_.end(), name) != resident_.end();
     }
-    void drop(const std::string& name) { order_.erase(std::find(order_.begin(), order_.end(), name)); }
     void evict(const std::string& name) {
-        drop(name);
-        ++evicted_;
+        resident_.erase(std::find(resident_.begin(), resident_.end(), name));
+        strategy_.evict(name);
+        evicted_.push_back(name);
     }
-    /// Most recent from now on, resident or not.
+    /// Hit if it is resident, else there from now on.
     void use(const std::string& name) {
-        if (resident(name)) drop(name);
-        order_.push_back(name);
+        if (resident(name)) return strategy_.hit(name);
+        resident_.push_back(name);
+        strategy_.insert(name, depth_.at(name));
     }
     void store(const NaiveRequest& r, size_t i) {
         use(r.stored[i]);
         tokens_[r.stored[i]] = i + 1 == r.stored.size() ? r.last_tokens : block_size_;
         parent_[r.stored[i]] = i == 0 ? "" : r.stored[i - 1];
+    }
+    std::string pick(const std::string& incoming, const std::function<bool(const std::string&)>& eligible) {
+        std::vector<std::string> names;
+        for (const std::string& name : resident_)
+            if (eligible(name)) names.push_back(name);
+        std::string victim = strategy_.pick(incoming, names);
+        if (!victim.empty() && std::find(names.begin(), names.end(), victim) == names.end())
+            throw std::logic_error("naive strategy: " + victim + " is not eligible");
+        return victim;
     }
 
     uint64_t serve_pinned(const NaiveRequest& r) {
@@ -210,18 +240,25 @@ class NaiveLru {
         std::vector<std::string> pinned(r.stored.begin(), r.stored.begin() + static_cast<long>(keep));
         size_t missing = 0;
         for (const std::string& name : pinned) missing += !resident(name);
-        while (order_.size() + missing > capacity_)
-            for (const std::string& name : std::vector<std::string>(order_))
-                if (std::find(pinned.begin(), pinned.end(), name) == pinned.end() && !held(name)) {
-                    evict(name);
-                    break;
-                }
-        for (size_t i = keep; i-- > 0;) store(r, i);
+        auto free_to_go = [&](const std::string& name) {
+            return std::find(pinned.begin(), pinned.end(), name) == pinned.end() && !held(name);
+        };
+        while (strategy_.keyed() && resident_.size() + missing > capacity_) evict(pick("", free_to_go));
+        for (size_t i = keep; i-- > 0;) {
+            if (!resident(r.stored[i])) strategy_.miss(r.stored[i]);
+            if (!resident(r.stored[i]) && resident_.size() >= capacity_) evict(pick(r.stored[i], free_to_go));
+            store(r, i);
+        }
         return keep;
     }
 
     void access(const NaiveRequest& r, size_t i) {
-        if (!resident(r.stored[i]) && order_.size() >= capacity_) evict(order_.front());
+        if (!resident(r.stored[i])) strategy_.miss(r.stored[i]);
+        if (!resident(r.stored[i]) && resident_.size() >= capacity_) {
+            std::string victim = pick(r.stored[i], [](const std::string&) { return true; });
+            if (victim.empty()) return;  // better not stored
+            evict(victim);
+        }
         store(r, i);
     }
 
@@ -238,7 +275,7 @@ class NaiveLru {
                 access(r, i);
                 ++done;
             } else if (hit) {
-                use(r.lookup[i]);
+                strategy_.hit(r.lookup[i]);
             }
         }
         for (size_t i = done; i < r.stored.size(); ++i) access(r, i);
@@ -248,7 +285,7 @@ class NaiveLru {
     }
 
     bool leaf(const std::string& name) const {
-        return std::none_of(order_.begin(), order_.end(),
+        return std::none_of(resident_.begin(), resident_.end(),
                             [&](const std::string& n) { return parent_.at(n) == name; });
     }
 
@@ -264,14 +301,14 @@ class NaiveLru {
         }
         if (at == r.stored.size() && at > 0) tokens_[r.stored[at - 1]] = r.last_tokens;
         for (; at < r.stored.size(); ++at) {
-            if (order_.size() >= capacity_) {
-                const std::string* victim = nullptr;
-                for (const std::string& name : order_) {
+            strategy_.miss(r.stored[at]);
+            if (resident_.size() >= capacity_) {
+                std::string victim = pick(r.stored[at], [&](const std::string& name) {
                     bool safe = std::find(guarded.begin(), guarded.end(), name) != guarded.end() || held(name);
-                    if (victim == nullptr && !safe && leaf(name)) victim = &name;
-                }
-                if (victim == nullptr) return at;
-                evict(std::string(*victim));
+                    return !safe && leaf(name);
+                });
+                if (victim.empty()) return at;
+                evict(victim);
                 if (at > 0 && !resident(r.stored[at - 1])) return at - 1;
             }
             store(r, at);
@@ -280,12 +317,15 @@ class NaiveLru {
         return at;
     }
 
+    NaiveStrategy& strategy_;
     NaiveKind kind_;
     uint64_t capacity_;
     uint32_t block_size_;
     bool flat_content_;
-    uint64_t evicted_ = 0;
-    std::vector<std::string> order_;  ///< least recent first
+    size_t served_ = 0;
+    std::vector<std::string> resident_;
+    std::vector<std::string> evicted_;
+    std::map<std::string, size_t> depth_;  ///< where a block stood first
     std::vector<std::vector<std::string>> running_;  ///< their blocks, first to last
     std::map<std::string, uint64_t> tokens_;
     std::map<std::string, std::string> parent_;
@@ -300,7 +340,7 @@ struct NaiveConcurrency {
 /// Serves the requests one after the other.
 class NaiveServer {
   public:
-    NaiveServer(NaiveLru& cache, const NaiveConcurrency& how) : cache_(cache), how_(how) {}
+    NaiveServer(NaiveCache& cache, const NaiveConcurrency& how) : cache_(cache), how_(how) {}
 
     NaiveStep serve(const NaiveRequest& r) {
         if (how_.requests != 0) {
@@ -334,7 +374,7 @@ class NaiveServer {
         return true;
     }
 
-    NaiveLru& cache_;
+    NaiveCache& cache_;
     const NaiveConcurrency& how_;
     std::vector<size_t> who_;  ///< running requests in order of admission
     size_t next_ = 0;

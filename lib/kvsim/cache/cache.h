@@ -25,6 +25,8 @@ struct RunOptions {
     bool decode = true;                     ///< output (and an unnamed prompt tail) takes blocks
     uint64_t concurrency = 1;               ///< requests running at once, or kByTrace
     bool compute_last_token = false;        ///< blocks of one token: at most prompt - 1 of them count as hit
+    /// Per request, the leading hits of an offline bound: then RunResult::stranded_in_bound is filled where it can differ.
+    const std::vector<uint32_t>* bound_hits = nullptr;
     std::atomic<uint64_t>* progress = nullptr;  ///< requests done, for a progress bar
 };
 

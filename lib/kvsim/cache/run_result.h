@@ -50,6 +50,9 @@ struct RunResult {
     std::vector<uint32_t> hit_blocks;      ///< per request: leading run of hits of its lookup
     std::vector<uint32_t> any_hit_blocks;  ///< per request: all resident blocks; empty = the same as hit_blocks
     std::vector<uint64_t> any_hit_tokens;  ///< per request; present with any_hit_blocks
+    /// Per request, with RunOptions::bound_hits and any_hit_blocks: resident blocks behind the leading hits, at
+    /// positions that the bound hits.
+    std::vector<uint32_t> stranded_in_bound;
     std::vector<bool> rejected;            ///< per request: never got room; empty = none
     Tally total;
     Tally warmup;  ///< the part of total before the first counted request
@@ -59,6 +62,11 @@ struct RunResult {
     uint64_t stranded_blocks = 0;       ///< named blocks resident at the end with an ancestor missing
     uint64_t state_bytes = 0;           ///< memory the run kept per block and request
 
+    void any_hits_from(uint32_t requests, bool with_bound) {
+        any_hit_blocks.resize(requests);
+        any_hit_tokens.resize(requests);
+        if (with_bound) stranded_in_bound.resize(requests);
+    }
     bool is_rejected(uint32_t request) const { return request < rejected.size() && rejected[request]; }
     uint64_t rejected_from(uint64_t request) const {
         uint64_t n = 0;

@@ -10,79 +10,26 @@
 #pragma once
 
 #include <kvsim/core/huge_vector.h>
+#include <kvsim/eviction/bitmap_min.h>
 #include <kvsim/eviction/block_policy.h>
 
 #include <algorithm>
-#include <bit>
 #include <concepts>
 #include <cstdint>
 #include <vector>
 
 namespace kvsim {
 
-/// Set of numbers below a limit with its smallest element, as bits under summaries of 64 each.
-class BitmapMin {
-  public:
-    void reset(size_t size) {
-        levels_.clear();
-        do {
-            size = (size + 63) / 64;
-            levels_.emplace_back(size, 0);
-        } while (size > 1);
-    }
-    void insert(size_t i) {
-        for (auto& level : levels_) {
-            uint64_t& word = level[i >> 6];
-            uint64_t before = word;
-            word |= uint64_t{1} << (i & 63);
-            if (before != 0) return;
-            i >>= 6;
-        }
-    }
-    void erase(size_t i) {
-        for (auto& level : levels_) {
-            uint64_t& word = level[i >> 6];
-            word &= ~(uint64_t{1} << (i & 63));
-            if (word != 0) return;
-            i >>= 6;
-        }
-    }
-    bool contains(size_t i) const { return (levels_[0][i >> 6] >> (i & 63) & 1) != 0; }
-    static constexpr size_t kEnd = ~size_t{0};
-    /// Smallest element that is `from` or above; kEnd if there is none.
-    size_t next(size_t from) const {
-        size_t level = 0;
-        size_t i = from;
-        for (;;) {
-            if ((i >> 6) >= levels_[level].size()) return kEnd;
-            uint64_t word = levels_[level][i >> 6] & (~uint64_t{0} << (i & 63));
-            if (word != 0) {
-                i = (i & ~size_t{63}) + static_cast<size_t>(std::countr_zero(word));
-                while (level > 0) i = i * 64 + static_cast<size_t>(std::countr_zero(levels_[--level][i]));
-                return i;
-            }
-            if (++level == levels_.size()) return kEnd;
-            i = (i >> 6) + 1;
-        }
-    }
-    uint64_t bytes() const {
-        uint64_t n = 0;
-        for (const auto& level : levels_) n += level.size() * 8;
-        return n;
-    }
-
-  private:
-    std::vector<std::vector<uint64_t>> levels_;
-};
-
 template <bool kLeaves>
-class BlockLru {
+class BlockLru : public BlockStrategyBase {
   public:
     static StrategyInfo info() {
         return {"lru", "least recently used block first", "textbook; vLLM's free queue under pinned",
                 "pinned flat tree", "published counts and a naive twin"};
     }
     static constexpr bool kTouchedLast = true;
+    static constexpr bool kKeepsPrefixes = true;
+    explicit BlockLru(Spec&) {}
 
     void reset(const StrategyContext& context) {
         uint64_t live = std::min(context.capacity_blocks, context.blocks) + context.longest_chain;
@@ -92,7 +39,6 @@ class BlockLru {
         head_ = tail_ = 1;  // place 0 is never used, so stamp 0 means not resident
         if (kLeaves) leaves_.reset(size);
     }
-    void on_lookup(const RequestView&) {}
     void on_hit(BlockId block) {
         bool leaf = kLeaves && leaves_.contains(stamp_[block]);
         if (leaf) leaves_.erase(stamp_[block]);

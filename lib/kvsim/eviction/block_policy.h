@@ -3,10 +3,12 @@
 // A strategy owns its metadata and nothing else: capacity, statistics, which blocks are eligible (pinned, protected,
 // with resident children or not) and all invariants belong to the cache, which is a template over the strategy, so no
 // call inside a block loop is virtual. Block ids are dense; ids from `named` on are blocks without a name (output),
-// which are recycled.
+// which are recycled. A strategy is a class template over `kLeaves`: with it (tree accounting) only leaves are ever
+// asked for, and on_leaf and on_inner tell which blocks those are.
 #pragma once
 
-#include <kvsim/trace/prefix_index.h>
+#include <kvsim/core/spec.h>
+#include <kvsim/trace/trace.h>
 
 #include <concepts>
 #include <cstdint>
@@ -18,16 +20,21 @@ namespace kvsim {
 struct StrategyInfo {
     std::string id;
     std::string summary;
-    std::string source;      ///< paper or system
+    std::string source;       ///< paper or system
     std::string accountings;  ///< "pinned flat tree"
-    std::string verified;    ///< what stands behind its counts
+    std::string verified;     ///< what stands behind its counts
+    std::string parameters = {};  ///< "small=0.1 promote=2": keys with their defaults
 };
 
 struct StrategyContext {
     uint64_t capacity_blocks;  ///< kUnlimited: nothing is ever evicted
     uint64_t blocks;           ///< ids are below this
+    uint64_t named_blocks;     ///< ids below this have names
     uint64_t longest_chain;
     uint64_t references;       ///< accesses the whole run can make
+    const Trace* trace;
+    /// Position of each block in its chain; only for strategies with kNeedsDepth. Of content ids: where they stand first.
+    const uint32_t* depth;
 };
 
 /// Which request is being served, before its blocks are looked up.
@@ -47,22 +54,47 @@ struct AnyBlock {
     bool operator()(BlockId) const { return true; }
 };
 
-template <class S>
-concept BlockStrategy = requires(S s, const S c, BlockId block, StrategyContext context, RequestView request) {
-    { S::info() } -> std::same_as<StrategyInfo>;
+/// What most strategies have no use for.
+struct BlockStrategyBase {
     /// Touching makes a block the last to go, and the victim is the block touched longest ago. Then a cache may touch
     /// a request's pinned blocks first and evict afterwards without asking who is eligible, both in bulk: see
     /// BulkStrategy.
+    static constexpr bool kTouchedLast = false;
+    /// The victim is the eligible block with the smallest key; otherwise it is found by walking queues. Under pinned
+    /// the former make all room first, the latter block by block while they store.
+    static constexpr bool kKeyed = true;
+    /// Under pinned accounting no block ever goes before the ones behind it in a chain.
+    static constexpr bool kKeepsPrefixes = false;
+    static constexpr bool kNeedsDepth = false;
+
+    void on_lookup(const RequestView&) {}
+    void on_miss(BlockId) {}
+    void on_release(BlockId) {}
+    void on_leaf(BlockId) {}
+    void on_inner(BlockId) {}
+};
+
+template <class S>
+concept BlockStrategy = requires(S s, const S c, BlockId block, StrategyContext context, RequestView request) {
+    { S::info() } -> std::same_as<StrategyInfo>;
     { S::kTouchedLast } -> std::convertible_to<bool>;
+    { S::kKeyed } -> std::convertible_to<bool>;
+    { S::kKeepsPrefixes } -> std::convertible_to<bool>;
+    { S::kNeedsDepth } -> std::convertible_to<bool>;
     s.reset(context);
     s.on_lookup(request);
     s.on_hit(block);
+    /// `block` is not resident and about to be stored; comes before room is made for it.
+    s.on_miss(block);
     s.on_insert(block);
-    /// First eligible block in the strategy's order, kNone if there is none. `incoming` is what needs the room.
+    /// First eligible block in the strategy's order, which on_evict() then takes out. kNone: there is none, or
+    /// `incoming`, what needs the room, is better not stored (never under pinned, where everything must be: there
+    /// strategies with a key are asked with kNone, for all the room at once). Under pinned a block that is not eligible stays so
+    /// until the next on_lookup(), and if it is the running request's, on_hit() follows.
     { s.pick_victim(block, AnyBlock{}) } -> std::same_as<BlockId>;
     s.on_evict(block);
-    /// The last running request that held the block has ended (--concurrency other than 1). Under tree it is no leaf
-    /// yet: on_leaf follows where it becomes one.
+    /// The last running request that held the block has ended (--concurrency other than 1): its last use is now. Not a
+    /// use of its own, so nothing is counted. Under tree it is no leaf yet: on_leaf follows where it becomes one.
     s.on_release(block);
     /// Tree accounting: the block has just got, or lost, its last resident child. Victims are leaves there.
     s.on_leaf(block);

@@ -1,11 +1,9 @@
 #include <kvsim/core/error.h>
 #include <kvsim/core/spec.h>
-#include <kvsim/eviction/block_lru.h>
+#include <kvsim/layout/block_row.h>
+#include <kvsim/layout/block_rows.h>
 #include <kvsim/layout/prefix.h>
-#include <kvsim/layout/prefix_flat.h>
-#include <kvsim/layout/prefix_pinned.h>
 #include <kvsim/layout/prefix_runs.h>
-#include <kvsim/layout/prefix_tree.h>
 
 #include <algorithm>
 
@@ -38,25 +36,15 @@ std::string Accounting::text() const {
     }
 }
 
-// One instance per accounting. `Leaves` is the strategy that keeps its victims among leaves.
-template <class S, class Leaves>
-static std::unique_ptr<Cache> make_blocks(const Accounting& accounting) {
-    switch (accounting.kind) {
-        case AccountingKind::pinned: return std::make_unique<PinnedPrefix<S>>(S());
-        case AccountingKind::flat: return std::make_unique<FlatPrefix<S>>(S());
-        default: return std::make_unique<TreePrefix<Leaves>>(Leaves(), accounting.protect_chain);
-    }
-}
-
-static std::unique_ptr<Cache> make_lru(const std::string& text, const Accounting& accounting) {
-    Spec::parse(text).finish();
-    return make_blocks<BlockLru<false>, BlockLru<true>>(accounting);
-}
-
 Registry<BlockStrategyRow>& block_strategies() {
     static Registry<BlockStrategyRow> registry = [] {
         Registry<BlockStrategyRow> r("block strategy (--eviction)");
-        r.add({"lru", BlockLru<false>::info(), make_lru});
+        add_recency_strategies(r);
+        add_frequency_strategies(r);
+        add_queue_strategies(r);
+        add_ghost_strategies(r);
+        add_cost_strategies(r);
+        add_other_strategies(r);
         return r;
     }();
     return registry;
@@ -71,6 +59,12 @@ static bool runs_apply(const std::string& eviction, const Accounting& accounting
     for (uint32_t r = 0; r < trace.requests(); ++r)
         if (trace.stored_blocks(r, options.decode) > options.capacity_blocks) return false;
     return true;
+}
+
+void check_accounting(const StrategyInfo& info, const Accounting& accounting) {
+    std::string id = accounting.text().substr(0, accounting.text().find(':'));
+    if ((" " + info.accountings + " ").find(" " + id + " ") != std::string::npos) return;
+    throw_input("--eviction " + info.id + " does not run under --accounting " + id + "; expected one of " + info.accountings);
 }
 
 static std::string bare_id(const std::string& eviction) {

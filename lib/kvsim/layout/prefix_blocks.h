@@ -101,7 +101,7 @@ class PrefixBlocks : public Cache {
         if (concurrent()) release_all();
         end_run(requests, options, result);
         result.stranded_blocks = can_strand() ? count_stranded() : 0;
-        result.state_bytes = strategy_.state_bytes() + partial_.bytes() + own_bytes();
+        result.state_bytes = strategy_.state_bytes() + partial_.bytes() + depth_.size() * 4 + own_bytes();
     }
 
     void check_invariants() const override {
@@ -155,9 +155,32 @@ class PrefixBlocks : public Cache {
         }
         return hits;
     }
+    /// Resident blocks of segments_ from `from` on, and their tokens; `in_bound` counts those before the bound's end.
+    void count_behind(uint32_t r, uint32_t from, RunResult& result) const {
+        if (result.any_hit_blocks.empty()) result.any_hits_from(trace_->requests(), options_.bound_hits != nullptr);
+        uint32_t position = 0, any = from;
+        uint64_t tokens = trace_->leading_tokens(r, from);
+        uint32_t bound = options_.bound_hits ? (*options_.bound_hits)[r] : 0, in_bound = 0;
+        for (const Segment& s : segments_)
+            for (uint32_t i = 0; i < s.count; ++i, ++position) {
+                if (position < from || !strategy_.contains(s.begin + i)) continue;
+                ++any;
+                in_bound += position < bound;
+                tokens += trace_->block_tokens(r, position);
+            }
+        result.any_hit_blocks[r] = any;
+        result.any_hit_tokens[r] = tokens;
+        if (options_.bound_hits) result.stranded_in_bound[r] = in_bound;
+    }
     void insert(BlockId block) {
         strategy_.on_insert(block);
         ++resident_;
+    }
+    /// A block without a name at `depth` of its chain.
+    BlockId take_unnamed(uint32_t depth) {
+        BlockId block = unnamed_.take();
+        if constexpr (S::kNeedsDepth) depth_[block] = depth;
+        return block;
     }
     void evict(BlockId victim) {
         strategy_.on_evict(victim);
@@ -187,6 +210,7 @@ class PrefixBlocks : public Cache {
     uint64_t resident_ = 0;
     uint64_t evicted_ = 0;
     bool flat_content_ = false;  ///< ids are the content's own instead of their paths
+    std::vector<uint32_t> depth_;  ///< per block, where the strategy needs it
 
   private:
     void start() {
@@ -208,8 +232,21 @@ class PrefixBlocks : public Cache {
         unnamed_.reset(named);
         partial_.reset(blocks_);
         if (concurrent()) references *= 2;  // released blocks are touched once more
-        strategy_.reset({capacity(), blocks_, longest, references});
+        if constexpr (S::kNeedsDepth) find_depths();
+        strategy_.reset({capacity(), blocks_, named, longest, references, trace_, depth_.data()});
         prepare();
+    }
+
+    void find_depths() {
+        depth_.assign(blocks_, 0);
+        if (flat_content_) {
+            const ContentColumn& c = trace_->content_ids;
+            for (uint32_t r = trace_->requests(); r-- > 0;)
+                for (uint64_t i = c.begin[r + 1]; i-- > c.begin[r];) depth_[c.ids[i]] = static_cast<uint32_t>(i - c.begin[r]);
+            return;
+        }
+        std::vector<BlockId> parent = trace_->chains.parents();
+        for (BlockId b = 0; b < parent.size(); ++b) depth_[b] = parent[b] == kNone ? 0 : depth_[parent[b]] + 1;
     }
 
     // Parents come before their children in the numbering, so one pass knows who still has all its ancestors.

@@ -18,10 +18,8 @@ class FlatPrefix : public PrefixBlocks<S> {
 
     uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) override {
         const Trace& t = *this->trace_;
-        if (result.any_hit_blocks.empty()) {
-            result.any_hit_blocks.resize(t.requests());
-            result.any_hit_tokens.resize(t.requests());
-        }
+        if (result.any_hit_blocks.empty()) result.any_hits_from(t.requests(), this->options_.bound_hits != nullptr);
+        uint32_t bound = this->options_.bound_hits ? (*this->options_.bound_hits)[r] : 0, in_bound = 0;
         uint32_t lookup = t.lookup_blocks(r);
         uint32_t row = t.stored_row(r, this->options_.decode);
         // A block that named output completes is known by the new name from then on: look it up, do not store it.
@@ -35,13 +33,17 @@ class FlatPrefix : public PrefixBlocks<S> {
             any_ += hit;
             leading_ = leading_ && hit;
             lead_ += leading_;
-            if (hit && !leading_) tokens_ += t.block_tokens(r, position);
+            if (hit && !leading_) {
+                tokens_ += t.block_tokens(r, position);
+                in_bound += position < bound;
+            }
             if (position < kept) {
                 access(block, hit, r, position + 1, stored);
             } else if (hit) {
                 this->strategy_.on_hit(block);
             }
         });
+        if (this->options_.bound_hits) result.stranded_in_bound[r] = in_bound;
         result.hit_blocks[r] = lead_;
         result.any_hit_blocks[r] = any_;
         result.any_hit_tokens[r] = t.leading_tokens(r, lead_) + tokens_;
@@ -52,7 +54,7 @@ class FlatPrefix : public PrefixBlocks<S> {
                 access(block, this->strategy_.contains(block), r, i + 1, stored);
             }
         }
-        for (uint32_t i = named; i < stored; ++i) access(this->unnamed_.take(), false, r, i + 1, stored);
+        for (uint32_t i = named; i < stored; ++i) access(this->take_unnamed(i), false, r, i + 1, stored);
         return std::min<uint64_t>(stored - repeats_, this->capacity());
     }
 
@@ -74,7 +76,15 @@ class FlatPrefix : public PrefixBlocks<S> {
         if (hit) {
             this->strategy_.on_hit(block);
         } else {
-            if (this->full()) this->evict(this->strategy_.pick_victim(block, AnyBlock{}));
+            this->strategy_.on_miss(block);
+            if (this->full()) {
+                BlockId victim = this->strategy_.pick_victim(block, AnyBlock{});
+                if (victim == kNone) {
+                    this->unnamed_.give_back(block);
+                    return;
+                }
+                this->evict(victim);
+            }
             this->insert(block);
         }
         if (count == stored) {

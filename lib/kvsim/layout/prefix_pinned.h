@@ -15,35 +15,106 @@ class PinnedPrefix : public HoldingPrefix<S> {
     using HoldingPrefix<S>::HoldingPrefix;
 
   protected:
-    bool can_strand() const override { return !S::kTouchedLast; }
+    bool can_strand() const override { return !S::kKeepsPrefixes; }
+
+    void prepare() override {
+        HoldingPrefix<S>::prepare();
+        if constexpr (!BulkStrategy<S>) kept_.reset(this->blocks_);
+    }
+    uint64_t own_bytes() const override { return HoldingPrefix<S>::own_bytes() + kept_.bytes(); }
 
     uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) override {
         const Trace& t = *this->trace_;
         this->chain(t.lookup_row(r), t.lookup_blocks(r));
         result.hit_blocks[r] = this->leading_hits();
+        if constexpr (!S::kKeepsPrefixes) this->count_behind(r, result.hit_blocks[r], result);
         auto keep = static_cast<uint32_t>(std::min<uint64_t>(stored, this->capacity()));
         uint32_t row = t.stored_row(r, this->options_.decode);
         uint32_t named = std::min(keep, t.chains[row].length);
         if (row != t.lookup_row(r) || named != t.lookup_blocks(r)) this->chain(row, named);
-        static_assert(BulkStrategy<S>, "strategies that do not keep touched blocks need eligibility here");
-        if (this->concurrent()) {
+        if constexpr (!BulkStrategy<S>) {
+            store(r, stored, keep, named);
+        } else if (this->concurrent()) {
             hold(r, stored, keep, named);
         } else {
             touch(r, stored, keep, named);
         }
         if (named == stored && named > 0)
             this->fill_last(r, stored, this->segments_.back().begin + this->segments_.back().count - 1);
-        if (this->resident_ > this->capacity()) make_room(this->resident_ - this->capacity());
+        if constexpr (BulkStrategy<S>)
+            if (this->resident_ > this->capacity()) make_room(this->resident_ - this->capacity());
         return this->concurrent() ? this->active() : keep;
     }
 
     void release(RunningRequest& running) override {
-        for (BlockId block : running.unnamed) this->strategy_.on_release(block);
-        this->held_.release(running.named,
-                            [this](BlockId begin, uint32_t count) { this->strategy_.touch_run(begin, count); });
+        for (BlockId block : running.unnamed) let_go(block);
+        this->held_.release(running.named, [this](BlockId begin, uint32_t count) {
+            if constexpr (BulkStrategy<S>) {
+                this->strategy_.touch_run(begin, count);
+            } else {
+                for (uint32_t i = count; i-- > 0;) let_go(begin + i);
+            }
+        });
     }
 
   private:
+    void let_go(BlockId block) {
+        if constexpr (!BulkStrategy<S>) kept_.clear(block);
+        this->strategy_.on_release(block);
+    }
+
+    // ---- strategies that ask who is eligible ----
+
+    // Marks what the request keeps, makes room among the others, stores from last to first.
+    void store(uint32_t r, uint32_t stored, uint32_t keep, uint32_t named) {
+        RunningRequest alone;
+        RunningRequest& running = this->concurrent() ? this->start(r) : alone;
+        running.named = this->segments_;
+        uint32_t resident = 0;
+        for (const Segment& s : running.named)
+            for (uint32_t i = 0; i < s.count; ++i) resident += this->strategy_.contains(s.begin + i);
+        if (this->concurrent()) {
+            this->held_.hold(running.named, [this](BlockId begin, uint32_t count) { kept_.set_run(begin, count); });
+        } else {
+            for (const Segment& s : running.named) kept_.set_run(s.begin, s.count);
+        }
+        if constexpr (S::kKeyed) {
+            while (this->resident_ + keep - resident > this->capacity()) this->evict(victim_for(kNone));
+        }
+        for (uint32_t i = keep; i > named; --i) {
+            BlockId block = this->take_unnamed(i - 1);
+            admit(block);
+            kept_.set(block);
+            running.unnamed.push_back(block);
+            if (i == stored) this->fill_last(r, stored, block);
+        }
+        for (size_t k = running.named.size(); k-- > 0;)
+            for (uint32_t i = running.named[k].count; i-- > 0;) admit(running.named[k].begin + i);
+        for (const Segment& s : running.named) this->partial_.clear_run(s.begin, s.count);
+        if (this->concurrent()) {
+            this->unnamed_held_ += running.unnamed.size();
+            return;
+        }
+        for (const Segment& s : running.named) kept_.clear_run(s.begin, s.count);
+        for (BlockId block : running.unnamed) kept_.clear(block);
+    }
+
+    void admit(BlockId block) {
+        if (this->strategy_.contains(block)) return this->strategy_.on_hit(block);
+        this->strategy_.on_miss(block);
+        if constexpr (!S::kKeyed)
+            if (this->full()) this->evict(victim_for(block));
+        this->insert(block);
+    }
+
+    BlockId victim_for(BlockId incoming) {
+        BlockId victim = this->strategy_.pick_victim(incoming, [this](BlockId b) { return !kept_.has(b); });
+        if (victim == kNone) throw_failed("prefix pinned: the strategy names nobody to evict");
+        return victim;
+    }
+
+    // ---- strategies that work in bulk ----
+
     void touch(uint32_t r, uint32_t stored, uint32_t keep, uint32_t named) {
         for (uint32_t i = keep; i > named; --i) {
             BlockId block = this->unnamed_.take();
@@ -84,6 +155,8 @@ class PinnedPrefix : public HoldingPrefix<S> {
         this->resident_ -= blocks;
         this->evicted_ += blocks;
     }
+
+    BlockBits kept_;  ///< held by running requests, where the strategy asks
 };
 
 }  // namespace kvsim

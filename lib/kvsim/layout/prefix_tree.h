@@ -116,30 +116,31 @@ class TreePrefix : public HoldingPrefix<S> {
         while (k < this->segments_.size() && skip >= this->segments_[k].count) skip -= this->segments_[k++].count;
         tip_ = tip;
         for (; position < stored; ++position) {
+            BlockId next = position < named ? this->segments_[k].begin + skip : this->take_unnamed(position);
+            this->strategy_.on_miss(next);
             if (this->full()) {
-                BlockId victim = this->strategy_.pick_victim(kNone, [&](BlockId b) {
+                BlockId victim = this->strategy_.pick_victim(next, [&](BlockId b) {
                     return b != protected_ && b != protected_lookup_ && !(protect_chain_ && b == tip_);
                 });
-                if (victim == kNone) return position;
+                if (victim == kNone) {
+                    this->unnamed_.give_back(next);
+                    return position;
+                }
                 BlockId above = parent_[victim];
                 this->evict(victim);
                 parent_of_unnamed_gone(victim);
                 if (above != kNone && --children_[above] == 0) this->strategy_.on_leaf(above);
                 if (victim == tip_) {
+                    this->unnamed_.give_back(next);
                     tip_ = above;
                     return position - 1;
                 }
             }
-            BlockId next;
-            if (position < named) {
-                next = this->segments_[k].begin + skip;
-                if (++skip == this->segments_[k].count) {
-                    ++k;
-                    skip = 0;
-                }
-            } else {
-                next = this->unnamed_.take();
+            if (position >= named) {
                 parent_[next] = tip_;
+            } else if (++skip == this->segments_[k].count) {
+                ++k;
+                skip = 0;
             }
             this->insert(next);
             if (tip_ != kNone && children_[tip_]++ == 0) this->strategy_.on_inner(tip_);

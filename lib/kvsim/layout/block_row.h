@@ -1,0 +1,42 @@
+// From a block strategy to its row: the prefix layout under every accounting the strategy knows. A program of its own
+// registers a strategy with block_strategies().add(block_row<MyStrategy>()).
+#pragma once
+
+#include <kvsim/core/error.h>
+#include <kvsim/core/spec.h>
+#include <kvsim/layout/prefix.h>
+#include <kvsim/layout/prefix_flat.h>
+#include <kvsim/layout/prefix_pinned.h>
+#include <kvsim/layout/prefix_tree.h>
+
+namespace kvsim {
+
+/// Throws Error(input) if the row does not name the accounting.
+void check_accounting(const StrategyInfo& info, const Accounting& accounting);
+
+/// `S<kLeaves>` is constructed from the parameters it asks for.
+template <template <bool> class S>
+std::unique_ptr<Cache> make_block_cache(Spec& spec, const Accounting& accounting) {
+    check_accounting(S<false>::info(), accounting);
+    std::unique_ptr<Cache> cache;
+    switch (accounting.kind) {
+        case AccountingKind::pinned: cache = std::make_unique<PinnedPrefix<S<false>>>(S<false>(spec)); break;
+        case AccountingKind::flat: cache = std::make_unique<FlatPrefix<S<false>>>(S<false>(spec)); break;
+        case AccountingKind::tree:
+            cache = std::make_unique<TreePrefix<S<true>>>(S<true>(spec), accounting.protect_chain);
+            break;
+    }
+    spec.finish();
+    return cache;
+}
+
+template <template <bool> class S>
+BlockStrategyRow block_row() {
+    StrategyInfo info = S<false>::info();
+    return {info.id, info, [](const std::string& text, const Accounting& accounting) {
+                Spec spec = Spec::parse(text);
+                return make_block_cache<S>(spec, accounting);
+            }};
+}
+
+}  // namespace kvsim
