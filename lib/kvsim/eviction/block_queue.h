@@ -66,7 +66,10 @@ class BlockQueue {
 
     /// A new request: whoever was not eligible may be now. Without leaves walks begin where the last one of the same
     /// request found everything older ineligible.
-    void begin_request() { from_ = 0; }
+    void begin_request() {
+        if (!kLeaves && from_ > tail_) slide();
+        from_ = 0;
+    }
     /// Oldest eligible block; kNone if there is none.
     template <EligibleBlocks E>
     BlockId oldest(const E& eligible) {
@@ -101,6 +104,22 @@ class BlockQueue {
     uint64_t state_bytes() const { return log_.size() * 4 + (kLeaves ? leaves_.bytes() : 0); }
 
   private:
+    // Whoever was stepped over stands before from_ with empty places between: moved together, so that blocks that are
+    // always pinned do not keep the log from being used up from its old end.
+    void slide() {
+        uint64_t to = from_, hand = from_;
+        for (uint64_t from = from_; from-- > tail_;) {
+            BlockId block = log_[from];
+            if (block != kNone && --to != from) {
+                log_[to] = block;
+                log_[from] = kNone;
+                places_[block] = static_cast<uint32_t>(to);
+            }
+            if (from == hand_) hand = to;
+        }
+        if (hand_ >= tail_ && hand_ < from_) hand_ = hand;
+        tail_ = to;
+    }
     void compact() {
         uint64_t to = 1, hand = 0, from_place = 0;
         for (uint64_t from = tail_; from < head_; ++from) {
