@@ -65,7 +65,8 @@ void check_outputs(const std::string& input, const std::vector<std::string>& out
     for (size_t i = 0; i < outputs.size(); ++i) {
         if (outputs[i].empty()) continue;
         for (size_t k = 0; k < i; ++k)
-            if (outputs[i] == outputs[k])
+            if (outputs[i] == outputs[k] || (outputs[i] != "-" && outputs[k] != "-" &&
+                                             fs::weakly_canonical(outputs[i]) == fs::weakly_canonical(outputs[k])))
                 throw_input(outputs[i] == "-" ? "two outputs cannot share standard output"
                                               : outputs[i] + ": named for two outputs");
         std::error_code ignored;
@@ -89,13 +90,28 @@ static bool on_command_line(CLI::App& app, const std::vector<std::string>& names
     });
 }
 
+// Options that decide what others mean: one of the former on the command line, and the file's word on the latter goes.
+static std::vector<std::string> overruled(CLI::App& app) {
+    static const std::vector<std::pair<std::string, std::vector<std::string>>> decides = {
+        {"--layout",
+         {"--eviction", "--accounting", "--match", "--on-full", "--preempt", "--evict-threshold", "--evict-target", "--reserve"}},
+        {"--match", {"--eviction", "--accounting"}},
+        {"--on-full", {"--eviction", "--preempt"}},
+        {"--evict-threshold", {"--evict-target"}}};
+    std::vector<std::string> options;
+    for (const auto& [decider, meant] : decides)
+        if (on_command_line(app, {decider})) options.insert(options.end(), meant.begin(), meant.end());
+    return options;
+}
+
 // Flags beat the file. Options that exclude each other count as one: any of them on the command line beats all of
 // them in the file.
 void Command::merge_config() {
     if (common.config.empty()) return;
     static const std::vector<std::string> capacity = {"--blocks", "--tokens", "--memory"};
     static const std::vector<std::string> never = {"config", "help", "version", "print-config"};
-    bool has_capacity = on_command_line(*app_, capacity);
+    std::vector<std::string> without = overruled(*app_);
+    if (on_command_line(*app_, capacity)) without.insert(without.end(), capacity.begin(), capacity.end());
     std::vector<std::string> known;
     for (const std::string& n : long_names(*app_))
         if (std::find(never.begin(), never.end(), n.substr(2)) == never.end()) known.push_back(n.substr(2));
@@ -111,7 +127,7 @@ void Command::merge_config() {
             throw_at(item.where, "unknown key '" + item.key + "'" + did_you_mean(item.key, known) + " for kvsim " +
                                      path_);
         CLI::Option* o = app_->get_option_no_throw("--" + item.key);
-        bool excluded = has_capacity && std::find(capacity.begin(), capacity.end(), "--" + item.key) != capacity.end();
+        bool excluded = std::find(without.begin(), without.end(), "--" + item.key) != without.end();
         if (o->count() > 0 || excluded) continue;
         bool flag = o->get_expected_max() == 0;
         if (flag && item.values.front() != "true" && item.values.front() != "false")
@@ -145,6 +161,9 @@ int Command::finish() {
     for (const CLI::Option* o : app_->get_options())
         if (o->count() > 0 && o->get_expected_max() > 0 && o->results().front().empty())
             throw_input(o->get_name() + ": expected a value, found an empty string");
+    for (const CLI::Option* o : app_->get_options())
+        if (o->count() > 0 && o->get_expected_max() == 0 && o->results().front() != "true" && o->results().front() != "false")
+            throw_input(o->get_name() + ": takes no value");
     merge_config();
     const std::string& color = common.console.color;
     if (color != "auto" && color != "always" && color != "never")
@@ -197,8 +216,10 @@ static std::string parse_error(const CLI::ParseError& e) {
 }
 
 static int fail(const std::string& command, const std::string& message, int code) {
-    std::string line = message;
-    std::replace(line.begin(), line.end(), '\n', ' ');
+    // Names out of files may be anything; a terminal gets one line of readable text.
+    constexpr size_t kLongest = 2000;
+    std::string line = message.size() <= kLongest ? message : message.substr(0, kLongest) + "...";
+    std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
     std::fprintf(stderr, "kvsim%s%s: error: %s\n", command.empty() ? "" : " ", command.c_str(), line.c_str());
     return code;
 }
@@ -260,6 +281,8 @@ int cli_main(int argc, const char* const* argv) {
         commands.push_back(app::trace_convert_command(*trace));
         commands.push_back(app::trace_generate_command(*trace));
         commands.push_back(app::list_command(root));
+        if (std::find(argv, argv + argc, std::string_view("--")) != argv + argc)
+            throw_input("unexpected argument '--'; a file whose name begins with - is written ./-name");
         try {
             root.parse(argc, argv);
         } catch (const CLI::Success& e) {

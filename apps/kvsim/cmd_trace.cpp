@@ -124,8 +124,8 @@ class ConvertCommand : public Command {
         check_outputs(trace_.path, {output_, common.report});
         OutputFile out(output_);
         Trace trace = trace_.load(common.console, false);
-        for (const std::string& line : what_is_lost(trace, to_)) common.console.say("note: " + line);
         write_trace(trace, to_, out);
+        for (const std::string& line : what_is_lost(trace, to_)) common.console.say("note: the copy loses " + line);
         report_written(trace, common.report);
         out.commit();
         return 0;

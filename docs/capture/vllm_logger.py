@@ -1,12 +1,19 @@
 """Writes what vLLM served as a kvsim trace, one line per request; docs/CAPTURE.md says how to use it."""
-import json, time
+import json, sys, time
 
 class KvsimLogger:
     def __init__(self, path):
         self.file, self.start = open(path, "w"), time.time()
         print('{"kvsim_trace":1}', file=self.file, flush=True)
 
-    def log(self, output, t=None, samples=None, **labels):  # labels: session, category, turn, salt, ...
+    def log(self, output, *args, **labels):  # a log that cannot be written must not fail the request
+        try:
+            self.write(output, *args, **labels)
+        except Exception as error:
+            print(f"vllm_logger: request {output.request_id} is not in the trace: {error}", file=sys.stderr)
+
+    def write(self, output, t=None, samples=None, **labels):  # labels: session, category, turn, salt, ...
+        if not output.prompt_token_ids: raise ValueError("its prompt has no token ids")
         samples = samples or {o.index: o.token_ids for o in output.outputs}
         t = max(t or getattr(output.metrics, "arrival_time", 0) or time.time(), self.start)
         cached = output.num_cached_tokens if len(samples) == 1 else None

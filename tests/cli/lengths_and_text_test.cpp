@@ -139,7 +139,7 @@ TEST_CASE("text: every report says that it is approximate") {
     CHECK(contains(info.out, std::string("  approximate: ") + said + "\n"));
     CHECK(Json::parse(succeeds({"trace", "info", trace, "--report", "-"}).out)["definitions"]["approximate"] == said);
     ProcessResult native = succeeds({"trace", "convert", trace, "--block-size", "4", "-o", "-"});
-    CHECK(contains(native.err, std::string("note: that it is approximate: ") + said));
+    CHECK(contains(native.err, std::string("note: the copy loses that it is approximate: ") + said));
     CHECK(replay_report({"-", "--blocks", "3"}, native.out)["results"]["hits"] == r["results"]["hits"]);
 }
 

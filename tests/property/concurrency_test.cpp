@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/layout/prefix_running.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <map>
 #include <set>
@@ -117,11 +117,11 @@ void held_blocks_are_a_multiset() {
 
 TEST_CASE("concurrency: hits under LRU do not depend on N") {
     for (int i = 0; i < 3; ++i) {
-        CHECK(rc::check("outputs without names", [] { hits_do_not_depend_on_n(false); }));
-        CHECK(rc::check("named outputs", [] { hits_do_not_depend_on_n(true); }));
+        CHECK(kvsim_test::random_check("outputs without names", [] { hits_do_not_depend_on_n(false); }));
+        CHECK(kvsim_test::random_check("named outputs", [] { hits_do_not_depend_on_n(true); }));
     }
 }
 
 TEST_CASE("concurrency: held blocks are counted like a multiset") {
-    for (int i = 0; i < 3; ++i) CHECK(rc::check("held", held_blocks_are_a_multiset));
+    for (int i = 0; i < 3; ++i) CHECK(kvsim_test::random_check("held", held_blocks_are_a_multiset));
 }

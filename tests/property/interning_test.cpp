@@ -2,7 +2,7 @@
 // PrefixIndex answers.
 #include <doctest/doctest.h>
 #include <kvsim/trace/path_interner.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <map>
 #include <random>
@@ -245,23 +245,23 @@ void check_reordered() {
 }  // namespace
 
 TEST_CASE("interning: ids that name content against a map of paths") {
-    CHECK(rc::check("content", [] { check_interning(true); }));
+    CHECK(kvsim_test::random_check("content", [] { check_interning(true); }));
 }
 TEST_CASE("interning: ids that name prefixes, numbered in order, with gaps, huge") {
-    for (int i = 0; i < 3; ++i) CHECK(rc::check("prefix", [] { check_interning(false); }));
+    for (int i = 0; i < 3; ++i) CHECK(kvsim_test::random_check("prefix", [] { check_interning(false); }));
 }
 TEST_CASE("interning: an id behind another predecessor is told, exactly then, and changes nothing") {
-    for (int i = 0; i < 4; ++i) CHECK(rc::check("violations", check_violations));
+    for (int i = 0; i < 4; ++i) CHECK(kvsim_test::random_check("violations", check_violations));
 }
 TEST_CASE("reordered equals interning in that order: permutations, subsets, repetitions") {
-    for (int i = 0; i < 3; ++i) CHECK(rc::check("reordered", check_reordered));
+    for (int i = 0; i < 3; ++i) CHECK(kvsim_test::random_check("reordered", check_reordered));
 }
 TEST_CASE("long: interning with many more cases") {
     for (int i = 0; i < 60; ++i) {
-        CHECK(rc::check("content", [] { check_interning(true); }));
-        CHECK(rc::check("prefix", [] { check_interning(false); }));
-        CHECK(rc::check("violations", check_violations));
-        CHECK(rc::check("reordered", check_reordered));
+        CHECK(kvsim_test::random_check("content", [] { check_interning(true); }));
+        CHECK(kvsim_test::random_check("prefix", [] { check_interning(false); }));
+        CHECK(kvsim_test::random_check("violations", check_violations));
+        CHECK(kvsim_test::random_check("reordered", check_reordered));
     }
 }
 TEST_CASE("interning: tables grow over many branches and scopes") {

@@ -1,7 +1,7 @@
 // Traces that name nothing: a twin in plain numbers, and the same lengths with names that never meet.
 #include <doctest/doctest.h>
 #include <kvsim/sim/replay.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <deque>
 #include <random>
@@ -77,7 +77,7 @@ std::vector<uint64_t> twin(const Trace& t, bool flat, uint64_t capacity, bool de
 }  // namespace
 
 TEST_CASE("lengths only: evictions and use are those of a queue of blocks") {
-    CHECK(rc::check([](uint64_t seed, bool decode) {
+    CHECK(kvsim_test::random_check([](uint64_t seed, bool decode) {
         Trace t = random_lengths(seed, true);
         for (uint64_t capacity : {uint64_t{1}, uint64_t{3}, 1 + seed % 50, kUnlimited}) {
             RC_ASSERT(counts(run(t, "pinned", capacity, decode)) == twin(t, false, capacity, decode));
@@ -87,7 +87,7 @@ TEST_CASE("lengths only: evictions and use are those of a queue of blocks") {
 }
 
 TEST_CASE("lengths only: the same as names that never meet") {
-    CHECK(rc::check([](uint64_t seed, bool decode) {
+    CHECK(kvsim_test::random_check([](uint64_t seed, bool decode) {
         Trace t = random_lengths(seed, false);
         Trace named = with_names(t);
         for (const char* accounting : {"pinned", "flat", "tree", "tree:protect=chain"})

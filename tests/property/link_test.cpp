@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 #include <kvsim/sim/replay.h>
 #include <kvsim/trace/link_outputs.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include "property/naive_cache.h"
 
@@ -186,14 +186,14 @@ void matches_tokens(bool named_output) {
 
 TEST_CASE("linked outputs are those of the rewritten story") {
     for (int i = 0; i < 5; ++i) {
-        CHECK(rc::check("nothing named", [] { links_like_the_story(false); }));
-        CHECK(rc::check("some named already", [] { links_like_the_story(true); }));
+        CHECK(kvsim_test::random_check("nothing named", [] { links_like_the_story(false); }));
+        CHECK(kvsim_test::random_check("some named already", [] { links_like_the_story(true); }));
     }
 }
 
 TEST_CASE("token match is a cache of tokens") {
     for (int i = 0; i < 3; ++i) {
-        CHECK(rc::check("linked", [] { matches_tokens(false); }));
-        CHECK(rc::check("linked, some named already", [] { matches_tokens(true); }));
+        CHECK(kvsim_test::random_check("linked", [] { matches_tokens(false); }));
+        CHECK(kvsim_test::random_check("linked, some named already", [] { matches_tokens(true); }));
     }
 }

@@ -3,7 +3,7 @@
 #include <kvsim/layout/prefix.h>
 #include <kvsim/sim/replay.h>
 #include <kvsim/trace/format.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -90,7 +90,7 @@ Trace load_stdin(const std::string& path) {
 }  // namespace
 
 TEST_CASE("metamorphic: a written file is the story; names and clock do not matter") {
-    CHECK(rc::check("names and clock", [] {
+    CHECK(kvsim_test::random_check("names and clock", [] {
         auto seed = *rc::gen::inRange<uint64_t>(0, 1u << 30);
         auto requests = *rc::gen::inRange<uint32_t>(1, 20);
         Story story = random_story(seed, requests);
@@ -111,7 +111,7 @@ TEST_CASE("metamorphic: a written file is the story; names and clock do not matt
 }
 
 TEST_CASE("metamorphic: shards of a directory, line order, and limits") {
-    CHECK(rc::check("shards", [] {
+    CHECK(kvsim_test::random_check("shards", [] {
         auto seed = *rc::gen::inRange<uint64_t>(0, 1u << 30);
         auto requests = *rc::gen::inRange<uint32_t>(2, 20);
         std::string text = to_kvsim_lines(random_story(seed, requests));

@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 #include <kvsim/core/error.h>
 #include <kvsim/layout/sequence_cache.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <map>
 #include <optional>
@@ -445,11 +445,11 @@ uint64_t any_seed() { return *rc::gen::inRange<uint64_t>(0, ~uint64_t{0}); }
 
 TEST_CASE("paged store: every held token is where the block table says, after every step") {
     for (bool lifo : {false, true})
-        for (int i = 0; i < 4; ++i) CHECK(rc::check("paged", [lifo] { PagedWalk(any_seed(), lifo).run(80); }));
+        for (int i = 0; i < 4; ++i) CHECK(kvsim_test::random_check("paged", [lifo] { PagedWalk(any_seed(), lifo).run(80); }));
 }
 
 TEST_CASE("contiguous store: runs never overlap, best fit") {
-    for (int i = 0; i < 8; ++i) CHECK(rc::check("contiguous", [] { RunWalk(any_seed()).run(80); }));
+    for (int i = 0; i < 8; ++i) CHECK(kvsim_test::random_check("contiguous", [] { RunWalk(any_seed()).run(80); }));
 }
 
 // Blocks come back in the order fifo or lifo says: ids are seen through the table.
@@ -467,7 +467,7 @@ TEST_CASE("paged store: free orders") {
 
 TEST_CASE("long: stores of sequences, longer walks") {
     for (int i = 0; i < 200; ++i) {
-        CHECK(rc::check("paged", [i] { PagedWalk(any_seed(), i % 2 == 0).run(400); }));
-        CHECK(rc::check("contiguous", [] { RunWalk(any_seed()).run(400); }));
+        CHECK(kvsim_test::random_check("paged", [i] { PagedWalk(any_seed(), i % 2 == 0).run(400); }));
+        CHECK(kvsim_test::random_check("contiguous", [] { RunWalk(any_seed()).run(400); }));
     }
 }

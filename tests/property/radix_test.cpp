@@ -2,7 +2,7 @@
 // every prefix down. Then what the list is too slow for: depth and size.
 #include <doctest/doctest.h>
 #include <kvsim/cache/radix_tree.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <algorithm>
 #include <map>
@@ -149,8 +149,8 @@ void check_against_list() {
 }  // namespace
 
 TEST_CASE("radix tree: against a sorted list of keys") {
-    CHECK(rc::check("tokens", check_against_list<TokenTree>));
-    CHECK(rc::check("runs", check_against_list<RunTree>));
+    CHECK(kvsim_test::random_check("tokens", check_against_list<TokenTree>));
+    CHECK(kvsim_test::random_check("runs", check_against_list<RunTree>));
 }
 
 TEST_CASE("radix tree: splits, and merges when the reason for a split goes") {

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 #include <kvsim/core/error.h>
 #include <kvsim/trace/path_interner.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include "property/naive_cache.h"
 
@@ -91,22 +91,22 @@ void check_reblock(const StoryWishes& wishes, bool named) {
 
 TEST_CASE("re-blocking: full and partly filled rows") {
     StoryWishes w;
-    CHECK(rc::check("ceil", [&] { check_reblock(w, false); }));
+    CHECK(kvsim_test::random_check("ceil", [&] { check_reblock(w, false); }));
     w.floor_tails = true;
-    CHECK(rc::check("ceil and floor", [&] { check_reblock(w, false); }));
+    CHECK(kvsim_test::random_check("ceil and floor", [&] { check_reblock(w, false); }));
 }
 TEST_CASE("re-blocking: the same block filled differently") {
     StoryWishes w;
     w.ragged = true;
-    CHECK(rc::check("ragged", [&] { check_reblock(w, false); }));
+    CHECK(kvsim_test::random_check("ragged", [&] { check_reblock(w, false); }));
     w.floor_tails = true;
-    CHECK(rc::check("ragged, ceil and floor", [&] { check_reblock(w, false); }));
+    CHECK(kvsim_test::random_check("ragged, ceil and floor", [&] { check_reblock(w, false); }));
 }
 TEST_CASE("re-blocking: rows of completed output") {
     StoryWishes w;
     w.named_output = true;
     w.floor_tails = true;
-    CHECK(rc::check("output", [&] { check_reblock(w, true); }));
+    CHECK(kvsim_test::random_check("output", [&] { check_reblock(w, true); }));
 }
 TEST_CASE("long: re-blocking with many more cases") {
     for (int bits = 0; bits < 80; ++bits) {
@@ -114,7 +114,7 @@ TEST_CASE("long: re-blocking with many more cases") {
         w.ragged = (bits & 1) != 0;
         w.floor_tails = (bits & 2) != 0;
         w.named_output = (bits & 4) != 0;
-        CHECK(rc::check("all", [&] { check_reblock(w, w.named_output); }));
+        CHECK(kvsim_test::random_check("all", [&] { check_reblock(w, w.named_output); }));
     }
 }
 TEST_CASE("re-blocking: too many blocks name a size that fits") {

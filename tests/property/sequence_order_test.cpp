@@ -2,7 +2,7 @@
 // with ties, pins, shared blocks, exceptions and ids that are used again.
 #include <doctest/doctest.h>
 #include <kvsim/layout/sequence_cache.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <random>
 #include <set>
@@ -122,11 +122,11 @@ TEST_CASE("sequence order: the victim of every strategy is the one a scan finds"
     CHECK(strategies().size() >= 10);
     for (const std::string& strategy : strategies()) {
         CAPTURE(strategy);
-        for (int i = 0; i < 2; ++i) CHECK(rc::check(strategy, [&strategy] { walk(strategy, 150); }));
+        for (int i = 0; i < 2; ++i) CHECK(kvsim_test::random_check(strategy, [&strategy] { walk(strategy, 150); }));
     }
 }
 
 TEST_CASE("long: sequence order: longer walks") {
     for (const std::string& strategy : strategies())
-        for (int i = 0; i < 20; ++i) CHECK(rc::check(strategy, [&strategy] { walk(strategy, 2000); }));
+        for (int i = 0; i < 20; ++i) CHECK(kvsim_test::random_check(strategy, [&strategy] { walk(strategy, 2000); }));
 }

@@ -2,7 +2,7 @@
 // counter, peak and rejected request, warm-up included.
 #include <doctest/doctest.h>
 #include <kvsim/layout/layouts.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <random>
 #include <sstream>
@@ -254,7 +254,7 @@ void check_case(bool events) {
 bool holds(bool events, int rounds) {
     bool ok = true;
     for (int i = 0; i < rounds && ok; ++i)
-        ok = rc::check(events ? "events" : "requests", [events] { check_case(events); });
+        ok = kvsim_test::random_check(events ? "events" : "requests", [events] { check_case(events); });
     return ok;
 }
 

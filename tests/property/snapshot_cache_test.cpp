@@ -3,7 +3,7 @@
 #include <kvsim/core/error.h>
 #include <kvsim/layout/prefix_snapshots.h>
 #include <kvsim/layout/snapshot_cache.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <algorithm>
 #include <random>
@@ -312,9 +312,9 @@ void check_replay() {
 }  // namespace
 
 TEST_CASE("snapshot cache: against a list") {
-    for (int round = 0; round < 4; ++round) CHECK(rc::check("twin", check_twin));
+    for (int round = 0; round < 4; ++round) CHECK(kvsim_test::random_check("twin", check_twin));
 }
 
 TEST_CASE("replay of snapshots: against a list") {
-    for (int round = 0; round < 6; ++round) CHECK(rc::check("twin", check_replay));
+    for (int round = 0; round < 6; ++round) CHECK(kvsim_test::random_check("twin", check_replay));
 }

@@ -6,7 +6,7 @@
 #include <doctest/doctest.h>
 #include <kvsim/core/error.h>
 #include <kvsim/layout/prefix.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <functional>
 #include <memory>
@@ -190,7 +190,7 @@ inline void check_case(const Twin& twin, const StoryWishes& wishes, bool reblock
 /// Runs the property several times; rapidcheck's own count is RC_PARAMS="max_success=N".
 inline bool holds(const Twin& twin, const char* name, const StoryWishes& wishes, bool reblock, int rounds = 4) {
     bool ok = true;
-    for (int i = 0; i < rounds && ok; ++i) ok = rc::check(name, [&] { check_case(twin, wishes, reblock); });
+    for (int i = 0; i < rounds && ok; ++i) ok = kvsim_test::random_check(name, [&] { check_case(twin, wishes, reblock); });
     return ok;
 }
 

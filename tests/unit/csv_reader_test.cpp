@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <kvsim/trace/csv_reader.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 using namespace kvsim;
 using namespace kvsim_test;
@@ -57,7 +57,7 @@ TEST_CASE("csv: quoted fields") {
 }
 
 TEST_CASE("csv: what is written in quotes reads back") {
-    CHECK(rc::check([](std::vector<std::pair<std::string, std::string>> rows) {
+    CHECK(kvsim_test::random_check([](std::vector<std::pair<std::string, std::string>> rows) {
         std::string text = "a,b\n";
         Rows expected;
         for (auto& [a, b] : rows) {

@@ -1,7 +1,7 @@
 #include "unit/load_text.h"
 
 #include <kvsim/layout/prefix.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 using namespace kvsim;
 using namespace kvsim_test;
@@ -66,7 +66,7 @@ TEST_CASE("text: a short last token differs from every full one") {
 }
 
 TEST_CASE("text: common tokens are common bytes") {
-    CHECK(rc::check([](uint64_t seed) {
+    CHECK(kvsim_test::random_check([](uint64_t seed) {
         // Texts of a small alphabet, with a zero and letters of two and three bytes.
         static const std::pair<const char*, std::string> kLetters[] = {
             {"a", "a"}, {"\\u0000", std::string(1, '\0')}, {"\\u00e9", "\xC3\xA9"}, {"\xE2\x82\xAC", "\xE2\x82\xAC"}};

@@ -1,6 +1,6 @@
 // agents: with room for everything a step misses only what is new in it.
 #include <kvsim/core/random.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <algorithm>
 #include <set>
@@ -22,7 +22,7 @@ std::string small_spec(uint64_t block) {
 }  // namespace
 
 TEST_CASE("agents: an unlimited cache hits all of the last prompt and output, in full blocks") {
-    CHECK(rc::check([](uint64_t seed) {
+    CHECK(kvsim_test::random_check([](uint64_t seed) {
         uint64_t block = 1 + seed % 19;
         Trace t = generate_trace(small_spec(block), seed);
         // The generator draws the lengths of the tool definitions first.
@@ -66,7 +66,7 @@ TEST_CASE("agents: an unlimited cache hits all of the last prompt and output, in
 
 // The same spelled out in tokens: what a session says is (session, position), but for its type's opening.
 TEST_CASE("agents: the tokens decide which blocks are the same") {
-    CHECK(rc::check([](uint64_t seed) {
+    CHECK(kvsim_test::random_check([](uint64_t seed) {
         uint64_t block = 1 + seed % 11;
         Trace t = generate_trace(small_spec(block), seed);
         Random random(seed);

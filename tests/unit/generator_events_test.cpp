@@ -1,6 +1,6 @@
 // beam and stream: the events against twins that write their lines down, and against a walk that knows the rules.
 #include <kvsim/core/random.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <algorithm>
 #include <set>
@@ -191,7 +191,7 @@ bool reads_back(const Trace& t) {
 }  // namespace
 
 TEST_CASE("beam: the lines of a twin that keeps a list of beams") {
-    CHECK(rc::check([](uint64_t seed) {
+    CHECK(kvsim_test::random_check([](uint64_t seed) {
         Random dice(seed);
         uint64_t width = dice.between(1, 5), drop = dice.below(width), prompts = dice.between(1, 4);
         uint64_t steps = dice.between(1, 12), step_tokens = dice.between(1, 3), prompt = dice.between(1, 20);
@@ -205,7 +205,7 @@ TEST_CASE("beam: the lines of a twin that keeps a list of beams") {
 }
 
 TEST_CASE("beam: rules hold with prompts that overlap, and what is read is what was made") {
-    CHECK(rc::check([](uint64_t seed, bool named) {
+    CHECK(kvsim_test::random_check([](uint64_t seed, bool named) {
         Random dice(seed);
         BeamRules rules{dice.between(1, 4), dice.between(1, 9), dice.between(1, 4), 0, dice.between(1, 4),
                         dice.between(1, 5)};
@@ -248,7 +248,7 @@ TEST_CASE("beam: counts of the defaults") {
 }
 
 TEST_CASE("stream: the lines of a twin") {
-    CHECK(rc::check([](uint64_t seed, bool freed) {
+    CHECK(kvsim_test::random_check([](uint64_t seed, bool freed) {
         Random dice(seed);
         uint64_t n = dice.between(1, 5), prompt = dice.between(1, 20), output = dice.between(1, 40);
         uint64_t chunk = dice.between(1, 9), block = dice.between(1, 6);

@@ -1,7 +1,7 @@
 // rag against a twin that draws with a linear scan over weights and spells every token out.
 #include <kvsim/core/random.h>
 #include <kvsim/sim/metrics.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <algorithm>
 #include <set>
@@ -79,7 +79,7 @@ uint64_t ceiling(const std::string& spec) {
 }  // namespace
 
 TEST_CASE("rag: the tokens of the prompts decide which blocks are the same") {
-    CHECK(rc::check([](uint64_t seed, bool sorted) {
+    CHECK(kvsim_test::random_check([](uint64_t seed, bool sorted) {
         Random dice(seed);
         uint64_t documents = dice.between(1, 12);
         Corpus c{30, documents, dice.between(0, std::min<uint64_t>(documents, 4)), dice.between(1, 6),

@@ -6,7 +6,7 @@
 #include <kvsim/trace/generator.h>
 #include <kvsim/trace/stats.h>
 #include <kvsim/trace/writer.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <functional>
 
@@ -109,7 +109,7 @@ TEST_CASE("the samples obey the schema") {
 }
 
 TEST_CASE("a seed gives one trace, another seed another") {
-    CHECK(rc::check([](uint64_t seed) {
+    CHECK(kvsim_test::random_check([](uint64_t seed) {
         const char* spec = "chat:sessions=4,turns=3,user_tokens=20,output_tokens=20,system_tokens=40";
         RC_ASSERT(text_of(generate_trace(spec, seed)) == text_of(generate_trace(spec, seed)));
         RC_ASSERT(text_of(generate_trace(spec, seed)) != text_of(generate_trace(spec, seed + 1)));
@@ -135,7 +135,7 @@ TEST_CASE("arrivals beyond what a trace may hold are refused") {
 }
 
 TEST_CASE("chat: every turn finds its session's past") {
-    CHECK(rc::check([](uint64_t seed, bool named) {
+    CHECK(kvsim_test::random_check([](uint64_t seed, bool named) {
         uint32_t block = 1 + static_cast<uint32_t>(seed % 30);
         Trace t = generate_trace(
             "chat:sessions=6,turns=4,systems=2,system_tokens=100,user_tokens=30,output_tokens=40,"

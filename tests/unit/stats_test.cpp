@@ -5,7 +5,7 @@
 #include <kvsim/trace/format.h>
 #include <kvsim/trace/generator.h>
 #include <kvsim/trace/stats.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -107,7 +107,7 @@ void check_against_count(const Trace& t) {
 }  // namespace
 
 TEST_CASE("random traces: the same as counting blocks one by one") {
-    CHECK(rc::check([](uint64_t seed, bool named) {
+    CHECK(kvsim_test::random_check([](uint64_t seed, bool named) {
         std::string name = named ? ",named_output=on" : "";
         uint64_t block = 1 + seed % 40;
         check_against_count(

@@ -7,7 +7,7 @@
 #include <kvsim/trace/format.h>
 #include <kvsim/trace/generator.h>
 #include <kvsim/trace/writer.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <algorithm>
 #include <functional>
@@ -281,7 +281,7 @@ class RandomFile {
 }  // namespace
 
 TEST_CASE("native: random request lines and events come back whole") {
-    CHECK(rc::check([](uint64_t seed, bool tokens, bool events) {
+    CHECK(kvsim_test::random_check([](uint64_t seed, bool tokens, bool events) {
         auto size = static_cast<uint32_t>(Random(seed).between(1, 5));
         RandomFile file(seed, tokens, size);
         std::string text = events ? file.events() : file.requests();
@@ -292,7 +292,7 @@ TEST_CASE("native: random request lines and events come back whole") {
 }
 
 TEST_CASE("native: a trace re-blocked to larger blocks, or a trace of tokens to any size, comes back whole") {
-    CHECK(rc::check([](uint64_t seed, bool tokens, bool events) {
+    CHECK(kvsim_test::random_check([](uint64_t seed, bool tokens, bool events) {
         Random random(seed);
         auto size = static_cast<uint32_t>(random.between(1, 4));
         RandomFile file(seed, tokens, size);
@@ -305,7 +305,7 @@ TEST_CASE("native: a trace re-blocked to larger blocks, or a trace of tokens to 
 }
 
 TEST_CASE("native in blocks: random request lines keep everything but token ids") {
-    CHECK(rc::check([](uint64_t seed, bool tokens) {
+    CHECK(kvsim_test::random_check([](uint64_t seed, bool tokens) {
         Random random(seed);
         auto size = static_cast<uint32_t>(random.between(1, 4));
         RandomFile file(seed, tokens, size);
@@ -319,7 +319,7 @@ TEST_CASE("native in blocks: random request lines keep everything but token ids"
 }
 
 TEST_CASE("mooncake: random request lines keep times, lengths and chains") {
-    CHECK(rc::check([](uint64_t seed, bool tokens) {
+    CHECK(kvsim_test::random_check([](uint64_t seed, bool tokens) {
         auto size = static_cast<uint32_t>(Random(seed).between(1, 5));
         Trace a = read_text(RandomFile(seed, tokens, size).requests());
         auto lost = what_is_lost(a, "mooncake");

@@ -43,6 +43,7 @@ static void resolve(CacheConfig& c) {
 static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath path) {
     if (by_snapshot(c)) {
         if (options.concurrency != 1) throw_input("--concurrency has no effect with --match snapshot: hits are copied out");
+        if (!options.decode) throw_input("--decode off has no effect with --match snapshot: output is never stored");
         return make_snapshot_cache(c.match);
     }
     if (c.match == "token" && trace.block_size != 1)

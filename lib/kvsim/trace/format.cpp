@@ -46,6 +46,30 @@ void for_each_line(LineSource& source, ProblemList* problems, const std::functio
     }
 }
 
+static bool is_json(LineSource& source) {
+    try {
+        JsonReader probe;
+        probe.open_object(source.line(), source.capacity(), source.here());
+        std::string_view key;
+        while (probe.next_field(key)) probe.skip();
+        probe.finish();
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
+}
+
+void for_each_log_line(LineSource& source, ProblemList* problems, Trace& trace, const std::function<void()>& line) {
+    for_each_line(source, problems, [&] {
+        try {
+            line();
+        } catch (const Error&) {
+            if (source.terminated() || is_json(source)) throw;
+            trace.notes.push_back(source.here().str() + ": the last line is incomplete and was dropped");
+        }
+    });
+}
+
 // A first line such as "{" or "{"id": 1," begins a JSON text that is written over several lines.
 static bool goes_on(std::string_view line) {
     size_t last = line.find_last_not_of(" \t\r");
@@ -57,7 +81,7 @@ static Head keys_of(std::string_view text, size_t first) {
     Head head;
     int depth = 0;
     std::string key;
-    for (size_t i = first; i < text.size() && head.size() < 64; ++i) {
+    for (size_t i = first; i < text.size() && head.size() < 4096; ++i) {
         char c = text[i];
         if (c == '"') {
             size_t end = i + 1;

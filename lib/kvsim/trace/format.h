@@ -76,6 +76,10 @@ FormatRow lmcache_format();
 /// Runs `line` on every line that is not blank; with `problems`, keeps what it throws and goes on.
 void for_each_line(LineSource& source, ProblemList* problems, const std::function<void()>& line);
 
+/// The same for logs that are still being written: a last line without line end that is no whole JSON text is dropped,
+/// with a note.
+void for_each_log_line(LineSource& source, ProblemList* problems, Trace& trace, const std::function<void()>& line);
+
 /// The keys of the source's first JSON object; its line is put back. An object that is written over several lines is
 /// put back as one.
 Head read_head(LineSource& source);

@@ -59,7 +59,7 @@ class DynamoReader : public FormatReader {
 
     void read(LineSource& source, Trace& trace, ProblemList* problems) override {
         if (!interner_) interner_.emplace(trace.chains, Names::prefix);
-        for_each_line(source, problems, [&] { read_line(source, trace); });
+        for_each_log_line(source, problems, trace, [&] { read_line(source, trace); });
         if (trace.requests() == 0)  // said beside "has no requests"
             trace.notes = {"found " + std::to_string(other_events_ + no_replay_) +
                            " records, none of them a request_end with replay metrics"};

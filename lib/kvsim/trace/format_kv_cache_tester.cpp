@@ -59,12 +59,16 @@ class KvCacheTesterReader : public FormatReader {
         turn_ = 0;
         for (Before& b : before_) b.row = kNone;
         std::string_view key;
+        unsigned once_seen = 0;
         while (json_.next_field(key)) {
             if (key == "id") {
+                json_.once(once_seen, 1);
                 session_id_ = std::string(json_.string());
             } else if (key == "block_size") {
+                json_.once(once_seen, 2);
                 read_block_size();
             } else if (key == "hash_id_scope") {
+                json_.once(once_seen, 4);
                 std::string_view scope = json_.string();
                 if (scope != "local" && scope != "global") json_.fail("expected \"local\" or \"global\"");
                 local = scope == "local";
@@ -123,6 +127,7 @@ class KvCacheTesterReader : public FormatReader {
             } else if (key == "type") {
                 type = json_.string();
             } else if (key == "api_time") {
+                once(32);
                 api_time = json_.number(0, kMaxSeconds);
             } else if (key == "requests") {
                 once(16);

@@ -38,14 +38,7 @@ class KvsimReader : public FormatReader {
             throw_input(source.name() + ": prompt, decode, fork and free lines keep the order of one file; expected no second one");
         Head head = read_head(source);
         if (head.count("events") != 0) return read_document(source, trace);
-        for_each_line(source, problems, [&] {
-            try {
-                open_line(source, trace);
-            } catch (const Error&) {
-                if (source.terminated() || parses(source)) throw;
-                trace.notes.push_back(source.here().str() + ": the last line is incomplete and was dropped");
-            }
-        });
+        for_each_log_line(source, problems, trace, [&] { open_line(source, trace); });
     }
 
     void finish(Trace& trace) override {
@@ -73,19 +66,6 @@ class KvsimReader : public FormatReader {
 
     // ---- text to Line ----
 
-    bool parses(LineSource& source) {
-        try {
-            JsonReader probe;
-            probe.open_object(source.line(), source.capacity(), source.here());
-            std::string_view key;
-            while (probe.next_field(key)) probe.skip();
-            probe.finish();
-            return true;
-        } catch (const Error&) {
-            return false;
-        }
-    }
-
     // A header has the key kvsim_trace; an event has the key op.
     bool is_header(LineSource& source) {
         if (source.line().find("\"kvsim_trace\"") == std::string_view::npos) return false;
@@ -111,24 +91,34 @@ class KvsimReader : public FormatReader {
 
     void read_header(Trace& trace) {
         std::string_view key;
+        unsigned before = header_seen_;
+        header_seen_ = 0;
         while (json_.next_field(key))
             if (!header_key(key, trace)) reader_.unknown_key(key, {"kvsim_trace", "name", "block_size", "meta"});
         json_.finish();
+        constexpr unsigned kBlockSize = 4;
+        if (header_done_ && (before & kBlockSize) != (header_seen_ & kBlockSize))
+            json_.fail_line("block_size: differs from the header before");
         end_header();
     }
 
     bool header_key(std::string_view key, Trace& trace) {
         if (key == "kvsim_trace") {
+            json_.once(header_seen_, 1);
             json_.whole(1, 1);
         } else if (key == "name") {
+            json_.once(header_seen_, 2);
             std::string name(json_.string());
             if (!trace.name.empty() && trace.name != name) json_.fail("differs from the header before");
             trace.name = name;
         } else if (key == "block_size") {
+            json_.once(header_seen_, 4);
             auto size = static_cast<uint32_t>(json_.whole(1, kMaxBlockSize));
             if (header_done_ && size != block_size_) json_.fail("differs from the header before");
             block_size_ = size;
         } else if (key == "meta") {
+            json_.once(header_seen_, 8);
+            if (json_.type() != JsonReader::Type::object) json_.fail("expected an object");
             json_.skip();
         } else {
             return false;
@@ -438,6 +428,7 @@ class KvsimReader : public FormatReader {
     std::unordered_map<std::string, uint32_t> live_;
     uint32_t block_size_ = 0;
     bool saw_header_ = false, header_done_ = false;
+    unsigned header_seen_ = 0;  ///< keys of the last header
     Named named_ = Named::unknown;
     bool uses_requests_ = false, uses_events_ = false;
     bool any_stored_ = false;

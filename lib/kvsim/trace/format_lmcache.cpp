@@ -34,7 +34,7 @@ class LmcacheReader : public FormatReader {
 
     void read(LineSource& source, Trace& trace, ProblemList* problems) override {
         if (!interner_) interner_.emplace(trace.chains, Names::prefix);
-        for_each_line(source, problems, [&] { read_line(source, trace); });
+        for_each_log_line(source, problems, trace, [&] { read_line(source, trace); });
     }
 
     void finish(Trace& trace) override {

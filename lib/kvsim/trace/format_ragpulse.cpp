@@ -49,6 +49,7 @@ class RagPulseReader : public FormatReader {
                 std::string_view group;
                 while (json_.next_field(group)) json_.whole_array(ids_);
             } else if (key == "session_id") {
+                once(16);
                 session_ = std::string(json_.string());
             } else {
                 json_.skip();

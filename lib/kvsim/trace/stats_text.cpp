@@ -171,8 +171,10 @@ template <class T, class Text>
 std::vector<std::string> spread_row(const std::string& label, const Spread<T>& s, Text text,
                                     const std::string& remark) {
     if (s.count == 0) return {label, "-", "-", "-", "-", "-", "-", remark};
+    T mean = static_cast<T>(s.mean);
+    if constexpr (std::is_integral_v<T>) mean = static_cast<T>(std::llround(s.mean));
     return {
-        label, text(s.p10), text(s.p50), text(s.p90), text(s.p99), text(s.max), text(static_cast<T>(s.mean)),
+        label, text(s.p10), text(s.p50), text(s.p90), text(s.p99), text(s.max), text(mean),
         remark};
 }
 
@@ -181,7 +183,7 @@ std::string count_table(const TraceStats& s, const std::string& unit) {
     c.add({"requests", format_count(s.requests),
            fmt::format("over {} s{}", seconds(s.duration_s),
                        s.duration_s > 0
-                           ? fmt::format(", {:.3g} a second", static_cast<double>(s.requests) / s.duration_s)
+                           ? ", " + seconds(static_cast<double>(s.requests) / s.duration_s) + " a second"
                            : "")});
     c.add({"prompt tokens", format_count(s.prompt_tokens), ""});
     c.add({"output tokens", format_count(s.output_tokens),

@@ -72,7 +72,7 @@ std::vector<std::string> lost(const Trace& trace) {
     Shape shape = shape_of(trace);
     if (!trace.approximation.empty()) out.push_back("that it is approximate: " + trace.approximation);
     if (trace.content) {
-        out.push_back("ids name content chunks: read them with --format mooncake:ids=content,tokens_per_id=" +
+        out.push_back("that ids name content chunks: read them with --format mooncake:ids=content,tokens_per_id=" +
                       std::to_string(trace.block_size));
     } else {
         out.push_back(
