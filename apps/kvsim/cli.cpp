@@ -56,6 +56,25 @@ CLI::Option* Command::option(const std::string& name, std::string& target, const
     return app_->add_option(name, target, help)->group(group)->type_name(type)->capture_default_str();
 }
 
+CLI::Option* Command::list(const std::string& name, std::vector<std::string>& target, const std::string& help,
+                           const std::string& group, const std::string& type) {
+    return app_->add_option(name, target, help)
+        ->group(group)
+        ->type_name(type)
+        ->type_size(1)
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->capture_default_str();
+}
+
+CLI::Option* Command::positionals(const std::string& name, std::vector<std::string>& target, const std::string& help) {
+    positional_name_ = name;
+    positional_targets_ = &target;
+    positional_required_ = true;
+    return app_->add_option(name, target, help)->type_name("");
+}
+
 CLI::Option* Command::flag(const std::string& name, bool& target, const std::string& help, const std::string& group) {
     return app_->add_flag(name, target, help)->group(group);
 }
@@ -90,6 +109,11 @@ static bool on_command_line(CLI::App& app, const std::vector<std::string>& names
     });
 }
 
+static bool takes_list(const CLI::App& app, const std::string& name) {
+    const CLI::Option* o = app.get_option_no_throw("--" + name);
+    return o != nullptr && o->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
+}
+
 // Options that decide what others mean: one of the former on the command line, and the file's word on the latter goes.
 static std::vector<std::string> overruled(CLI::App& app) {
     static const std::vector<std::pair<std::string, std::vector<std::string>>> decides = {
@@ -116,9 +140,15 @@ void Command::merge_config() {
     for (const std::string& n : long_names(*app_))
         if (std::find(never.begin(), never.end(), n.substr(2)) == never.end()) known.push_back(n.substr(2));
     for (const ConfigItem& item : read_config(common.config)) {
-        if (item.values.size() > 1)
+        bool is_trace = !positional_name_.empty() && item.key == positional_name_;
+        if (item.values.size() > 1 && !(is_trace ? positional_targets_ != nullptr : takes_list(*app_, item.key)))
             throw_at(item.where, item.key + ": expected one value, found " + std::to_string(item.values.size()));
-        if (item.values.front().empty()) throw_at(item.where, item.key + ": expected a value, found an empty string");
+        for (const std::string& value : item.values)
+            if (value.empty()) throw_at(item.where, item.key + ": expected a value, found an empty string");
+        if (is_trace && positional_targets_) {
+            if (positional_targets_->empty()) *positional_targets_ = item.values;
+            continue;
+        }
         if (!positional_name_.empty() && item.key == positional_name_) {
             if (positional_target_->empty()) *positional_target_ = item.values.front();
             continue;
@@ -132,7 +162,7 @@ void Command::merge_config() {
         bool flag = o->get_expected_max() == 0;
         if (flag && item.values.front() != "true" && item.values.front() != "false")
             throw_at(item.where, item.key + ": expected true or false, found '" + item.values.front() + "'");
-        o->add_result(item.values.front());
+        for (const std::string& value : item.values) o->add_result(value);
         o->run_callback();
     }
 }
@@ -141,12 +171,15 @@ void Command::print_config() const {
     std::vector<ConfigItem> items;
     if (positional_target_ && !positional_target_->empty())
         items.push_back({positional_name_, {*positional_target_}, {}});
+    if (positional_targets_ && !positional_targets_->empty())
+        items.push_back({positional_name_, *positional_targets_, {}});
     for (const CLI::Option* o : app_->get_options()) {
         if (o->get_lnames().empty()) continue;
         const std::string& name = o->get_lnames().front();
         if (name == "help" || name == "version" || name == "config" || name == "print-config") continue;
-        std::string value = o->count() > 0 ? o->results().front() : o->get_default_str();
-        if (!value.empty()) items.push_back({name, {value}, {}});
+        std::vector<std::string> values = o->results();
+        if (o->count() == 0 && !takes_list(*app_, name)) values = {o->get_default_str()};
+        if (!values.empty() && !values.front().empty()) items.push_back({name, values, {}});
     }
     std::fputs(config_text(items).c_str(), stdout);
 }
@@ -172,7 +205,7 @@ int Command::finish() {
         print_config();
         return 0;
     }
-    if (positional_required_ && positional_target_->empty())
+    if (positional_required_ && (positional_target_ ? positional_target_->empty() : positional_targets_->empty()))
         throw_input("expected the argument " + positional_name_ + "; see kvsim " + path_ + " --help");
     return run();
 }
@@ -272,6 +305,7 @@ int cli_main(int argc, const char* const* argv) {
                     "trace invalid, 3 I/O or internal error, 130 interrupted.");
         std::vector<std::unique_ptr<app::Command>> commands;
         commands.push_back(app::replay_command(root));
+        commands.push_back(app::compare_command(root));
         CLI::App* trace = root.add_subcommand("trace", "look at, check, convert and make traces");
         trace->allow_extras();
         app::add_version(*trace);

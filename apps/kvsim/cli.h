@@ -41,6 +41,10 @@ class Command {
     CLI::Option* positional(const std::string& name, std::string& target, const std::string& help, bool required);
     CLI::Option* option(const std::string& name, std::string& target, const std::string& help,
                         const std::string& group, const std::string& type = "TEXT");
+    /// An axis of compare: a comma starts a new item (see split_spec_list), and so does giving the option again.
+    CLI::Option* list(const std::string& name, std::vector<std::string>& target, const std::string& help,
+                      const std::string& group, const std::string& type = "LIST");
+    CLI::Option* positionals(const std::string& name, std::vector<std::string>& target, const std::string& help);
     CLI::Option* flag(const std::string& name, bool& target, const std::string& help, const std::string& group);
     /// What to do once everything is parsed and merged; returns the exit code.
     std::function<int()> run;
@@ -57,11 +61,13 @@ class Command {
     std::string path_;  ///< "trace info"
     std::string positional_name_;
     std::string* positional_target_ = nullptr;
+    std::vector<std::string>* positional_targets_ = nullptr;
     bool positional_required_ = false;
 };
 
 // One per command; each file cmd_<name>.cpp defines its own.
 std::unique_ptr<Command> replay_command(CLI::App& parent);
+std::unique_ptr<Command> compare_command(CLI::App& parent);
 std::unique_ptr<Command> trace_info_command(CLI::App& parent);
 std::unique_ptr<Command> trace_validate_command(CLI::App& parent);
 std::unique_ptr<Command> trace_convert_command(CLI::App& parent);

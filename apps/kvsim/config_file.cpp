@@ -119,20 +119,23 @@ std::vector<ConfigItem> read_config(const std::string& path) {
     return items;
 }
 
+static Json value_json(const std::string& value) {
+    uint64_t number = 0;
+    if (value == "true" || value == "false") return value == "true";
+    if (parse_whole(value, number) && std::to_string(number) == value) return number;
+    return value;
+}
+
 std::string config_text(const std::vector<ConfigItem>& items) {
     Json out = Json::object();
     for (const ConfigItem& item : items) {
         std::string key = item.key;
         std::replace(key.begin(), key.end(), '-', '_');
-        const std::string& value = item.values.front();
-        uint64_t number = 0;
-        if (value == "true" || value == "false") {
-            out[key] = value == "true";
-        } else if (parse_whole(value, number) && std::to_string(number) == value) {
-            out[key] = number;
-        } else {
-            out[key] = value;
+        if (item.values.size() == 1) {
+            out[key] = value_json(item.values.front());
+            continue;
         }
+        for (const std::string& value : item.values) out[key].push_back(value_json(value));
     }
     return out.dump(2) + "\n";
 }
