@@ -2,6 +2,7 @@
 #include <kvsim/trace/trace.h>
 
 #include <algorithm>
+#include <bit>
 
 namespace kvsim {
 
@@ -32,6 +33,22 @@ uint32_t Trace::stored_blocks(uint32_t r, bool decode) const {
     uint64_t tokens = uint64_t{prompt_tokens[r]} + (decode ? output_tokens[r] : 0);
     uint64_t blocks = (tokens + block_size - 1) / block_size;
     return static_cast<uint32_t>(std::max<uint64_t>(blocks, chains[stored_row(r, decode)].length));
+}
+
+std::vector<uint32_t> Trace::all_stored_blocks(bool decode) const {
+    std::vector<uint32_t> stored(requests());
+    // Block sizes are mostly powers of two; a division per request would cost as much as all the rest.
+    bool shifts = std::has_single_bit(block_size) && stored_rows.empty() && (decode || lengths_only);
+    int shift = std::countr_zero(block_size);
+    for (uint32_t r = 0; r < requests(); ++r) {
+        if (shifts) {
+            uint64_t tokens = uint64_t{prompt_tokens[r]} + (decode ? output_tokens[r] : 0);
+            stored[r] = std::max(static_cast<uint32_t>((tokens + block_size - 1) >> shift), chains[lookup_row(r)].length);
+        } else {
+            stored[r] = stored_blocks(r, decode);
+        }
+    }
+    return stored;
 }
 
 uint32_t Trace::chunk_tokens(uint32_t r) const {

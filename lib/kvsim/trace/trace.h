@@ -137,6 +137,8 @@ struct Trace {
     /// All blocks the request occupies: ceil((prompt + output) / block_size), or its named ones if more. Without
     /// `decode` the named ones; where nothing is named, ceil(prompt / block_size).
     uint32_t stored_blocks(uint32_t r, bool decode) const;
+    /// stored_blocks() of every request, faster.
+    std::vector<uint32_t> all_stored_blocks(bool decode) const;
     uint64_t unique_blocks() const { return content ? content_ids.unique : chains.unique_blocks(); }
 
     /// Tokens of block `position` of request r's lookup: max(1, min(block_size, prompt - position * block_size));
