@@ -1,5 +1,5 @@
-// Differences to LRU on the public conversation trace, in blocks, against a bootstrap written by somebody else with other
-// random numbers: points to four decimals, ends of intervals to 0.0006.
+// Differences to LRU on the public conversation trace, in blocks, against a bootstrap that shares no code and no random
+// numbers with this one: points to four decimals, ends of intervals to 0.0006.
 #include <doctest/doctest.h>
 #include <kvsim/sim/confidence.h>
 #include <kvsim/sim/replay.h>

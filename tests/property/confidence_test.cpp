@@ -73,13 +73,14 @@ double naive_rate(const Table& t, size_t cell, const std::vector<size_t>& draw) 
     return lookup == 0 ? 0 : static_cast<double>(hit) / static_cast<double>(lookup);
 }
 
-/// The largest of the corrected p of all comparisons that are no less clear, each times the number of those not clearer.
+/// The largest corrected p of all comparisons that are no less clear; each is multiplied by how many are not clearer.
 double naive_holm(const std::vector<double>& all, double p) {
     double corrected = 0;
     for (double other : all) {
         if (other > p) continue;
         auto clearer = std::count_if(all.begin(), all.end(), [&](double q) { return q < other; });
-        corrected = std::max(corrected, std::min(1.0, static_cast<double>(static_cast<long>(all.size()) - clearer) * other));
+        auto factor = static_cast<double>(static_cast<long>(all.size()) - clearer);
+        corrected = std::max(corrected, std::min(1.0, factor * other));
     }
     return corrected;
 }
@@ -111,7 +112,8 @@ std::vector<Comparison> naive(const Table& t) {
             uint64_t k = twentieths * (t.options.draws + 1) / 40;
             c.low = d[k - 1];
             c.high = d[d.size() - k];
-            c.p = n < 10 ? 1 : std::min(1.0, 2 * (1 + static_cast<double>(std::min(low, high))) / (t.options.draws + 1.0));
+            auto least = static_cast<double>(std::min(low, high));
+            c.p = n < 10 ? 1 : std::min(1.0, 2 * (1 + least) / (t.options.draws + 1.0));
             all_p.push_back(c.p);
         }
         out.push_back(c);

@@ -26,7 +26,8 @@ std::string error_of(const std::function<void()>& call, ErrorKind kind = ErrorKi
 }
 
 /// The baseline's hits first.
-ConfidenceTable compare(const Numbers& lookups, const std::vector<Numbers>& hits, const BootstrapOptions& options = {}) {
+ConfidenceTable compare(const Numbers& lookups, const std::vector<Numbers>& hits,
+                        const BootstrapOptions& options = {}) {
     std::vector<BootstrapCell> cells;
     for (const Numbers& column : hits) cells.push_back({lookups, column, 0});
     return bootstrap(cells, options);
@@ -111,8 +112,8 @@ TEST_CASE("confidence: two draws by hand") {
 }
 
 TEST_CASE("confidence: which order statistics") {
-    // Requests alone (blocks of 1), request r hits r * r of 2,500 tokens: 999 draws at 0.9 are cut at the 50th from either end, although
-    // (1 - 0.9) / 2 * 1000 is a little less than 50 in binary.
+    // Requests alone (blocks of 1), request r hits r * r of 2,500 tokens. 999 draws at 0.9 are cut at the 50th from
+    // either end, although (1 - 0.9) / 2 * 1000 is a little less than 50 in binary.
     BootstrapOptions options;
     options.block_requests = 1;
     options.draws = 999;
@@ -211,13 +212,16 @@ TEST_CASE("confidence: what makes no sense is refused") {
         change(options);
         return error_of([&] { compare(lookups, {hits, hits}, options); });
     };
-    CHECK(with([](BootstrapOptions& o) { o.block_requests = 0; }) == "bootstrap blocks of 0 requests: expected at least 1");
+    CHECK(with([](BootstrapOptions& o) { o.block_requests = 0; }) ==
+          "bootstrap blocks of 0 requests: expected at least 1");
     CHECK(with([](BootstrapOptions& o) { o.draws = 38; }) == "38 bootstrap draws: too few for a level of 0.950000");
     CHECK(with([](BootstrapOptions& o) { o.draws = 39; }) == "no error");
     for (double level : {0.0, 1.0, -1.0, 2.0, std::numeric_limits<double>::quiet_NaN()})
         CHECK(with([&](BootstrapOptions& o) { o.level = level; }).rfind("confidence level ", 0) == 0);
-    CHECK(error_of([&] { compare(lookups, {hits, shorter}); }, ErrorKind::failed) == "bootstrap: columns of different requests");
-    CHECK(error_of([&] { bootstrap({{lookups, hits, 1}}, {}); }, ErrorKind::failed) == "bootstrap: a baseline that is no cell");
+    CHECK(error_of([&] { compare(lookups, {hits, shorter}); }, ErrorKind::failed) ==
+          "bootstrap: columns of different requests");
+    CHECK(error_of([&] { bootstrap({{lookups, hits, 1}}, {}); }, ErrorKind::failed) ==
+          "bootstrap: a baseline that is no cell");
     // The trace's sum would fit, but a draw may take the largest request a hundred times.
     Numbers huge(100, 1);
     huge[3] = UINT64_MAX / 100 + 1;

@@ -28,7 +28,8 @@ uint64_t order_statistic(uint32_t draws, double level) {
 
 void check_options(const BootstrapOptions& o) {
     if (o.block_requests == 0) throw_input("bootstrap blocks of 0 requests: expected at least 1");
-    if (!(o.level > 0 && o.level < 1)) throw_input("confidence level " + std::to_string(o.level) + ": expected between 0 and 1");
+    if (!(o.level > 0 && o.level < 1))
+        throw_input("confidence level " + std::to_string(o.level) + ": expected between 0 and 1");
     if (order_statistic(o.draws, o.level) == 0)
         throw_input(std::to_string(o.draws) + " bootstrap draws: too few for a level of " + std::to_string(o.level));
 }
@@ -106,7 +107,8 @@ double ratio(uint64_t part, uint64_t whole) {
 }
 
 /// Sums per column: one for the trace itself, then one per draw.
-std::vector<std::vector<uint64_t>> all_sums(const std::vector<Column>& columns, uint64_t block, const BootstrapOptions& o) {
+std::vector<std::vector<uint64_t>> all_sums(const std::vector<Column>& columns, uint64_t block,
+                                            const BootstrapOptions& o) {
     std::vector<std::vector<uint64_t>> sums(columns.size(), std::vector<uint64_t>(size_t{o.draws} + 1));
     for (size_t first = 0; first < columns.size(); first += kGroup) {
         size_t count = std::min(kGroup, columns.size() - first);

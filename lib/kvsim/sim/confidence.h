@@ -1,10 +1,10 @@
-// Is a strategy really better than the baseline, or was it this trace? Bootstrap intervals for differences of hit rates.
+// Is a strategy really better than the baseline, or was it this trace? Bootstrap intervals of differences.
 //
 // Circular block bootstrap (Politis and Romano 1992): a draw lines up blocks of consecutive requests, taken from
-// uniformly random places and around the end, until it has as many requests as the trace; the last block is cut. Blocks,
-// not single requests, because neighbours depend on each other (the cache's content, bursts, sessions). Every cell
-// is evaluated on the same draw (paired), so what a draw does to all strategies alike cancels in the difference. The cache
-// is not simulated again: a draw resamples what each request hit on the whole trace.
+// uniformly random places and around the end, until it has as many requests as the trace; the last block is cut.
+// Blocks, not single requests, because neighbours depend on each other (the cache's content, bursts, sessions).
+// Every cell is evaluated on the same draw (paired), so what a draw does to all strategies alike cancels in the
+// difference. The cache is not simulated again: a draw resamples what each request hit on the whole trace.
 // Cost: prefix sums make a block of a draw one subtraction, O(requests / block_requests) per draw and cell.
 //
 // Every number is a ratio of exact 64-bit integer sums and the random numbers are integers too, so the same columns and
@@ -27,7 +27,7 @@ struct BootstrapOptions {
     uint64_t seed = 0;
 };
 
-/// A run's counted requests, in tokens or in blocks: a hit rate is sum of hits / sum of lookups, 0 if nothing was looked up.
+/// A run's counted requests, in tokens or in blocks. Hit rate: sum of hits / sum of lookups, 0 without lookups.
 struct HitColumns {
     std::vector<uint64_t> lookups, hits;
 };
@@ -67,22 +67,23 @@ struct ConfidenceTable {
     std::vector<Comparison> cells;
 };
 
-/// With B draws sorted, a = 1 - level and k = floor(a / 2 * (B + 1)), the interval is [k-th smallest, k-th largest]: order
-/// statistics, no interpolation. p = min(1, 2 * (1 + c) / (B + 1)), c = the smaller of the draws <= 0 and the draws >= 0: never
-/// 0, and p <= a exactly if the interval leaves 0 out. better / worse: p_holm <= a, so that the interval leaves 0 out too.
-/// Throws Error(input) on options that make no sense (k would be 0) and on columns whose resamples could pass 2^64.
+/// With B draws sorted, a = 1 - level and k = floor(a / 2 * (B + 1)), the interval is [k-th smallest, k-th largest]:
+/// order statistics, no interpolation. p = min(1, 2 * (1 + c) / (B + 1)), c = the smaller of the number of draws <= 0
+/// and the number of draws >= 0: never 0, and p <= a exactly if the interval leaves 0 out. better and worse need
+/// p_holm <= a, so their interval leaves 0 out too.
+/// Throws Error(input) on options that make no sense (k would be 0) and on columns whose draws could pass 2^64.
 ConfidenceTable bootstrap(const std::vector<BootstrapCell>& cells, const BootstrapOptions& options);
 
-/// Holm's step-down correction: the i-th smallest of m (i from 0) is multiplied by m - i, cut to 1, and is at least the one
-/// before it.
+/// Holm's step-down correction: the i-th smallest of m (i from 0) is multiplied by m - i, cut to 1, and is at least
+/// the one before it.
 std::vector<double> holm(const std::vector<double>& p);
 
 /// Sets p_holm and the verdicts over all comparisons handed in. bootstrap() has done so for its own table; this is for
 /// several tables (traces) that are read as one.
 void correct(const std::vector<Comparison*>& comparisons, double level);
 
-/// Draws with which so many comparisons can be told apart at all: Holm multiplies the smallest p, 2 / (draws + 1), by their
-/// number. At least 1,000, in thousands, and at least twice as many as the smallest p needs.
+/// Draws with which a difference among so many comparisons can show at all: Holm multiplies the smallest p,
+/// 2 / (draws + 1), by their number. At least 1,000, in thousands, and twice as many as the smallest p needs.
 uint32_t draws_for(size_t comparisons, double level);
 
 /// A value that depends on a seed, over runs with different seeds.
