@@ -1,10 +1,13 @@
 // Differences to LRU on the public conversation trace, in blocks, against a bootstrap that shares no code and no random
-// numbers with this one: points to four decimals, ends of intervals to 0.0006.
+// numbers with this one: points to four decimals. An end of an interval is the 25th of 1,000 draws and scatters by
+// 2.2 % of the width (standard error of a normal's quantile) in either program, so by 3.1 % between them: about three
+// times that is allowed, and at least 0.0006.
 #include <doctest/doctest.h>
 #include <kvsim/sim/confidence.h>
 #include <kvsim/sim/replay.h>
 #include <kvsim/trace/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -62,8 +65,9 @@ TEST_CASE("golden: differences to LRU on conversation, with intervals") {
         CHECK(table.block_requests == 200);
         const Comparison& c = table.cells[1];
         CHECK(std::abs(c.difference - row.difference) < 0.00006);
-        CHECK(std::abs(c.low - row.low) <= 0.0006);
-        CHECK(std::abs(c.high - row.high) <= 0.0006);
+        double tolerance = std::max(0.0006, (row.high - row.low) / 10);
+        CHECK(std::abs(c.low - row.low) <= tolerance);
+        CHECK(std::abs(c.high - row.high) <= tolerance);
         CHECK(c.verdict == row.verdict);
     }
 }
