@@ -295,7 +295,7 @@ TEST_CASE("confidence: intervals cover the truth about as often as they say") {
     CHECK(blocks.covered <= 150 * 98 / 100);
     CHECK(blocks.false_claims <= 150 * 10 / 100);
     // Without blocks the same intervals are far too narrow.
-    Coverage single = coverage(150, 1, 20);
-    CHECK(single.covered < 150 * 55 / 100);
-    CHECK(single.false_claims > 150 * 50 / 100);
+    Coverage single = coverage(20, 1, 20);
+    CHECK(single.covered < 20 * 55 / 100);
+    CHECK(single.false_claims > 20 * 50 / 100);
 }
