@@ -7,6 +7,7 @@
 #include <kvsim/layout/layouts.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/model/dtype.h>
+#include <kvsim/model/gpu.h>
 #include <kvsim/model/model.h>
 #include <kvsim/report/list_report.h>
 #include <kvsim/trace/format.h>
@@ -72,6 +73,12 @@ ListSection model_section() {
     return s;
 }
 
+ListSection gpu_section() {
+    ListSection s{"gpus", {}};
+    for (const GpuRow& r : gpus().rows()) s.rows.push_back({r.id, r.summary, r.detail});
+    return s;
+}
+
 ListSection dtype_section() {
     ListSection s{"dtypes", {}};
     for (const KvDtypeRow& r : kv_dtypes().rows()) s.rows.push_back({r.id, r.summary, {}});
@@ -85,14 +92,15 @@ struct Kind {
 };
 constexpr Kind kKinds[] = {{"layouts", "layout", layout_section},       {"evictions", "eviction", eviction_section},
                            {"formats", "format", format_section},       {"generators", "generator", generator_section},
-                           {"models", "model", model_section},          {"dtypes", "dtype", dtype_section}};
+                           {"models", "model", model_section},          {"gpus", "gpu", gpu_section},
+                           {"dtypes", "dtype", dtype_section}};
 
 class ListCommand : public Command {
   public:
     explicit ListCommand(CLI::App& parent)
-        : Command(parent, "list", "what there is: layouts, evictions, formats, generators, models, dtypes",
+        : Command(parent, "list", "what there is: layouts, evictions, formats, generators, models, gpus, dtypes",
                   "  kvsim list\n  kvsim list models") {
-        positional("kind", kind_, "layouts, evictions, formats, generators, models or dtypes; default all", false);
+        positional("kind", kind_, "layouts, evictions, formats, generators, models, gpus or dtypes; default all", false);
         run = [this] { return execute(); };
     }
 

@@ -117,9 +117,10 @@ TEST_CASE("version: works on the trace command too") {
 
 TEST_CASE("list: kinds, singular and plural, table and JSON") {
     std::string all = succeeds({"list"}).out;
-    for (const char* word : {"layouts", "evictions", "formats", "generators", "models", "dtypes", "lru", "mooncake"})
+    for (const char* word :
+         {"layouts", "evictions", "formats", "generators", "models", "gpus", "dtypes", "lru", "mooncake"})
         CHECK(contains(all, word));
-    for (const char* kind : {"layout", "eviction", "format", "generator", "model", "dtype"}) {
+    for (const char* kind : {"layout", "eviction", "format", "generator", "model", "gpu", "dtype"}) {
         ProcessResult one = succeeds({"list", kind});
         CHECK(one.out == succeeds({"list", std::string(kind) + "s"}).out);
         CHECK(one.err.empty());

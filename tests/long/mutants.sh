@@ -100,6 +100,19 @@ never fits unnoticed|layout/sequence_replay.h|if (never_fits(whole) \|\| (rules_
 admitted again beyond N|layout/sequence_replay.h|} while (admit_again());|} while (false); while (admit_again()) {}
 peak after the threshold|layout/sequence_replay.h|        note_peak();\n        if (!cache_.needs|        if (!cache_.needs
 eight digits|trace/json_reader.cpp|(*p == '0' && next_count > 1)|(*p == '0' \&\& next_count > 99)
+confidence: blocks end at the end|sim/confidence.cpp|add(sums, start, requests_);|
+confidence: other draws for other cells|sim/confidence.cpp|Random random(o.seed);|Random random(o.seed + first);
+confidence: p may be 0|sim/confidence.cpp|2 * (1 + count)|2 * count
+confidence: one-sided p|sim/confidence.cpp|2 * (1 + count)|(1 + count)
+confidence: draws of no difference on one side only|sim/confidence.cpp|std::upper_bound(draws.begin(), draws.end(), 0.0)|std::lower_bound(draws.begin(), draws.end(), 0.0)
+confidence: one draw further in|sim/confidence.cpp|c.low = draws[k - 1];|c.low = draws[k];
+confidence: Bonferroni|sim/confidence.cpp|static_cast<double>(p.size() - i) * p|static_cast<double>(p.size()) * p
+confidence: Holm may fall|sim/confidence.cpp|before = std::max(before, |before = std::max(0.0, 
+confidence: blocks as long as the trace|sim/confidence.cpp|(table.requests / kLeastBlocks, 1|(table.requests, 1
+confidence: few requests say a lot|sim/confidence.cpp|if (table.too_few) c.p = 1;|
+cost: a window sees everything|model/cost.cpp|std::clamp(window, begin, end);|end;
+cost: a token sees itself|model/cost.cpp|(bend - begin) - (bend - begin);|(bend - begin) + (bend - begin);
+cost: values as wide as keys|model/cost.cpp|group.value_head_dim == 0 ?|true ?
 LIST
 }
 
@@ -110,11 +123,11 @@ cat >"$scratch/Makefile" <<MAKE
 FLAGS = -std=c++20 -O1 -I$scratch/lib -I$source/tests -MMD -DKVSIM_SOURCE_DIR='"$source"' -DKVSIM_BINARY='""' \
         -DKVSIM_PYTHON3='""' -DKVSIM_VERSION='""' -DKVSIM_GIT='""'
 LIB := \$(wildcard $scratch/lib/kvsim/core/*.cpp $scratch/lib/kvsim/trace/*.cpp $scratch/lib/kvsim/block/*.cpp \
-         $scratch/lib/kvsim/eviction/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp)
+         $scratch/lib/kvsim/eviction/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp $scratch/lib/kvsim/model/*.cpp)
 TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/shared_traces_test.cpp \
          $source/tests/golden/beam_test.cpp $source/tests/unit/paged_cache_test.cpp \
          $source/tests/unit/format_*_test.cpp $source/tests/unit/index_test.cpp $source/tests/unit/concurrency_test.cpp \
-         $source/tests/unit/source_test.cpp)
+         $source/tests/unit/source_test.cpp $source/tests/unit/cost_test.cpp)
 OBJECTS := \$(LIB:$scratch/lib/%.cpp=$scratch/o/%.o) \$(TESTS:$source/tests/%.cpp=$scratch/o/tests/%.o)
 $scratch/tests: \$(OBJECTS)
 	@g++ -o \$@ \$^ -lrapidcheck -lsimdjson -lfmt -lzstd -lz -lcrypto -lpthread

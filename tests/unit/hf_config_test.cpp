@@ -77,6 +77,8 @@ TEST_CASE("config.json: MLA as DeepSeek-V3 writes it") {
     CHECK(same_bytes(shape, preset("deepseek-v3")));
     CHECK(shape.query_heads == 128);
     CHECK(notes(shape).empty());
+    CHECK(shape.groups.front().head_dim == 128 + 64);
+    CHECK(shape.groups.front().value_head_dim == 128);
     shape = from_text(config(R"("kv_lora_rank":512,"qk_rope_head_dim":64,"index_head_dim":128)"));
     CHECK(bytes_per_token(shape) == 4 * 576 * 2);
     CHECK(all_notes(shape) == "index keys of its sparse attention are not counted");

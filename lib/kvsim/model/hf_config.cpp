@@ -251,7 +251,13 @@ void HfModel::add_attention(const std::vector<Use>& uses) {
     if (in_.has("kv_lora_rank")) {
         uint64_t latent = in_.need({"kv_lora_rank"}, kMaxCount) + in_.need({"qk_rope_head_dim"}, kMaxCount);
         if (windowed != 0) in_.reject("sliding_window", "expected none beside kv_lora_rank (MLA)");
-        shape_.groups.push_back(mla_layers(full, latent));
+        LayerGroup group = mla_layers(full, latent);
+        auto key = in_.whole({"qk_nope_head_dim"}, kMaxCount), value = in_.whole({"v_head_dim"}, kMaxCount);
+        if (key && value && !in_.has("index_head_dim")) {  // sparse attention computes less than its widths say
+            group.head_dim = *key + in_.need({"qk_rope_head_dim"}, kMaxCount);
+            group.value_head_dim = *value;
+        }
+        shape_.groups.push_back(group);
         return;
     }
     uint64_t heads = kv_heads(shape_.query_heads);

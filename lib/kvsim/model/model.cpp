@@ -20,11 +20,13 @@ LayerGroup window_layers(uint64_t count, uint64_t window_tokens, uint64_t kv_hea
     return group;
 }
 
-LayerGroup mla_layers(uint64_t count, uint64_t latent_dim) {
+LayerGroup mla_layers(uint64_t count, uint64_t latent_dim, uint64_t head_dim, uint64_t value_head_dim) {
     LayerGroup group;
     group.kind = LayerKind::mla;
     group.count = count;
     group.latent_dim = latent_dim;
+    group.head_dim = head_dim;
+    group.value_head_dim = value_head_dim;
     return group;
 }
 

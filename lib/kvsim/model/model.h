@@ -39,8 +39,8 @@ struct LayerGroup {
     LayerKind kind = LayerKind::full;
     uint64_t count = 0;
     uint64_t kv_heads = 0;        ///< full, window
-    uint64_t head_dim = 0;        ///< full, window: of a key
-    uint64_t value_head_dim = 0;  ///< full, window: of a value; 0 = head_dim
+    uint64_t head_dim = 0;        ///< full, window: of a key; mla: of an uncompressed key, 0 = not known
+    uint64_t value_head_dim = 0;  ///< full, window: of a value, 0 = head_dim; mla: of an uncompressed value
     uint64_t latent_dim = 0;      ///< mla: rank + rope dimensions
     uint64_t window_tokens = 0;   ///< window
     uint64_t state_bytes = 0;     ///< state: of one layer for one sequence; 0 = not known, not counted
@@ -48,7 +48,8 @@ struct LayerGroup {
 
 LayerGroup full_layers(uint64_t count, uint64_t kv_heads, uint64_t head_dim);
 LayerGroup window_layers(uint64_t count, uint64_t window_tokens, uint64_t kv_heads, uint64_t head_dim);
-LayerGroup mla_layers(uint64_t count, uint64_t latent_dim);
+/// The widths of uncompressed heads do not change bytes, only FLOPs.
+LayerGroup mla_layers(uint64_t count, uint64_t latent_dim, uint64_t head_dim = 0, uint64_t value_head_dim = 0);
 LayerGroup state_layers(uint64_t count, uint64_t state_bytes);
 
 struct ModelShape {

@@ -56,13 +56,13 @@ std::vector<Preset> expert_presets() {
         {"llama-4-scout", "Llama 4 Scout", {full_layers(48, 8, 128)}, 40, 17, kChunks},
         {"llama-4-maverick", "Llama 4 Maverick", {full_layers(48, 8, 128)}, 40, 17, kChunks},
         {"minimax-m2.5", "MiniMax-M2.5", {full_layers(62, 8, 128)}, 48, 10},
-        {"deepseek-v3", "DeepSeek-V3", {mla_layers(61, 512 + 64)}, 128, 37},
-        {"kimi-k2", "Kimi K2", {mla_layers(61, 512 + 64)}, 64, 32},
+        {"deepseek-v3", "DeepSeek-V3", {mla_layers(61, 512 + 64, 128 + 64, 128)}, 128, 37},
+        {"kimi-k2", "Kimi K2", {mla_layers(61, 512 + 64, 128 + 64, 128)}, 64, 32},
         {"glm-5",
          "GLM-5",
          {mla_layers(78, 512 + 64)},
          64,
-         0,
+         40,  // technical report, table of architectures; how much its sparse attention computes is left open
          "index keys of its sparse attention (128 values a token and layer) are not counted"},
     };
 }
@@ -90,7 +90,7 @@ std::vector<Preset> hybrid_presets() {
          "Nemotron 3 Nano 30B-A3B",
          {full_layers(6, 2, 128), state_layers(23, uint64_t{64} * 64 * 128 * 2)},
          32,
-         0,
+         3.6,  // technical report; 3.2 without embeddings
          kState},
         {"nemotron-h-56b",
          "Nemotron-H 56B",
