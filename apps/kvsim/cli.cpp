@@ -214,11 +214,23 @@ int Command::finish() {
 
 // ---- the program ---------------------------------------------------------------------------------------------
 
-static constexpr int kExitInput = 2, kExitIo = 3, kExitInterrupted = 130;
+static constexpr int kExitInput = 2, kExitIo = 3;
 
 extern "C" void kvsim_on_signal(int) {
     OutputFile::remove_all_unfinished();
-    _exit(kExitInterrupted);
+    _exit(app::kExitInterrupted);
+}
+
+static std::atomic<bool>* stop_flag = nullptr;
+
+extern "C" void kvsim_on_stop(int) {
+    stop_flag->store(true);
+    std::signal(SIGINT, kvsim_on_signal);
+}
+
+void app::stop_on_interrupt(std::atomic<bool>& stop) {
+    stop_flag = &stop;
+    if (std::signal(SIGINT, kvsim_on_stop) == SIG_IGN) std::signal(SIGINT, SIG_IGN);
 }
 
 // A reader that has gone away (`| head`) ends the program as it does others, but no half file stays.

@@ -5,6 +5,7 @@
 
 #include <CLI/App.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,6 +21,10 @@ namespace app {
 
 /// Throws Error(input) if two of the outputs are the same file, or one of them is `input`. Empty and "-" are no files.
 void check_outputs(const std::string& input, const std::vector<std::string>& outputs);
+
+/// From now on the first interrupt (Ctrl-C) only sets `stop`; the next one ends the program as always.
+void stop_on_interrupt(std::atomic<bool>& stop);
+inline constexpr int kExitInterrupted = 130;
 
 /// Options that every command has.
 struct Common {

@@ -26,7 +26,7 @@ class ReplayCommand : public Command {
         cache_.add_to(*this);
         model_.add_to(*this);
         work_.add_to(*this);
-        option("--bounds", bounds_, "all or none: bounds that take a pass of their own (this version has none); unlimited is always there", "Analysis", "all|none");
+        option("--bounds", bounds_, "all (default) or none: what a cache that knows the future could hit, and why blocks were missed; unlimited is always there", "Analysis", "all|none");
         flag("--verify", verify_, "check every invariant and replay again block by block; any difference is an error",
              "Analysis");
         option("--by", by_, "hits per group: category, session, turn, salt or lora", "Analysis", "COLUMN");
@@ -45,7 +45,7 @@ class ReplayCommand : public Command {
         bool names_output = layouts().get(options.cache.layout).prefix_hits && options.cache.match.rfind("snapshot", 0) != 0;
         if (work_.linked() && !names_output)
             throw_input("--decode linked has no effect here: it names output for later prompts to hit, and nothing here hits output");
-        on_off(bounds_, "--bounds", "all", "none");
+        options.bounds = on_off(bounds_, "--bounds", "all", "none");
         options.verify = verify_;
         check_outputs(trace_.path, {common.report, per_request_});
         std::optional<OutputFile> report_file, per_request_file;
@@ -70,6 +70,9 @@ class ReplayCommand : public Command {
                         " requests to count");
         if (!by_.empty()) options.by = parse_group_by(by_, trace);
 
+        std::optional<PrefillFlops> flops = model_.flops(report.notes);
+        if (flops) options.flops = &*flops;
+        report.cost = model_.cost();
         ReplayOutcome outcome = simulate(trace, options);
         report.trace = &trace;
         report.options = &options;
@@ -120,7 +123,8 @@ class ReplayCommand : public Command {
                                                                     {"kv_dtype", &model_.kv_dtype},
                                                                     {"k_dtype", &model_.k_dtype},
                                                                     {"v_dtype", &model_.v_dtype},
-                                                                    {"tp", &model_.tp}};
+                                                                    {"tp", &model_.tp},
+                                                                    {"gpu", &model_.gpu}};
         for (const auto& [key, value] : model)
             if (!value->empty()) c.emplace_back(key, *value);
         c.emplace_back("decode", work_.decode);

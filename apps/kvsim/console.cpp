@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -47,6 +48,10 @@ void Progress::draw() {
         if (past < 500ms || (drawn && past % 100ms > 20ms)) continue;
         uint64_t done = done_;
         std::string text = whole_ == 0 ? format_bytes(done) : format_percent(double(done) / double(whole_), 0);
+        double seconds = std::chrono::duration<double>(past).count();
+        if (whole_ != 0 && done != 0)
+            text += ", " + format_count(static_cast<uint64_t>(seconds * double(whole_ - std::min(done, whole_)) / double(done))) +
+                    " s left";
         std::fprintf(stderr, "\r%s %s\x1b[K", what_.c_str(), text.c_str());
         drawn = true;
     }

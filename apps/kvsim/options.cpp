@@ -3,6 +3,7 @@
 #include <kvsim/core/error.h>
 #include <kvsim/core/units.h>
 #include <kvsim/layout/layouts.h>
+#include <kvsim/model/gpu.h>
 #include <kvsim/model/hf_config.h>
 #include <kvsim/model/model.h>
 
@@ -16,12 +17,16 @@ namespace kvsim::app {
 void TraceOptions::add_to(Command& c, bool replayed) {
     c.positional("trace", path, "trace: a file (plain, .zst or .gz), a directory of shards, or - for standard input",
                  true);
+    add_options_to(c);
+    if (replayed)
+        c.option("--block-size", block_size, "re-block to N tokens per block (default: the trace's own, else 16)", "Trace",
+                 "N");
+}
+
+void TraceOptions::add_options_to(Command& c) {
     const std::string group = "Trace";
     c.option("--format", format, "trace format, with parameters: auto or an id of `kvsim list formats`", group, "ID");
     c.option("--limit", limit, "only the first N requests, after sorting by time", group, "N");
-    if (replayed)
-        c.option("--block-size", block_size, "re-block to N tokens per block (default: the trace's own, else 16)", group,
-                 "N");
 }
 
 static uint64_t whole_option(const std::string& text, const std::string& option, uint64_t low, uint64_t high) {
@@ -71,12 +76,36 @@ void ModelOptions::add_to(Command& c) {
     c.option("--k-dtype", k_dtype, "type of keys (default: --kv-dtype)", group, "ID");
     c.option("--v-dtype", v_dtype, "type of values (default: --kv-dtype)", group, "ID");
     c.option("--tp", tp, "tensor-parallel ranks of the replica (default 1); bytes are summed over them", group, "N");
+    c.option("--gpu", gpu, "say what hits save on this GPU, see `kvsim list gpus`", group, "ID");
+}
+
+std::optional<PrefillFlops> ModelOptions::flops(std::vector<std::string>& lines) const {
+    if (model.empty()) return std::nullopt;
+    ModelShape shape = resolve_model(model);
+    std::string missing = PrefillFlops::missing(shape);
+    if (missing.empty()) return PrefillFlops(shape);
+    if (!gpu.empty()) throw_input("--gpu " + gpu + ": " + missing);
+    lines.push_back("no FLOP-weighted hit rate: " + missing);
+    return std::nullopt;
+}
+
+std::optional<CostView> ModelOptions::cost() const {
+    if (model.empty()) return std::nullopt;
+    CostView view;
+    if (gpu.empty()) return view;
+    const Gpu& row = gpus().get(gpu).gpu;
+    uint64_t ranks = tp.empty() ? 1 : whole_option(tp, "--tp", 1, 1 << 20);
+    view.gpu = row.name;
+    view.flops_per_s = row.bf16_flops * row.prefill_mfu * static_cast<double>(ranks);
+    view.break_even_bytes_per_s = break_even_bytes_per_s(resolve_model(model), 1, row, ranks,
+                                                         k_dtype.empty() ? kv_dtype : k_dtype, v_dtype.empty() ? kv_dtype : v_dtype);
+    return view;
 }
 
 std::optional<MemoryBytes> ModelOptions::resolve(uint32_t block_size, std::vector<std::string>& lines) const {
     if (model.empty()) {
         const std::pair<const char*, const std::string*> needs[] = {
-            {"--kv-dtype", &kv_dtype}, {"--k-dtype", &k_dtype}, {"--v-dtype", &v_dtype}, {"--tp", &tp}};
+            {"--kv-dtype", &kv_dtype}, {"--k-dtype", &k_dtype}, {"--v-dtype", &v_dtype}, {"--tp", &tp}, {"--gpu", &gpu}};
         for (const auto& [name, value] : needs)
             if (!value->empty()) throw_input(std::string(name) + " has no effect without --model");
         return std::nullopt;
@@ -168,6 +197,11 @@ void CacheOptions::add_to(Command& c) {
              group, "ID");
     c.option("--accounting", given.accounting,
              "prefix: how lookup, eviction and insertion interleave: pinned (default), flat or tree", group, "ID");
+    add_rules_to(c);
+}
+
+void CacheOptions::add_rules_to(Command& c) {
+    const std::string group = "Cache";
     c.option("--match", given.match, "prefix: what can be reused: block (default): whole blocks; token: any leading tokens, all but the last of a "
              "prompt; snapshot[:max_entries=256,min_prefix_len=4]: whole stored prompts only; the capacity is still counted in "
               "blocks of --block-size",

@@ -16,6 +16,8 @@ struct TraceOptions {
     std::string path, format = "auto", limit, block_size;
 
     void add_to(Command& command, bool replayed);
+    /// The options without the argument itself.
+    void add_options_to(Command& command);
     /// Loads with a progress line and says the trace's notes. `load_ms` is set if given.
     Trace load(const Console& console, bool digest, double* load_ms = nullptr) const {
         return load(console, digest, load_ms, false, nullptr);
@@ -27,11 +29,15 @@ struct TraceOptions {
 };
 
 struct ModelOptions {
-    std::string model, kv_dtype, k_dtype, v_dtype, tp;
+    std::string model, kv_dtype, k_dtype, v_dtype, tp, gpu;
 
     void add_to(Command& command);
     /// Bytes of a block of `block_size` tokens; nothing without --model (then the others are errors).
     std::optional<MemoryBytes> resolve(uint32_t block_size, std::vector<std::string>& lines) const;
+    /// Nothing without --model, or (with a line that says why) where the model's FLOPs cannot be said.
+    std::optional<PrefillFlops> flops(std::vector<std::string>& lines) const;
+    /// Nothing without --model.
+    std::optional<CostView> cost() const;
 };
 
 struct CapacityOptions {
@@ -50,6 +56,8 @@ struct CacheOptions {
     CacheConfig given;
 
     void add_to(Command& command);
+    /// All but the layout, strategy and accounting, which are lists in compare.
+    void add_rules_to(Command& command);
     /// Checked and complete. Throws Error(input).
     CacheConfig resolve() const;
 };

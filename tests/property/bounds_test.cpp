@@ -4,7 +4,7 @@
 #include <kvsim/layout/prefix.h>
 #include <kvsim/sim/bounds.h>
 #include <kvsim/sim/metrics.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <sstream>
 
@@ -279,7 +279,7 @@ void check_search(const Wishes& w) {
 
 bool holds(const char* name, const Wishes& w, void (*check)(const Wishes&), int rounds) {
     bool ok = true;
-    for (int i = 0; i < rounds && ok; ++i) ok = rc::check(name, [&] { check(w); });
+    for (int i = 0; i < rounds && ok; ++i) ok = kvsim_test::random_check(name, [&] { check(w); });
     return ok;
 }
 

@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 #include <kvsim/core/random.h>
 #include <kvsim/sim/confidence.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <algorithm>
 #include <numeric>
@@ -184,13 +184,13 @@ void company_does_not_matter() {
 }  // namespace
 
 TEST_CASE("confidence: equal to a twin that writes every draw down") {
-    for (int i = 0; i < 5; ++i) CHECK(rc::check("twin", agrees_with_the_twin));
+    for (int i = 0; i < 5; ++i) CHECK(kvsim_test::random_check("twin", agrees_with_the_twin));
 }
 
 TEST_CASE("confidence: interval and p agree") {
-    for (int i = 0; i < 5; ++i) CHECK(rc::check("interval and p", interval_and_p_agree));
+    for (int i = 0; i < 5; ++i) CHECK(kvsim_test::random_check("interval and p", interval_and_p_agree));
 }
 
 TEST_CASE("confidence: company does not matter") {
-    for (int i = 0; i < 3; ++i) CHECK(rc::check("company", company_does_not_matter));
+    for (int i = 0; i < 3; ++i) CHECK(kvsim_test::random_check("company", company_does_not_matter));
 }

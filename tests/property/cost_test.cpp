@@ -1,7 +1,7 @@
 // Prefill FLOPs in closed form against a sum over tokens and layers in whole numbers.
 #include <doctest/doctest.h>
 #include <kvsim/model/cost.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <algorithm>
 #include <cmath>
@@ -70,9 +70,9 @@ void weighted_is_at_most_plain() {
 }  // namespace
 
 TEST_CASE("prefill FLOPs: closed form equals a sum over tokens") {
-    for (int i = 0; i < 5; ++i) CHECK(rc::check("closed form", closed_form));
+    for (int i = 0; i < 5; ++i) CHECK(kvsim_test::random_check("closed form", closed_form));
 }
 
 TEST_CASE("prefill FLOPs: prefixes are worth at most their share of tokens") {
-    for (int i = 0; i < 3; ++i) CHECK(rc::check("at most plain", weighted_is_at_most_plain));
+    for (int i = 0; i < 3; ++i) CHECK(kvsim_test::random_check("at most plain", weighted_is_at_most_plain));
 }

@@ -1,7 +1,7 @@
 // Runs of last and next use against a table of who touched which block when.
 #include <doctest/doctest.h>
 #include <kvsim/trace/next_use.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <sstream>
 
@@ -86,7 +86,7 @@ void check_story(const StoryWishes& wishes) {
 
 bool holds(const char* name, const StoryWishes& wishes, int rounds) {
     bool ok = true;
-    for (int i = 0; i < rounds && ok; ++i) ok = rc::check(name, [&] { check_story(wishes); });
+    for (int i = 0; i < rounds && ok; ++i) ok = kvsim_test::random_check(name, [&] { check_story(wishes); });
     return ok;
 }
 

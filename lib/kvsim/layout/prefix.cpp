@@ -93,18 +93,21 @@ UnlimitedHits unlimited_hits(const Trace& trace, const Accounting& accounting, c
         RunOptions unlimited = options;
         unlimited.capacity_blocks = kUnlimited;
         unlimited.concurrency = 1;
+        unlimited.bound_hits = nullptr;
         make_prefix_cache("lru", accounting, trace, unlimited)->run(trace, unlimited, run);
     }
-    for (uint64_t r = options.warmup_requests; r < trace.requests(); ++r) {
-        auto request = static_cast<uint32_t>(r);
-        uint32_t hits = run.hit_blocks.empty() ? trace.chains[request].shared : run.hit_blocks[request];
-        uint32_t any = run.any_hit_blocks.empty() ? hits : run.any_hit_blocks[request];
+    out.per_request.resize(trace.requests());
+    for (uint32_t r = 0; r < trace.requests(); ++r) {
+        uint32_t hits = run.hit_blocks.empty() ? trace.chains[r].shared : run.hit_blocks[r];
+        uint32_t any = run.any_hit_blocks.empty() ? hits : run.any_hit_blocks[r];
         if (options.compute_last_token) {
-            hits = std::min(hits, trace.prompt_tokens[request] - 1);
-            any = std::min(any, trace.prompt_tokens[request] - 1);
+            hits = std::min(hits, trace.prompt_tokens[r] - 1);
+            any = std::min(any, trace.prompt_tokens[r] - 1);
         }
+        out.per_request[r] = hits;
+        if (r < options.warmup_requests) continue;
         out.hit_blocks += hits;
-        out.hit_tokens += trace.leading_tokens(request, hits);
+        out.hit_tokens += trace.leading_tokens(r, hits);
         out.any_hit_blocks += any;
     }
     return out;

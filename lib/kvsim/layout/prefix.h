@@ -47,6 +47,7 @@ struct UnlimitedHits {
     uint64_t any_hit_blocks = 0;  ///< more than hit_blocks only under flat with ids that name content
     uint64_t hit_blocks = 0;
     uint64_t hit_tokens = 0;
+    std::vector<uint32_t> per_request;  ///< leading hits, warm-up included
 };
 UnlimitedHits unlimited_hits(const Trace& trace, const Accounting& accounting, const RunOptions& options);
 

@@ -18,7 +18,7 @@ namespace kvsim {
 
 inline constexpr const char* kSchemaVersion = "1.0";
 
-using ConfigValue = std::variant<std::string, uint64_t>;
+using ConfigValue = std::variant<std::string, uint64_t, std::vector<std::string>>;
 using ConfigEntries = std::vector<std::pair<std::string, ConfigValue>>;
 
 /// Bytes of the blocks under a model; absent without --model.
@@ -28,12 +28,20 @@ struct MemoryBytes {
     uint64_t bytes_per_block = 0;
 };
 
+/// What hits are worth under --model and --gpu.
+struct CostView {
+    std::string gpu;  ///< empty without --gpu
+    double flops_per_s = 0;  ///< of the replica: bf16 peak x MFU x ranks; 0 without --gpu
+    double break_even_bytes_per_s = 0;  ///< of one token's KV; 0 without --gpu
+};
+
 struct ReplayReport {
     const Trace* trace = nullptr;
     const ReplayOptions* options = nullptr;
     const ReplayOutcome* outcome = nullptr;
     ConfigEntries config;  ///< every option that changes results, as resolved
     std::optional<MemoryBytes> memory;
+    std::optional<CostView> cost;
     std::vector<std::string> notes;  ///< what the user must know beside the numbers
     double load_ms = 0;
 

@@ -69,6 +69,27 @@ void add_hits(Rows& rows, const ReplayReport& report) {
         rows.add("ceiling", share(u.hit_tokens, h.lookup_tokens), "token hit rate if nothing were ever evicted");
         rows.add("of the ceiling", share(h.hit_tokens, u.hit_tokens), "of its hit tokens");
     }
+    if (report.outcome->bounds && !report.outcome->bounds->any_hits_only) {
+        AccountingKind kind = Accounting::parse(report.options->cache.accounting).kind;
+        const Bound& b = report.outcome->bounds->of(kind);
+        rows.add("of the optimum", share(h.hit_blocks, b.counted_hit_blocks),
+                 fmt::format("of the {} hit blocks of {}", format_count(b.counted_hit_blocks),
+                             kind == AccountingKind::pinned ? "a cache that knows the future and stores every request"
+                                                            : "a cache that knows the future"));
+    }
+    if (report.outcome->misses) {
+        const MissCounts& m = report.outcome->misses->counted;
+        rows.add("missed blocks", format_count(h.lookup_blocks - h.hit_blocks),
+                 fmt::format("{} never seen before, {} stranded, {} beyond any strategy, {} regretted",
+                             format_count(m.compulsory), format_count(m.stranded), format_count(m.capacity),
+                             format_count(m.regret)));
+    }
+    if (report.outcome->value)
+        rows.add("FLOP-weighted hit rate", format_percent(report.outcome->value->hit_rate), "prefill work saved (estimate)");
+    if (report.outcome->value && report.cost && !report.cost->gpu.empty())
+        rows.add("prefill time saved", fmt::format("{:.3g} s", report.outcome->value->flops_saved / report.cost->flops_per_s),
+                 fmt::format("modelled for {}; loading a short prefix beats computing it above {:.2g} GB/s", report.cost->gpu,
+                             report.cost->break_even_bytes_per_s / 1e9));
     if (report.options->run.concurrency != 1)
         rows.add("requests that waited", share(report.outcome->run.counted().waited, h.requests),
                  format_count(report.outcome->run.counted().waited) + " made an older one end early");

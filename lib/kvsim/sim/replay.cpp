@@ -46,23 +46,63 @@ static Accounting accounting_of(const CacheConfig& cache) {
     return cache.accounting.empty() ? Accounting{} : Accounting::parse(cache.accounting);
 }
 
-ReplayOutcome replay(const Trace& trace, const ReplayOptions& given) {
+BoundsAt bounds_at(const OfflineBounds& bounds, const Trace& trace, const Accounting& accounting, uint64_t capacity) {
+    BoundsAt out;
+    out.exact = bounds.exact();
+    out.any_hits_only = trace.content && accounting.kind == AccountingKind::flat;
+    if (out.any_hits_only) {
+        out.optimal = bounds.flat_optimal(capacity);
+        return out;
+    }
+    static_cast<Bound&>(out.optimal) = bounds.optimal(capacity);
+    out.admit = bounds.optimal_admit(capacity);
+    return out;
+}
+
+bool has_bounds(const Trace& trace, const CacheConfig& cache, const RunOptions& run) {
+    return layouts().get(cache.layout).prefix_hits && !trace.lengths_only && run.capacity_blocks != kUnlimited &&
+           cache.match.rfind("snapshot", 0) != 0;
+}
+
+static PrefillValue value_of(const PrefillFlops& flops, const Trace& trace, const RunResult& run, uint64_t warmup) {
+    double hit = 0, lookup = 0;
+    for (uint64_t i = warmup; i < trace.requests(); ++i) {
+        auto r = static_cast<uint32_t>(i);
+        hit += flops.prefix(hit_tokens_of(trace, run, r));
+        lookup += flops.prefix(trace.leading_tokens(r, trace.lookup_blocks(r)));
+    }
+    return {lookup > 0 ? hit / lookup : 0, hit};
+}
+
+ReplayOutcome replay(const Trace& trace, const ReplayOptions& given, const BoundsAt* known_bounds,
+                     const UnlimitedHits* known_unlimited) {
     ReplayOptions options = given;
     resolve_cache(options.cache);
     options.run.compute_last_token = matches_tokens(options.cache);
     const LayoutRow& layout = layouts().get(options.cache.layout);
+    Accounting accounting = accounting_of(options.cache);
     ReplayOutcome out;
     auto start = std::chrono::steady_clock::now();
+    if (layout.prefix_hits)
+        out.unlimited = known_unlimited ? *known_unlimited : unlimited_hits(trace, accounting, options.run);
+    if (options.bounds && has_bounds(trace, options.cache, options.run))
+        out.bounds = known_bounds ? *known_bounds
+                                  : bounds_at(OfflineBounds(trace, options.run), trace, accounting, options.run.capacity_blocks);
+    bool explained = out.bounds && !out.bounds->any_hits_only;
+    if (explained) options.run.bound_hits = &out.bounds->of(accounting.kind).hit_blocks;
+    out.bounds_ms = ms_since(start);
+    start = std::chrono::steady_clock::now();
     auto cache = layout.make(options.cache, trace, options.run, RunPath::fastest);
     cache->run(trace, options.run, out.run);
     out.simulate_ms = ms_since(start);
     if (options.verify) verify(trace, options, *cache, out.run);
     if (options.run.compute_last_token) leave_last_token(trace, out.run);
-    start = std::chrono::steady_clock::now();
-    if (layout.prefix_hits)
-        out.unlimited = unlimited_hits(trace, accounting_of(options.cache), options.run);
-    out.bounds_ms = ms_since(start);
+    if (explained)
+        out.misses = explain_misses(trace, out.run, out.unlimited->per_request, *options.run.bound_hits,
+                                    options.run.warmup_requests);
     out.metrics = measure(trace, out.run, options.run, options.by);
+    if (options.flops && layout.prefix_hits && !trace.lengths_only)
+        out.value = value_of(*options.flops, trace, out.run, options.run.warmup_requests);
     return out;
 }
 

@@ -1,0 +1,118 @@
+#include <kvsim/core/version.h>
+#include <kvsim/report/compare_report.h>
+#include <kvsim/report/results_json.h>
+
+#include <map>
+
+namespace kvsim {
+
+ReplayReport cell_report(const CompareCell& cell) {
+    ReplayReport r;
+    r.trace = cell.spec.trace;
+    r.options = &cell.spec.options;
+    r.outcome = &cell.result.outcome;
+    r.memory = cell.memory;
+    r.cost = cell.cost;
+    return r;
+}
+
+static Json axes_json(const CompareCell& cell) {
+    const CacheConfig& c = cell.spec.options.cache;
+    Json j = {{"trace", cell.spec.trace->name}, {"block_size", cell.spec.trace->block_size}};
+    if (!cell.model.empty()) j["model"] = cell.model;
+    if (!cell.kv_dtype.empty()) j["kv_dtype"] = cell.kv_dtype;
+    j["layout"] = c.layout;
+    if (!c.accounting.empty()) j["accounting"] = c.accounting;
+    if (!c.eviction.empty()) j["eviction"] = c.eviction;
+    j["capacity"] = cell.capacity;
+    return j;
+}
+
+static Json difference_json(const CompareReport& report, const CompareCell& cell) {
+    const Comparison& d = cell.difference;
+    return {{"versus", report.versus}, {"token_hit_rate", d.difference}, {"low", d.low}, {"high", d.high},
+            {"p", d.p}, {"p_holm", d.p_holm}, {"verdict", verdict_id(d.verdict)}};
+}
+
+static Json blame_json(const BlameTable& blame) {
+    Json j = Json::object();
+    const std::pair<const char*, const std::vector<Blame>*> kinds[] = {
+        {"prefixes", &blame.prefixes}, {"sessions", &blame.sessions}, {"categories", &blame.categories}};
+    for (const auto& [key, rows] : kinds)
+        for (const Blame& b : *rows)
+            j[key].push_back({{"label", b.label}, {"requests", b.requests}, {"regret_blocks", b.regret_blocks}});
+    return j;
+}
+
+static Json cell_json(const CompareReport& report, const CompareCell& cell) {
+    ReplayReport r = cell_report(cell);
+    Json j = {{"axes", axes_json(cell)}};
+    const char* status[] = {"ok", "skipped", "interrupted"};
+    j["status"] = status[static_cast<int>(cell.result.status)];
+    if (!cell.result.reason.empty()) j["reason"] = cell.result.reason;
+    if (cell.result.status != CellStatus::ok) return j;
+    j["capacity"] = capacity_json(r);
+    j["results"] = results_json(r);
+    if (!cell.result.by_seed.empty()) {
+        SeedSpread s = spread_over_seeds(cell.result.by_seed);
+        j["seeds"] = {{"runs", cell.result.by_seed.size()}, {"token_hit_rate_median", s.median},
+                      {"token_hit_rate_low", s.low}, {"token_hit_rate_high", s.high}};
+    }
+    if (r.has_hits()) j["bounds"] = bounds_json(r);
+    if (report.confidence && cell.compared) j["difference"] = difference_json(report, cell);
+    Json who = blame_json(cell.result.blame);
+    if (!who.empty()) j["blame"] = std::move(who);
+    j["timing"] = {{"simulate_ms", cell.result.outcome.simulate_ms}, {"state_bytes", cell.result.outcome.run.state_bytes}};
+    return j;
+}
+
+// The lines of all cells; where cells differ (accountings, layouts) each text is there once.
+static Json definitions_json(const CompareReport& report) {
+    Json j = Json::object();
+    for (const CompareCell& cell : report.cells) {
+        if (cell.result.status != CellStatus::ok) continue;
+        ReplayReport r = cell_report(cell);
+        for (const auto& [key, text] : definitions(r)) {
+            if (!j.contains(key)) {
+                j[key] = text;
+            } else if (j[key].get<std::string>().find(text) == std::string::npos) {
+                j[key] = j[key].get<std::string>() + " | " + text;
+            }
+        }
+    }
+    if (report.confidence)
+        j["difference"] = "token hit rate of the cell minus that of the same cell under " + report.versus +
+                          "; low, high: percentile interval; p: two-sided; p_holm: corrected for all comparisons of the "
+                          "report; better, worse: p_holm <= 1 - level";
+    return j;
+}
+
+std::string compare_json(const CompareReport& report) {
+    Json j;
+    j["schema_version"] = kSchemaVersion;
+    j["kind"] = "compare";
+    j["tool"] = {{"version", version()}, {"git", git_commit()}};
+    j["traces"] = Json::array();
+    for (const ReplayReport& t : report.traces) j["traces"].push_back(trace_json(t));
+    Json config = Json::object();
+    for (const auto& [key, value] : report.config) std::visit([&, &k = key](const auto& v) { config[k] = v; }, value);
+    j["config"] = std::move(config);
+    j["definitions"] = definitions_json(report);
+    j["cells"] = Json::array();
+    for (const CompareCell& cell : report.cells) j["cells"].push_back(cell_json(report, cell));
+    if (report.confidence) {
+        Json c = {{"method", "circular block bootstrap over requests, paired; ratio of summed hit and lookup tokens"}};
+        c["block_requests"] = report.bootstrap.block_requests;
+        for (const ConfidenceTable& t : report.tables)
+            if (t.block_requests != report.bootstrap.block_requests) c["drawn_block_requests"].push_back(t.block_requests);
+        c["draws"] = report.bootstrap.draws;
+        c["level"] = report.bootstrap.level;
+        c["seed"] = report.bootstrap.seed;
+        c["correction"] = "holm";
+        j["confidence"] = std::move(c);
+    }
+    j["timing"] = {{"load_ms", report.load_ms}, {"wall_ms", report.wall_ms}};
+    return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace kvsim

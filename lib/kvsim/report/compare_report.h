@@ -1,0 +1,47 @@
+// The report of `kvsim compare`: cells in rows (who) and columns (how much room), a table per trace, JSON of everything.
+#pragma once
+
+#include <kvsim/report/replay_report.h>
+#include <kvsim/sim/compare.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kvsim {
+
+/// A cell with what the user asked for.
+struct CompareCell {
+    CellSpec spec;
+    CellResult result;
+    size_t table = 0;      ///< cells of one table: same trace, block size, model and dtype
+    size_t column = 0;     ///< place of its capacity in the list given
+    std::string capacity;  ///< as asked: "10%", "10000"
+    std::string model, kv_dtype;
+    std::optional<MemoryBytes> memory;
+    std::optional<CostView> cost;
+    size_t versus = 0;       ///< cell it is compared with
+    bool compared = false;   ///< there is such a cell, another one, and both ran
+    Comparison difference;   ///< of token hit rates; if compared and confidence was asked for
+};
+
+struct CompareReport {
+    std::vector<CompareCell> cells;
+    std::vector<ReplayReport> traces;  ///< one per table: trace, options, outcome of its first finished cell
+    ConfigEntries config;              ///< what results depend on; lists are joined by commas
+    std::string versus;                ///< strategy that the others are compared with
+    bool confidence = false;
+    BootstrapOptions bootstrap;
+    std::vector<ConfidenceTable> tables;  ///< without cells: requests, block size drawn; per table
+    std::vector<std::string> notes;
+    double load_ms = 0, wall_ms = 0;
+    bool interrupted = false;
+};
+
+/// A cell as a report of its own.
+ReplayReport cell_report(const CompareCell& cell);
+
+std::string compare_json(const CompareReport& report);
+std::string compare_table(const CompareReport& report);
+
+}  // namespace kvsim

@@ -1,0 +1,281 @@
+// The tables of `kvsim compare` for people: rows = strategies, columns = capacities.
+#include <kvsim/core/units.h>
+#include <kvsim/report/compare_report.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace kvsim {
+
+namespace {
+
+double rate_of(uint64_t part, uint64_t whole) {
+    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+/// One table: cells by row label and column.
+struct Grid {
+    std::vector<std::string> rows;
+    std::map<std::pair<size_t, size_t>, const CompareCell*> cells;
+    size_t columns = 0;
+    bool several_layouts = false, several_accountings = false;
+
+    const CompareCell* at(size_t row, size_t column) const {
+        auto found = cells.find({row, column});
+        return found == cells.end() ? nullptr : found->second;
+    }
+    const CompareCell* any(size_t column) const {
+        for (size_t row = 0; row < rows.size(); ++row)
+            if (const CompareCell* c = at(row, column); c && c->result.status == CellStatus::ok) return c;
+        return nullptr;
+    }
+};
+
+Grid grid_of(const CompareReport& report, size_t table) {
+    Grid g;
+    const CacheConfig* first = nullptr;
+    for (const CompareCell& c : report.cells) {
+        if (c.table != table) continue;
+        if (!first) first = &c.spec.options.cache;
+        g.several_layouts = g.several_layouts || c.spec.options.cache.layout != first->layout;
+        g.several_accountings = g.several_accountings || c.spec.options.cache.accounting != first->accounting;
+    }
+    for (const CompareCell& c : report.cells) {
+        if (c.table != table) continue;
+        const CacheConfig& cache = c.spec.options.cache;
+        std::string label = (g.several_layouts ? cache.layout + " " : "") +
+                            (g.several_accountings ? cache.accounting + " " : "") +
+                            (cache.eviction.empty() ? cache.layout : cache.eviction);
+        auto row = static_cast<size_t>(std::find(g.rows.begin(), g.rows.end(), label) - g.rows.begin());
+        if (row == g.rows.size()) g.rows.push_back(label);
+        g.cells[{row, c.column}] = &c;
+        g.columns = std::max(g.columns, c.column + 1);
+    }
+    return g;
+}
+
+bool has_hits(const CompareCell& c) { return cell_report(c).has_hits(); }
+
+const Bound* reference(const CompareCell& c) {
+    if (!c.result.outcome.bounds || c.result.outcome.bounds->any_hits_only) return nullptr;
+    return &c.result.outcome.bounds->of(Accounting::parse(c.spec.options.cache.accounting).kind);
+}
+
+/// "21.16* 57.7 +": token hit rate, best of its column, share of the bound's hit blocks, verdict.
+std::string cell_text(const CompareReport& report, const CompareCell* c, double best) {
+    if (!c) return "";
+    if (c->result.status == CellStatus::skipped) return "skipped";
+    if (c->result.status == CellStatus::interrupted) return "not run";
+    const HitCounts& h = c->result.outcome.metrics.hits;
+    if (!has_hits(*c)) {
+        Tally sum = c->result.outcome.run.counted();
+        uint64_t rejected = c->result.outcome.run.rejected_from(c->spec.options.run.warmup_requests);
+        return format_count(rejected) + " / " + format_count(sum.recomputed_tokens);
+    }
+    double rate = rate_of(h.hit_tokens, h.lookup_tokens);
+    std::string text = fmt::format("{:.2f}{}", 100 * rate, rate == best ? '*' : ' ');
+    const Bound* bound = reference(*c);
+    text += bound ? fmt::format(" {:>5.1f}", 100 * rate_of(h.hit_blocks, bound->counted_hit_blocks)) : "";
+    char verdict = ' ';
+    if (report.confidence && c->compared)
+        verdict = c->difference.verdict == Verdict::better ? '+' : c->difference.verdict == Verdict::worse ? '-' : '=';
+    return report.confidence ? text + " " + verdict : text;
+}
+
+class TextTable {
+  public:
+    void add(std::vector<std::string> row) {
+        widths_.resize(std::max(widths_.size(), row.size()));
+        for (size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], row[i].size());
+        rows_.push_back(std::move(row));
+    }
+    std::string str() const {
+        std::string out;
+        for (const auto& row : rows_) {
+            std::string line = fmt::format("  {:<{}}", row[0], widths_[0]);
+            for (size_t i = 1; i < row.size(); ++i) line += fmt::format("   {:>{}}", row[i], widths_[i]);
+            line.erase(line.find_last_not_of(' ') + 1);
+            out += line + "\n";
+        }
+        return out;
+    }
+
+  private:
+    std::vector<std::vector<std::string>> rows_;
+    std::vector<size_t> widths_;
+};
+
+void add_heading(TextTable& text, const Grid& g) {
+    std::vector<std::string> blocks = {"blocks"}, tokens = {"tokens"}, bytes = {"KV bytes"};
+    bool with_bytes = false;
+    for (size_t k = 0; k < g.columns; ++k) {
+        const CompareCell* c = g.any(k);
+        if (!c) c = g.at(0, k);
+        uint64_t n = c ? c->spec.options.run.capacity_blocks : kUnlimited;
+        bool limited = n != kUnlimited;
+        blocks.push_back(limited ? format_count(n) : c ? c->capacity : "");
+        tokens.push_back(limited ? format_count(n * c->spec.trace->block_size) : "");
+        bytes.push_back(limited && c->memory ? format_bytes(n * c->memory->bytes_per_block) : "");
+        with_bytes = with_bytes || (c && c->memory);
+    }
+    text.add(blocks);
+    text.add(tokens);
+    if (with_bytes) text.add(bytes);
+}
+
+void add_bound_rows(TextTable& text, const Grid& g, bool admit) {
+    std::vector<std::string> row = {admit ? "(optimal_admit)" : "(optimal)"};
+    bool any = false;
+    for (size_t k = 0; k < g.columns; ++k) {
+        const CompareCell* c = g.any(k);
+        const std::optional<BoundsAt>* b = c ? &c->result.outcome.bounds : nullptr;
+        bool there = b && *b && !(*b)->any_hits_only && (!admit || (*b)->admit);
+        any = any || there;
+        if (!there) {
+            row.emplace_back();
+            continue;
+        }
+        const Bound& bound = admit ? *(*b)->admit : static_cast<const Bound&>((*b)->optimal);
+        row.push_back(fmt::format("{:.2f} ", 100 * rate_of(bound.counted_hit_tokens, c->result.outcome.metrics.hits.lookup_tokens)));
+        size_t pad = cell_text(CompareReport(), c, -1).size();
+        if (row.back().size() < pad) row.back() += std::string(pad - row.back().size(), ' ');
+    }
+    if (any) text.add(row);
+}
+
+void add_rows(TextTable& text, const CompareReport& report, const Grid& g) {
+    std::vector<double> best(g.columns, -1);
+    for (const auto& [place, c] : g.cells)
+        if (c->result.status == CellStatus::ok && has_hits(*c)) {
+            const HitCounts& h = c->result.outcome.metrics.hits;
+            best[place.second] = std::max(best[place.second], rate_of(h.hit_tokens, h.lookup_tokens));
+        }
+    for (size_t r = 0; r < g.rows.size(); ++r) {
+        std::vector<std::string> row = {g.rows[r]};
+        bool all_skipped = true;
+        for (size_t k = 0; k < g.columns; ++k) {
+            const CompareCell* c = g.at(r, k);
+            row.push_back(cell_text(report, c, best[k]));
+            all_skipped = all_skipped && (!c || c->result.status == CellStatus::skipped);
+        }
+        if (!all_skipped) text.add(row);
+    }
+}
+
+// Reasons and seeds, each said once.
+std::string remarks(const Grid& g) {
+    std::vector<std::string> lines;
+    auto say = [&](const std::string& line) {
+        if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+    };
+    for (const auto& [place, c] : g.cells) {
+        if (c->result.status == CellStatus::skipped) say("skipped " + g.rows[place.first] + ": " + c->result.reason);
+        if (c->result.by_seed.empty()) continue;
+        SeedSpread s = spread_over_seeds(c->result.by_seed);
+        say(fmt::format("{}, {}: median of {} seeds, from {} to {}", g.rows[place.first], c->capacity, c->result.by_seed.size(),
+                        format_percent(s.low), format_percent(s.high)));
+    }
+    std::string out;
+    for (const std::string& line : lines) out += "  " + line + "\n";
+    return out;
+}
+
+std::string blame_text(const Grid& g) {
+    std::string out;
+    for (const auto& [place, c] : g.cells) {
+        const BlameTable& b = c->result.blame;
+        const std::pair<const char*, const std::vector<Blame>*> kinds[] = {
+            {"prefix first sent by", &b.prefixes}, {"session", &b.sessions}, {"category", &b.categories}};
+        for (const auto& [kind, rows] : kinds)
+            for (const Blame& x : *rows)
+                out += fmt::format("  {} at {}: {} {}: {} blocks regretted in {} requests\n", g.rows[place.first], c->capacity, kind,
+                                   printable(x.label.empty() ? "(none)" : x.label), format_count(x.regret_blocks),
+                                   format_count(x.requests));
+    }
+    return out;
+}
+
+std::string legend(const CompareReport& report, const Grid& g) {
+    const CompareCell* c = nullptr;
+    for (size_t k = 0; k < g.columns && !c; ++k) c = g.any(k);
+    if (!c) return "";
+    if (!has_hits(*c)) return "  cells: rejected requests / recomputed tokens\n";
+    std::string out = "  cells: token hit rate in %, * best of its column";
+    if (reference(*c)) out += "; hit blocks in % of the bound's (optimal_admit under pinned, optimal under flat and tree)";
+    out += "\n";
+    if (report.confidence)
+        out += fmt::format("  + better, - worse, = no difference from {} that this trace can show ({:.0f} % intervals, block bootstrap "
+                           "of {} requests, {} draws, Holm-corrected)\n",
+                           report.versus, 100 * report.bootstrap.level, report.bootstrap.block_requests,
+                           format_count(report.bootstrap.draws));
+    return out;
+}
+
+// Over several traces: how often a strategy was better or worse than the baseline.
+std::string summary(const CompareReport& report) {
+    if (!report.confidence || report.traces.size() < 2) return {};
+    struct Score {
+        size_t wins = 0, losses = 0, ties = 0;
+    };
+    std::vector<std::pair<std::string, Score>> scores;
+    for (const CompareCell& c : report.cells) {
+        if (!c.compared) continue;
+        const std::string& id = c.spec.options.cache.eviction;
+        auto at = std::find_if(scores.begin(), scores.end(), [&](const auto& s) { return s.first == id; });
+        if (at == scores.end()) at = scores.insert(scores.end(), {id, {}});
+        ++(c.difference.verdict == Verdict::better   ? at->second.wins
+           : c.difference.verdict == Verdict::worse ? at->second.losses
+                                                    : at->second.ties);
+    }
+    TextTable text;
+    text.add({"against " + report.versus, "better", "worse", "no difference"});
+    for (const auto& [id, s] : scores)
+        text.add({id, format_count(s.wins), format_count(s.losses), format_count(s.ties)});
+    return "all traces, cells\n" + text.str() + "\n";
+}
+
+std::string title(const CompareReport& report, const Grid& g, size_t table) {
+    const ReplayReport& t = report.traces[table];
+    const CompareCell* c = g.at(0, 0);
+    const CacheConfig& cache = c->spec.options.cache;
+    std::string out = printable(t.trace->name) + ": ";
+    out += g.several_layouts ? "several layouts" : cache.layout + " layout";
+    if (!g.several_layouts && !g.several_accountings && !cache.accounting.empty()) out += ", " + cache.accounting;
+    out += std::string(", decode ") + (c->spec.options.run.decode ? "on" : "off");
+    out += fmt::format(", blocks of {} token{}", t.trace->block_size, t.trace->block_size == 1 ? "" : "s");
+    if (c->memory) out += ", " + c->memory->model + (c->kv_dtype.empty() ? "" : " in " + c->kv_dtype);
+    uint64_t warmup = c->spec.options.run.warmup_requests;
+    out += fmt::format("\n  {} requests{}", format_count(t.trace->requests()),
+                       warmup == 0 ? "" : ", the first " + format_count(warmup) + " not counted");
+    if (const CompareCell* any = g.any(0); any && has_hits(*any)) {
+        const HitCounts& h = any->result.outcome.metrics.hits;
+        out += fmt::format(", {} lookups, {} unique blocks; ceiling {}", format_count(h.lookup_blocks),
+                           format_count(t.trace->unique_blocks()),
+                           format_percent(rate_of(any->result.outcome.unlimited->hit_tokens, h.lookup_tokens)));
+    }
+    return out + "\n\n";
+}
+
+}  // namespace
+
+std::string compare_table(const CompareReport& report) {
+    std::string out;
+    for (size_t table = 0; table < report.traces.size(); ++table) {
+        Grid g = grid_of(report, table);
+        if (g.rows.empty()) continue;
+        out += title(report, g, table);
+        TextTable text;
+        add_heading(text, g);
+        add_rows(text, report, g);
+        add_bound_rows(text, g, true);
+        add_bound_rows(text, g, false);
+        out += text.str() + "\n" + legend(report, g) + remarks(g) + blame_text(g) + "\n";
+    }
+    out += summary(report);
+    for (const std::string& note : report.notes) out += "  note: " + note + "\n";
+    return out;
+}
+
+}  // namespace kvsim

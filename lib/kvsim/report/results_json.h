@@ -1,0 +1,18 @@
+// The parts of reports that replay and compare have in common, as JSON. Only for the sources of this room: the JSON
+// header is heavy.
+#pragma once
+
+#include <kvsim/report/replay_report.h>
+
+#include <nlohmann/json.hpp>
+
+namespace kvsim {
+
+using Json = nlohmann::ordered_json;
+
+Json trace_json(const ReplayReport& report);
+Json capacity_json(const ReplayReport& report);
+Json results_json(const ReplayReport& report);
+Json bounds_json(const ReplayReport& report);
+
+}  // namespace kvsim

@@ -1,0 +1,158 @@
+#include <kvsim/core/error.h>
+#include <kvsim/core/parallel.h>
+#include <kvsim/sim/compare.h>
+
+#include <map>
+#include <memory>
+#include <tuple>
+
+namespace kvsim {
+
+namespace {
+
+/// What cells share. Keys name everything that the shared thing depends on.
+class Shared {
+  public:
+    explicit Shared(const std::vector<CellSpec>& cells) {
+        for (const CellSpec& cell : cells) {
+            if (!cell.skip.empty() || !layouts().get(cell.options.cache.layout).prefix_hits) continue;
+            if (cell.trace->lengths_only) continue;
+            unlimited_.try_emplace(unlimited_key(cell));
+            if (!cell.options.bounds || !has_bounds(*cell.trace, cell.options.cache, cell.options.run)) continue;
+            futures_.try_emplace(future_key(cell));
+            bounds_.try_emplace(bounds_key(cell));
+        }
+    }
+
+    void compute(unsigned jobs, const std::atomic<bool>* stop) {
+        each(futures_, jobs, stop, [](const FutureKey& k, auto& slot) {
+            slot = std::make_unique<OfflineBounds>(*std::get<0>(k), options_of(k));
+        });
+        each(unlimited_, jobs, stop, [](const UnlimitedKey& k, auto& slot) {
+            const auto& [future, accounting] = k;
+            slot = std::make_unique<UnlimitedHits>(
+                unlimited_hits(*std::get<0>(future), Accounting{static_cast<AccountingKind>(accounting)}, options_of(future)));
+        });
+        each(bounds_, jobs, stop, [&](const BoundsKey& k, auto& slot) {
+            const auto& [future, flat_ids, capacity] = k;
+            Accounting accounting{flat_ids ? AccountingKind::flat : AccountingKind::pinned};
+            slot = std::make_unique<BoundsAt>(bounds_at(*futures_.at(future), *std::get<0>(future), accounting, capacity));
+        });
+    }
+    const BoundsAt* bounds(const CellSpec& cell) const { return find(bounds_, bounds_key(cell)); }
+    const UnlimitedHits* unlimited(const CellSpec& cell) const { return find(unlimited_, unlimited_key(cell)); }
+
+  private:
+    using FutureKey = std::tuple<const Trace*, bool, uint64_t, bool>;  ///< trace, decode, warm-up, compute last token
+    using UnlimitedKey = std::tuple<FutureKey, int>;                   ///< and accounting
+    using BoundsKey = std::tuple<FutureKey, bool, uint64_t>;           ///< and ids of content count, capacity
+
+    static FutureKey future_key(const CellSpec& cell) {
+        const RunOptions& run = cell.options.run;
+        return {cell.trace, run.decode, run.warmup_requests, matches_tokens(cell.options.cache)};
+    }
+    static AccountingKind kind_of(const CellSpec& cell) {
+        const std::string& text = cell.options.cache.accounting;
+        return text.empty() ? AccountingKind::pinned : Accounting::parse(text).kind;
+    }
+    static UnlimitedKey unlimited_key(const CellSpec& cell) { return {future_key(cell), static_cast<int>(kind_of(cell))}; }
+    static BoundsKey bounds_key(const CellSpec& cell) {
+        return {future_key(cell), cell.trace->content && kind_of(cell) == AccountingKind::flat,
+                cell.options.run.capacity_blocks};
+    }
+    static RunOptions options_of(const FutureKey& k) {
+        RunOptions run;
+        run.decode = std::get<1>(k);
+        run.warmup_requests = std::get<2>(k);
+        run.compute_last_token = std::get<3>(k);
+        return run;
+    }
+    template <class Map, class F>
+    static void each(Map& map, unsigned jobs, const std::atomic<bool>* stop, F&& f) {
+        std::vector<typename Map::value_type*> slots;
+        for (auto& slot : map) slots.push_back(&slot);
+        parallel_for(slots.size(), jobs, stop, [&](size_t i) { f(slots[i]->first, slots[i]->second); });
+    }
+    template <class Map, class Key>
+    static auto find(const Map& map, const Key& key) -> decltype(map.begin()->second.get()) {
+        auto found = map.find(key);
+        return found == map.end() ? nullptr : found->second.get();
+    }
+
+    std::map<FutureKey, std::unique_ptr<OfflineBounds>> futures_;
+    std::map<UnlimitedKey, std::unique_ptr<UnlimitedHits>> unlimited_;
+    std::map<BoundsKey, std::unique_ptr<BoundsAt>> bounds_;
+};
+
+double token_hit_rate(const ReplayOutcome& outcome) {
+    const HitCounts& h = outcome.metrics.hits;
+    return h.lookup_tokens == 0 ? 0 : static_cast<double>(h.hit_tokens) / static_cast<double>(h.lookup_tokens);
+}
+
+template <class T>
+void drop(std::vector<T>& column) {
+    std::vector<T>().swap(column);
+}
+
+// Keeps sums, drops columns.
+void reduce(const CellSpec& cell, const CompareOptions& options, CellResult& result) {
+    ReplayOutcome& out = result.outcome;
+    uint64_t warmup = cell.options.run.warmup_requests;
+    bool hits = !out.run.hit_blocks.empty() && !cell.trace->lengths_only;
+    if (options.columns && hits) result.columns = hit_columns(*cell.trace, out.run, warmup);
+    if (options.blame > 0 && out.misses)
+        result.blame = blame(*cell.trace, *out.misses, out.run.hit_blocks, warmup, options.blame);
+    if (out.misses) drop(out.misses->regret_blocks);
+    if (out.unlimited) drop(out.unlimited->per_request);
+    if (out.bounds) {
+        drop(out.bounds->optimal.hit_blocks);
+        drop(out.bounds->optimal.any_hit_blocks);
+        if (out.bounds->admit) drop(out.bounds->admit->hit_blocks);
+    }
+    drop(out.run.hit_blocks);
+    drop(out.run.any_hit_blocks);
+    drop(out.run.any_hit_tokens);
+    drop(out.run.stranded_in_bound);
+}
+
+void run_cell(const CellSpec& cell, const Shared& shared, const CompareOptions& options, CellResult& result) {
+    const BoundsAt* bounds = shared.bounds(cell);
+    const UnlimitedHits* unlimited = shared.unlimited(cell);
+    if (cell.by_seed.empty()) {
+        result.outcome = replay(*cell.trace, cell.options, bounds, unlimited);
+    } else {
+        std::vector<ReplayOutcome> outcomes;
+        for (const std::string& eviction : cell.by_seed) {
+            ReplayOptions seeded = cell.options;
+            seeded.cache.eviction = eviction;
+            outcomes.push_back(replay(*cell.trace, seeded, bounds, unlimited));
+            result.by_seed.push_back(token_hit_rate(outcomes.back()));
+        }
+        result.outcome = std::move(outcomes[spread_over_seeds(result.by_seed).median_run]);
+    }
+    reduce(cell, options, result);
+    result.status = CellStatus::ok;
+}
+
+}  // namespace
+
+std::vector<CellResult> run_cells(const std::vector<CellSpec>& cells, const CompareOptions& options) {
+    std::vector<CellResult> results(cells.size());
+    Shared shared(cells);
+    shared.compute(options.jobs, options.stop);
+    parallel_for(cells.size(), options.jobs, options.stop, [&](size_t i) {
+        try {
+            if (!cells[i].skip.empty()) throw_input(cells[i].skip);
+            run_cell(cells[i], shared, options, results[i]);
+        } catch (const Error& e) {
+            if (e.kind() != ErrorKind::input) throw;
+            results[i] = {};
+            results[i].status = CellStatus::skipped;
+            results[i].reason = e.what();
+        }
+        if (options.done) options.done->fetch_add(1, std::memory_order_relaxed);
+    });
+    return results;
+}
+
+}  // namespace kvsim
