@@ -288,6 +288,20 @@ std::string_view LineSource::whole() {
     return line_;
 }
 
+std::string_view LineSource::peek(size_t size) {
+    while (end_ - begin_ < size && fill()) {
+    }
+    return {buffer_.data() + begin_, std::min(size, end_ - begin_)};
+}
+
+std::string_view LineSource::next_records(size_t size) {
+    peek(size);
+    size_t have = end_ - begin_;
+    std::string_view records(buffer_.data() + begin_, have < size ? have : have - have % size);
+    begin_ += records.size();
+    return records;
+}
+
 std::string LineSource::sha256() {
     // Bytes behind the last line asked for (there are none after a full read) still count.
     begin_ = end_;
