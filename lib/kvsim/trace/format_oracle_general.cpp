@@ -17,6 +17,7 @@ namespace {
 class OracleGeneralReader : public ObjectReader {
   public:
     void read(LineSource& source, Trace& trace, ProblemList* problems) override {
+        reserve(trace, source.size_hint() / OracleRecord::kBytes);
         uint64_t number = 0;  // of records before
         for (;;) {
             std::string_view bytes = source.next_records(OracleRecord::kBytes);

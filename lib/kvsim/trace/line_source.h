@@ -45,6 +45,9 @@ class LineSource {
     /// The first `size` bytes of the input, or all if it has fewer, before anything is read; they stay to be read.
     std::string_view peek(size_t size);
 
+    /// Bytes of the input where that is known beforehand: of a plain file. 0 = not known.
+    uint64_t size_hint() const;
+
     const std::string& name() const { return name_; }
     Location here(uint64_t column = 0) const { return {name_, number_, column}; }
     /// Call after the last line: 64 hex digits.

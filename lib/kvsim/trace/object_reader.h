@@ -10,6 +10,7 @@
 #include <kvsim/core/huge_vector.h>
 #include <kvsim/trace/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
@@ -76,6 +77,16 @@ class ObjectReader : public FormatReader {
     bool sorted_by_arrival() const override { return false; }
 
   protected:
+    /// Room for the records of a first source, where their number is known: growing costs more than reading.
+    static void reserve(Trace& trace, uint64_t records) {
+        if (trace.requests() != 0) return;
+        records = std::min<uint64_t>(records, 1 << 28);
+        trace.chains.reserve(records);
+        trace.prompt_tokens.reserve(records);
+        trace.output_tokens.reserve(records);
+        trace.arrival_s.reserve(records);
+        trace.source_row.reserve(records);
+    }
     /// Makes room for `count` more requests, of which arrivals are still to be set; see trim().
     static uint32_t extend(Trace& trace, size_t count) {
         size_t row = trace.requests();
