@@ -1,5 +1,4 @@
 #include <kvsim/core/random.h>
-#include <kvsim/trace/object_reader.h>
 #include <rapidcheck.h>
 
 #include <filesystem>
