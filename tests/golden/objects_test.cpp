@@ -1,5 +1,5 @@
-// Public traces as accesses to single objects: written, read back, and hit as often as other simulators of single objects
-// say, and as the trace itself does.
+// Public traces as accesses to single objects: written, read back, and hit as often as simulators of objects say and
+// as the trace itself is.
 #include <doctest/doctest.h>
 #include <kvsim/sim/replay.h>
 #include <kvsim/trace/format.h>
@@ -34,9 +34,10 @@ TEST_CASE("golden: the conversation trace as objects and back") {
     if (path.empty()) return;
     Trace trace = load(path);
     TempDir dir;
-    const std::pair<const char*, std::string> formats[] = {{"oracle_general", dir.path("c.oracleGeneral.bin")},
-                                                           {"object_csv", dir.path("c.csv")}};
-    for (const auto& [format, file] : formats) {
+    const std::pair<const char*, std::string> formats[] = {
+        {"oracle_general", dir.path("c.oracleGeneral.bin")}, {"object_csv", dir.path("c.csv")}};
+    for (const auto& known : formats) {
+        const std::string format = known.first, file = known.second;
         CAPTURE(format);
         OutputFile out(file);
         write_trace(trace, format, out);

@@ -29,7 +29,8 @@ Counts objects_of(const Trace& t) {
 Counts numbered(const std::vector<uint64_t>& ids) {
     std::map<uint64_t, uint32_t> known;
     Counts out;
-    for (uint64_t id : ids) out.push_back(known.emplace(id, static_cast<uint32_t>(known.size())).first->second);
+    for (uint64_t id : ids)
+        out.push_back(known.emplace(id, static_cast<uint32_t>(known.size())).first->second);
     return out;
 }
 
@@ -54,8 +55,9 @@ std::string detected(const std::string& name, const std::string& bytes) {
 
 TEST_CASE("oracle_general: a record is a request of one object") {
     constexpr uint64_t kLargest = ~uint64_t{0};
-    Trace t = load_text(record(5, 7, 100, 4) + record(5, kLargest, 1) + record(6, 0, 0, INT64_MAX) + record(4, 7, 100, -2),
-                        kFormat);
+    Trace t = load_text(
+        record(5, 7, 100, 4) + record(5, kLargest, 1) + record(6, 0, 0, INT64_MAX) + record(4, 7, 100, -2),
+        kFormat);
     CHECK(t.format == kFormat);
     CHECK(t.objects);
     CHECK_FALSE(t.content);
@@ -69,7 +71,9 @@ TEST_CASE("oracle_general: a record is a request of one object") {
     CHECK(t.arrival_s == std::vector<double>{5, 5, 6, 4});
     CHECK(t.source_row == Counts{0, 1, 2, 3});
     REQUIRE(t.notes.size() == 1);
-    CHECK(t.notes[0] == "unit-size objects: sizes are ignored (3 of 4 records have a size other than 1; 1 of size 0 count, too)");
+    CHECK(t.notes[0] ==
+          "unit-size objects: sizes are ignored (3 of 4 records have a size other than 1; 1 of size 0 count, "
+          "too)");
     for (bool decode : {false, true}) CHECK(t.stored_blocks(3, decode) == 1);
     CHECK(load_text(record(0, 1), kFormat).notes[0] ==
           "unit-size objects: sizes are ignored (0 of 1 records have a size other than 1)");
@@ -86,8 +90,9 @@ TEST_CASE("oracle_general: limits, and blocks that stay as they are") {
     CHECK(objects_of(t) == Counts{0, 1, 0});
     CHECK(t.objects);
     options.block_size = 2;
-    CHECK_THROWS_WITH(load_trace(options), "--block-size 2: format oracle_general names single objects, not prefixes; "
-                                           "they cannot be re-blocked");
+    CHECK_THROWS_WITH(load_trace(options),
+                      "--block-size 2: format oracle_general names single objects, not prefixes; "
+                      "they cannot be re-blocked");
     options.block_size = 0;
     options.link_outputs = true;
     CHECK_THROWS_AS(load_trace(options), Error);
@@ -133,16 +138,19 @@ TEST_CASE("oracle_general: every problem is found, the rest is read") {
 
 TEST_CASE("oracle_general: the name tells, and never where there is text") {
     std::string good = records({1, 2, 1});
-    for (const char* name : {"w96.oracleGeneral", "w96.oracleGeneral.bin", "a.b.oraclegeneral", "c.oracleGeneral.sample10",
-                             "w.oracleGeneral.zst.22"})
+    for (const char* name : {"w96.oracleGeneral", "w96.oracleGeneral.bin", "a.b.oraclegeneral",
+                             "c.oracleGeneral.sample10", "w.oracleGeneral.zst.22"})
         CHECK(detected(name, good) == kFormat);
-    for (const char* name : {"w96.bin", "oracleGeneral", "x.oracleGeneralOpNS", "x.oracleGeneral.csv", "oracleGeneral.bin"}) {
+    for (const char* name :
+         {"w96.bin", "oracleGeneral", "x.oracleGeneralOpNS", "x.oracleGeneral.csv", "oracleGeneral.bin"}) {
         CAPTURE(name);
         CHECK(begins(detected(name, good), ":1: cannot tell the trace format"));
     }
-    CHECK(detected("x.oracleGeneral", "{\"timestamp\": 0, \"input_length\": 10, \"output_length\": 1, \"hash_ids\": [0]}\n") ==
+    CHECK(detected("x.oracleGeneral",
+                   "{\"timestamp\": 0, \"input_length\": 10, \"output_length\": 1, \"hash_ids\": [0]}\n") ==
           "mooncake");
-    CHECK(detected("x.oracleGeneral", "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n") ==
+    CHECK(detected("x.oracleGeneral",
+                   "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n") ==
           "azure");
     CHECK(begins(detected("x.oracleGeneral", "1,2\n"), ":1: cannot tell"));
     CHECK(begins(detected("x.oracleGeneral.bin", ""), ": is empty"));
@@ -164,7 +172,8 @@ TEST_CASE("oracle_general: compressed, in shards, with a digest") {
         Trace zst = load_named(dir, "a.oracleGeneral.bin.zst", packed.out);
         CHECK(objects_of(zst) == objects_of(plain));
         CHECK(zst.sha256 == plain.sha256);
-        CHECK(begins(detected("b.oracleGeneral.bin.zst", packed.out.substr(0, packed.out.size() - 3)), ": truncated: the zstd"));
+        CHECK(begins(detected("b.oracleGeneral.bin.zst", packed.out.substr(0, packed.out.size() - 3)),
+                     ": truncated: the zstd"));
     } else {
         MESSAGE("skipped: zstd is not there");
     }
@@ -178,7 +187,8 @@ TEST_CASE("oracle_general: compressed, in shards, with a digest") {
     CHECK_THROWS_AS(load_trace(options), Error);
 }
 
-// More than any buffer holds, with a table that grows often; ids that are alike in their low or their high bits.
+// More than any buffer holds, with a table that grows often; ids that are alike in their low or their high
+// bits.
 TEST_CASE("oracle_general: 300,000 records against a map") {
     Random random(7);
     for (uint64_t step : {uint64_t{1}, uint64_t{4096}, uint64_t{1} << 40, uint64_t{0x9E3779B97F4A7C15}}) {
@@ -210,7 +220,8 @@ TEST_CASE("records: pieces of any size, and what is left over") {
         CHECK(source.peek(size) == bytes.substr(0, size));
         std::string all;
         size_t rest = 0;
-        for (std::string_view piece = source.next_records(size); !piece.empty(); piece = source.next_records(size)) {
+        for (std::string_view piece = source.next_records(size); !piece.empty();
+             piece = source.next_records(size)) {
             CHECK(rest == 0);
             rest = piece.size() % size;
             if (rest != 0) CHECK(piece.size() < size);

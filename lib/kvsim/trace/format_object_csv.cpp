@@ -1,8 +1,8 @@
-// Tables of accesses to objects, as libCacheSim reads CSV: one access a row, columns told by their number from 1. An
-// id is a whole number below 2^64 or any other text; an id of digits alone that is larger is an error, so that two of
-// them cannot become one. Differs from libCacheSim in two rules that it leaves to chance: a header is a first row
-// whose time and size are no numbers (there: one with more letters than digits), and numbers are decimal, so "010" is
-// 10 (there: octal).
+// Tables of accesses to objects, as libCacheSim reads CSV: one access a row, columns told by their number
+// from 1. An id is a whole number below 2^64 or any other text; an id of digits alone that is larger is an
+// error, so that two of them cannot become one. Differs from libCacheSim in two rules that it leaves to
+// chance: a header is a first row whose time and size are no numbers (there: one with more letters than
+// digits), and numbers are decimal, so "010" is 10 (there: octal).
 #include <kvsim/core/spec.h>
 #include <kvsim/trace/csv_reader.h>
 #include <kvsim/trace/object_reader.h>
@@ -27,12 +27,14 @@ class ObjectCsvReader : public ObjectReader {
         for (size_t a = 0; a < kColumns; ++a)
             for (size_t b = a + 1; b < kColumns; ++b)
                 if (places[a] == places[b] && places[a] != CsvReader::kMissing)
-                    throw_input(std::string("object_csv: ") + kNames[a] + " and " + kNames[b] + " are both column " +
-                                std::to_string(places[a] + 1));
+                    throw_input(std::string("object_csv: ") + kNames[a] + " and " + kNames[b] +
+                                " are both column " + std::to_string(places[a] + 1));
         header_ = spec.choice("header", "auto", {"auto", "on", "off"});
         csv_.use_places(std::move(places));
         if (header_ == "auto" && !csv_.has(kTime) && !csv_.has(kSize))
-            throw_input("object_csv: header=auto looks at times and sizes, and there are none; expected header=on or off");
+            throw_input(
+                "object_csv: header=auto looks at times and sizes, and there are none; expected header=on or "
+                "off");
     }
 
     void read(LineSource& source, Trace& trace, ProblemList* problems) override {
@@ -58,8 +60,9 @@ class ObjectCsvReader : public ObjectReader {
         uint64_t number = 0;
         if (text == "none" && c != kId) return CsvReader::kMissing;
         if (!parse_whole(text, number) || number < 1 || number > kMaxColumns)
-            throw_input(std::string("object_csv: parameter ") + kNames[c] + "=" + text + ": expected a column, from 1 to " +
-                        std::to_string(kMaxColumns) + (c == kId ? "" : ", or none"));
+            throw_input(std::string("object_csv: parameter ") + kNames[c] + "=" + text +
+                        ": expected a column, from 1 to " + std::to_string(kMaxColumns) +
+                        (c == kId ? "" : ", or none"));
         return number - 1;
     }
 
@@ -88,7 +91,8 @@ class ObjectCsvReader : public ObjectReader {
         uint64_t number = 0;
         if (parse_whole(text, number)) return rows_.introducer(number, row);
         if (std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }))
-            csv_.fail(kId, "expected a number below 2^64 or a name, found " + std::string(text.substr(0, 40)));
+            csv_.fail(kId,
+                      "expected a number below 2^64 or a name, found " + std::string(text.substr(0, 40)));
         auto known = named_.find(text);
         return known != named_.end() ? known->second : named_.emplace(std::string(text), row).first->second;
     }
@@ -100,7 +104,8 @@ class ObjectCsvReader : public ObjectReader {
 
     CsvReader csv_;
     std::string header_;
-    std::unordered_map<std::string, uint32_t, Hash, std::equal_to<>> named_;  ///< rows of ids that are no numbers
+    std::unordered_map<std::string, uint32_t, Hash, std::equal_to<>>
+        named_;  ///< rows of ids that are no numbers
 };
 
 }  // namespace
@@ -112,7 +117,9 @@ FormatRow object_csv_format() {
     row.ids = "single objects";
     row.parameters = "time=1 id=2 size=3 delimiter=comma|tab|space|semicolon header=auto|on|off";
     row.matches = [](const Head&) { return false; };
-    row.make = [](Spec& spec) -> std::unique_ptr<FormatReader> { return std::make_unique<ObjectCsvReader>(spec); };
+    row.make = [](Spec& spec) -> std::unique_ptr<FormatReader> {
+        return std::make_unique<ObjectCsvReader>(spec);
+    };
     return row;
 }
 

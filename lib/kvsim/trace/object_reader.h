@@ -1,10 +1,12 @@
-// What the formats that list accesses to single objects have in common: libCacheSim's oracleGeneral records and its
-// tables. A record is a request that looks one object up; sizes are not modelled, every object takes one block.
+// What the formats that list accesses to single objects have in common: libCacheSim's oracleGeneral records
+// and its tables. A record is a request that looks one object up; sizes are not modelled, every object takes
+// one block.
 //
-// A chain of one block is its own prefix, so the prefix index holds such a trace as it is: 16 bytes per record say
-// which record introduced its object, and the rest of the trace works as for prompts. Ids are found in one table by
-// open addressing, id and row side by side: one cache miss per record, which reading ahead hides.
-// Cost: O(1) per record; 36 bytes per record, and while reading 32 to 64 bytes per distinct object.
+// A chain of one block is its own prefix, so the prefix index holds such a trace as it is: 16 bytes per
+// record say which record introduced its object, and the rest of the trace works as for prompts. Ids are
+// found in one table by open addressing, id and row side by side: one cache miss per record, which reading
+// ahead hides. Cost: O(1) per record; 36 bytes per record, and while reading 32 to 64 bytes per distinct
+// object.
 #pragma once
 
 #include <kvsim/core/huge_vector.h>
@@ -71,7 +73,8 @@ class ObjectReader : public FormatReader {
         trace.block_size = 1;
         trace.notes.push_back("unit-size objects: sizes are ignored (" + std::to_string(resized_) + " of " +
                               std::to_string(trace.requests()) + " records have a size other than 1" +
-                              (empty_ == 0 ? "" : "; " + std::to_string(empty_) + " of size 0 count, too") + ")");
+                              (empty_ == 0 ? "" : "; " + std::to_string(empty_) + " of size 0 count, too") +
+                              ")");
     }
     /// The order of the records is the order of the accesses; their times may be coarse.
     bool sorted_by_arrival() const override { return false; }
@@ -90,7 +93,8 @@ class ObjectReader : public FormatReader {
     /// Makes room for `count` more requests, of which arrivals are still to be set; see trim().
     static uint32_t extend(Trace& trace, size_t count) {
         size_t row = trace.requests();
-        if (row + count >= kNone) throw_input("the trace has more than " + std::to_string(kNone - 1) + " records");
+        if (row + count >= kNone)
+            throw_input("the trace has more than " + std::to_string(kNone - 1) + " records");
         trace.prompt_tokens.resize(row + count, 1);
         trace.output_tokens.resize(row + count, 0);
         trace.arrival_s.resize(row + count);
@@ -105,7 +109,8 @@ class ObjectReader : public FormatReader {
         trace.arrival_s.resize(rows);
         trace.source_row.resize(rows);
     }
-    /// The next request, in room that extend() made. `first`: the row that introduced its object, maybe this one.
+    /// The next request, in room that extend() made. `first`: the row that introduced its object, maybe this
+    /// one.
     void add(Trace& trace, double arrival_s, uint64_t size, uint32_t first) {
         uint32_t row = trace.chains.rows();
         bool fresh = first == row;

@@ -178,7 +178,8 @@ bool Trace::expand_samples() {
 
 PrefixIndex Trace::chains_in(uint32_t size) const {
     if (lengths_only) return chains;  // there are no blocks to cut
-    if (objects && size != block_size) refuse_objects("--block-size " + std::to_string(size), "they cannot be re-blocked");
+    if (objects && size != block_size)
+        refuse_objects("--block-size " + std::to_string(size), "they cannot be re-blocked");
     if (content)
         throw_input("--block-size: ids of format " + format +
                     " name chunks of varying length, not prefixes; they cannot be re-blocked");

@@ -1,10 +1,10 @@
-// A trace as accesses to single objects, for simulators that know no prefixes: every looked-up block of every request,
-// in order, is one record; its object is the block's number by first appearance, its size 1. That is what flat
-// accounting replays with --decode off. Two formats: libCacheSim's oracleGeneral and CSV.
+// A trace as accesses to single objects, for simulators that know no prefixes: every looked-up block of every
+// request, in order, is one record; its object is the block's number by first appearance, its size 1. That is
+// what flat accounting replays with --decode off. Two formats: libCacheSim's oracleGeneral and CSV.
 //
-// oracleGeneral says for each record which one accesses its object next, counted from 1. One walk over the trace
-// learns that (the record that accessed an object last gets the number of this one), a second one writes: 4 bytes
-// per record and per object.
+// oracleGeneral says for each record which one accesses its object next, counted from 1. One walk over the
+// trace learns that (the record that accessed an object last gets the number of this one), a second one
+// writes: 4 bytes per record and per object.
 #include <kvsim/core/error.h>
 #include <kvsim/core/huge_vector.h>
 #include <kvsim/trace/oracle_record.h>
@@ -56,8 +56,8 @@ std::vector<std::string> lost(const Trace& t) {
     if (!t.events.empty()) out.emplace_back("events: every sequence becomes the lookups of its prompt");
     if (!t.scores.empty()) out.push_back(times(t.scores.size(), "attention score row"));
     if (!t.samples.empty()) out.emplace_back("parallel samples (n): a request is written once");
-    bool labelled = !(t.session.empty() && t.category.empty() && t.turn.empty() && t.priority.empty() && t.end_s.empty() &&
-                      t.parent.empty() && t.cached_tokens.empty());
+    bool labelled = !(t.session.empty() && t.category.empty() && t.turn.empty() && t.priority.empty() &&
+                      t.end_s.empty() && t.parent.empty() && t.cached_tokens.empty());
     if (labelled) out.emplace_back("all other columns: sessions, categories and so on");
     if (!std::all_of(t.arrival_s.begin(), t.arrival_s.end(), [](double s) { return s == std::floor(s); }))
         out.emplace_back("fractions of seconds: times are rounded down");
@@ -66,16 +66,19 @@ std::vector<std::string> lost(const Trace& t) {
 
 // Throws Error(input) unless there are records, and all at times below `limit`.
 void check(const Trace& trace, const std::string& format, double limit) {
-    if (trace.lengths_only) throw_input(format + " lists objects, and the trace names no blocks; convert to kvsim");
+    if (trace.lengths_only)
+        throw_input(format + " lists objects, and the trace names no blocks; convert to kvsim");
     uint64_t records = records_of(trace);
     if (records == 0) throw_input(format + " lists looked-up blocks, and no request looks one up");
     if (records >= kNone)
-        throw_input(format + ": " + std::to_string(records) + " looked-up blocks are more than " + std::to_string(kNone - 1) +
+        throw_input(format + ": " + std::to_string(records) + " looked-up blocks are more than " +
+                    std::to_string(kNone - 1) +
                     "; convert part of the trace (--limit) or larger blocks (--block-size)");
     for (uint32_t r = 0; r < trace.requests(); ++r)
         if (!(trace.arrival_s[r] >= 0 && trace.arrival_s[r] < limit))
-            throw_input(format + ": request " + std::to_string(r) + " arrives at " + std::to_string(trace.arrival_s[r]) +
-                        " s; expected whole seconds from 0 to " + std::to_string(static_cast<uint64_t>(limit) - 1));
+            throw_input(format + ": request " + std::to_string(r) + " arrives at " +
+                        std::to_string(trace.arrival_s[r]) + " s; expected whole seconds from 0 to " +
+                        std::to_string(static_cast<uint64_t>(limit) - 1));
 }
 
 /// Per record the number of the one that accesses its object next, counted from 1; 0 = none.
