@@ -62,7 +62,7 @@ Trace TraceOptions::load(const Console& console, bool digest, double* load_ms, b
     }
     if (load_ms)
         *load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-    if (format == "auto") console.explain("format " + trace.format + ", told by the keys of the first line");
+    if (format == "auto") console.explain("format " + trace.format + ", told by the first line, or by the name");
     for (const std::string& note : trace.notes) console.say("note: " + note);
     return trace;
 }
@@ -170,6 +170,7 @@ uint64_t CapacityOptions::resolve(const Trace& trace, const std::optional<Memory
 
 uint64_t CapacityOptions::resolve_tokens(Trace& trace, uint32_t block_size, const std::optional<MemoryBytes>& bytes,
                                          const Console& console) const {
+    if (trace.objects) trace.refuse_objects("--match", "expected --match block");
     if (trace.content)
         throw_input("--match token: ids of format " + trace.format +
                     " name chunks of varying length, not prefixes; they cannot be re-blocked to single tokens");

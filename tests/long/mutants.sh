@@ -80,6 +80,15 @@ lengths only: not passed on|trace/format_kvsim.cpp|trace.lengths_only = named_ =
 azure: midnight of the first row|trace/format_azure.cpp|return a.seconds < b.seconds; });|return false; });
 csv: doubled quotes stay|trace/csv_reader.cpp|doubled = true;|
 csv: columns by place|trace/csv_reader.cpp|static_cast<size_t>(found - names.begin());|c;
+objects: counted from 0|trace/writer_objects.cpp|OracleRecord::kNever : next[at];|OracleRecord::kNever : next[at] - 1;
+objects: not by first appearance|trace/writer_objects.cpp|            dense.renumber(ids);|
+objects: a chunk that repeats|trace/writer_objects.cpp|content_ids(trace, r, ids);|content_ids(trace, r, ids); std::sort(ids.begin(), ids.end());
+objects: growing loses ids|trace/object_reader.h|while (slots_[at].row != 0) at = (at + 1) & mask;|
+objects: ids alike in their place|trace/object_reader.h|slot.row != 0 && slot.id == id|slot.row != 0
+objects: sorted by time|trace/object_reader.h|const override { return false; }|const override { return true; }
+objects: a header in every row|trace/format_object_csv.cpp|std::exchange(first, false)|first
+objects: names are numbers|trace/format_object_csv.cpp|named_.emplace(std::string(text), row).first->second;|rows_.introducer(text.size(), row);
+records: torn apart|trace/line_source.cpp|have < size ? have : have - have % size|have
 text: a short token is filled with zeros|trace/format_text.cpp|uint64_t name = ~uint64_t{0};|uint64_t name = 0;
 text: models share|trace/format_text.cpp|if (model_.empty()) return;|return;
 text: created before t|trace/format_text.cpp|if ((seen_ & (bit - 1) & (kT \| kTimestamp)) == 0) time_ = time;|time_ = time;
@@ -124,10 +133,7 @@ FLAGS = -std=c++20 -O1 -I$scratch/lib -I$source/tests -MMD -DKVSIM_SOURCE_DIR='"
         -DKVSIM_PYTHON3='""' -DKVSIM_VERSION='""' -DKVSIM_GIT='""'
 LIB := \$(wildcard $scratch/lib/kvsim/core/*.cpp $scratch/lib/kvsim/trace/*.cpp $scratch/lib/kvsim/block/*.cpp \
          $scratch/lib/kvsim/eviction/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp $scratch/lib/kvsim/model/*.cpp)
-TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/shared_traces_test.cpp \
-         $source/tests/golden/beam_test.cpp $source/tests/unit/paged_cache_test.cpp \
-         $source/tests/unit/format_*_test.cpp $source/tests/unit/index_test.cpp $source/tests/unit/concurrency_test.cpp \
-         $source/tests/unit/source_test.cpp $source/tests/unit/cost_test.cpp)
+TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/*.cpp $source/tests/unit/*.cpp)
 OBJECTS := \$(LIB:$scratch/lib/%.cpp=$scratch/o/%.o) \$(TESTS:$source/tests/%.cpp=$scratch/o/tests/%.o)
 $scratch/tests: \$(OBJECTS)
 	@g++ -o \$@ \$^ -lrapidcheck -lsimdjson -lfmt -lzstd -lz -lcrypto -lpthread

@@ -89,6 +89,7 @@ class PrefixBlocks : public Cache {
         start();
         result.hit_blocks.resize(requests);
         for (uint32_t r = 0; r < requests; ++r) {
+            if (requests - r > kAhead) trace.chains.prefetch(trace.lookup_row(r + kAhead));
             begin_request(r, options, result);
             uint32_t stored = trace.stored_blocks(r, options.decode);
             if (concurrent()) make_way(r, stored, result);
@@ -213,6 +214,8 @@ class PrefixBlocks : public Cache {
     std::vector<uint32_t> depth_;  ///< per block, where the strategy needs it
 
   private:
+    static constexpr uint32_t kAhead = 16;  ///< requests; matters where chains are short and there are millions
+
     void start() {
         flat_content_ = trace_->content && counts_content();
         uint64_t named = flat_content_ ? trace_->content_ids.unique : trace_->chains.unique_blocks();

@@ -41,6 +41,8 @@ static void resolve(CacheConfig& c) {
 }
 
 static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath path) {
+    if (trace.objects && c.match != "block") trace.refuse_objects("--match " + c.match, "expected --match block");
+    if (trace.objects && c.accounting != "flat") trace.refuse_objects("--accounting " + c.accounting);
     if (by_snapshot(c)) {
         if (options.concurrency != 1) throw_input("--concurrency has no effect with --match snapshot: hits are copied out");
         if (!options.decode) throw_input("--decode off has no effect with --match snapshot: output is never stored");
@@ -75,6 +77,7 @@ static std::string title(const CacheConfig& c) {
 
 static std::string lookup_definition(const CacheConfig& c, const Trace& trace) {
     if (c.match == "token") return "every token of a request's prompt that the trace names; a block is one token";
+    if (trace.objects) return "the one object of each request; every object takes one block, which counts as one token";
     if (trace.content)
         return "every content chunk of a request's prompt, each weighing floor(prompt tokens / chunks + 0.5) tokens, "
                "at least 1 and at most block_size";

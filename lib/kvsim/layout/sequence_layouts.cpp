@@ -71,6 +71,7 @@ static void check_concurrency(const Trace& trace, const RunOptions& options) {
 }
 
 SequenceRules sequence_rules(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
+    if (trace.objects) trace.refuse_objects("--layout " + c.layout, "use --layout prefix --accounting flat");
     check_concurrency(trace, options);
     SequenceRules rules;
     for (size_t i = 0; i < kOnFull.size(); ++i)

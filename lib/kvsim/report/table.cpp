@@ -190,9 +190,11 @@ std::string replay_table(const ReplayReport& report, bool color) {
     std::string out = fmt::format("{}: {}, decode {}{}\n", printable(t.name), report.layout().title(o.cache),
                                   decode_words(report), concurrency_words(o.run));
     if (report.has_hits()) {
-        out += fmt::format("  {} requests, {} lookups of {} {} token{}, {} unique\n", format_count(t.requests()),
-                           format_count(h.lookup_blocks), t.content ? "chunks of at most" : "blocks of", t.block_size,
-                           t.block_size == 1 ? "" : "s", format_count(t.unique_blocks()));
+        std::string unit = t.objects ? "single objects, a block each"
+                                     : fmt::format("{} {} token{}", t.content ? "chunks of at most" : "blocks of",
+                                                   t.block_size, t.block_size == 1 ? "" : "s");
+        out += fmt::format("  {} requests, {} lookups of {}, {} unique\n", format_count(t.requests()),
+                           format_count(h.lookup_blocks), unit, format_count(t.unique_blocks()));
     } else if (report.layout().prefix_hits) {
         out += fmt::format("  {} requests, lengths only, in blocks of {} tokens\n  {}\n", format_count(t.requests()),
                            t.block_size, kNoNames);

@@ -6,7 +6,7 @@
 
 namespace kvsim {
 
-static std::string_view trimmed(std::string_view text) {
+static std::string_view without_blanks(std::string_view text) {
     while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
     while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
     return text;
@@ -20,8 +20,22 @@ static std::string shown(std::string_view text) {
     return out.empty() ? "nothing" : out + (text.size() > 40 ? "..." : "");
 }
 
-CsvReader::CsvReader(std::vector<CsvColumn> columns)
-    : columns_(std::move(columns)), place_(columns_.size(), kMissing) {}
+static const char* name_of(char delimiter) {
+    switch (delimiter) {
+        case ',': return "comma";
+        case ';': return "semicolon";
+        case '\t': return "tab";
+        default: return "delimiter";
+    }
+}
+
+CsvReader::CsvReader(std::vector<CsvColumn> columns, char delimiter)
+    : columns_(std::move(columns)), place_(columns_.size(), kMissing), delimiter_(delimiter) {}
+
+void CsvReader::use_places(std::vector<size_t> places) {
+    place_ = std::move(places);
+    width_ = 0;
+}
 
 void CsvReader::fail_at(size_t place, const std::string& message) const {
     Location at = where_;
@@ -74,9 +88,10 @@ bool CsvReader::split() {
                 open_quote_ = begin;
                 return false;
             }
-            if (at < record_.size() && record_[at] != ',') fail_at(at, "expected a comma behind the closing quote");
+            if (at < record_.size() && record_[at] != delimiter_)
+                fail_at(at, std::string("expected a ") + name_of(delimiter_) + " behind the closing quote");
         } else {
-            at = std::min(record_.find(',', at), record_.size());
+            at = std::min(record_.find(delimiter_, at), record_.size());
             std::string_view text = record_.substr(begin, at - begin);
             size_t quote = text.find('"');
             if (quote != std::string_view::npos)
@@ -101,16 +116,24 @@ void CsvReader::read_row(LineSource& source) {
         record_ = joined_;
         if (!split()) fail_at(open_quote_, "the quoted field is not closed");
     }
-    if (width_ != 0 && fields_.size() != width_)
-        fail_at(0, "found " + std::to_string(fields_.size()) + (fields_.size() == 1 ? " field" : " fields") +
-                       ", expected " + std::to_string(width_) + " as in the header");
+    check_width();
+}
+
+void CsvReader::check_width() const {
+    auto found = [&] {
+        return "found " + std::to_string(fields_.size()) + (fields_.size() == 1 ? " field" : " fields") + ", expected ";
+    };
+    if (width_ != 0 && fields_.size() != width_) fail_at(0, found() + std::to_string(width_) + " as in the header");
+    for (size_t c = 0; width_ == 0 && c < columns_.size(); ++c)
+        if (has(c) && place_[c] >= fields_.size())
+            fail_at(0, found() + columns_[c].name + " in field " + std::to_string(place_[c] + 1));
 }
 
 void CsvReader::read_header(LineSource& source) {
-    width_ = 0;
+    use_places(std::vector<size_t>(columns_.size(), kMissing));
     read_row(source);
     std::vector<std::string> names;
-    for (const Field& f : fields_) names.emplace_back(trimmed(f.text));
+    for (const Field& f : fields_) names.emplace_back(without_blanks(f.text));
     for (size_t c = 0; c < columns_.size(); ++c) {
         auto found = std::find(names.begin(), names.end(), columns_[c].name);
         place_[c] = found == names.end() ? kMissing : static_cast<size_t>(found - names.begin());
@@ -135,7 +158,7 @@ bool CsvReader::is_header(std::string_view line) {
     }
     return std::all_of(columns_.begin(), columns_.end(), [&](const CsvColumn& c) {
         return !c.required || std::any_of(fields_.begin(), fields_.end(),
-                                          [&](const Field& f) { return trimmed(f.text) == c.name; });
+                                          [&](const Field& f) { return without_blanks(f.text) == c.name; });
     });
 }
 
@@ -143,9 +166,11 @@ std::string_view CsvReader::text(size_t column) const {
     return has(column) ? fields_[place_[column]].text : std::string_view{};
 }
 
+std::string_view CsvReader::trimmed(size_t column) const { return without_blanks(text(column)); }
+
 uint64_t CsvReader::whole(size_t column, uint64_t low, uint64_t high) const {
     uint64_t value = 0;
-    if (!parse_whole(trimmed(text(column)), value) || value < low || value > high)
+    if (!parse_whole(trimmed(column), value) || value < low || value > high)
         fail(column, "expected a whole number from " + std::to_string(low) + " to " + std::to_string(high) +
                          ", found " + shown(text(column)));
     return value;
@@ -153,7 +178,7 @@ uint64_t CsvReader::whole(size_t column, uint64_t low, uint64_t high) const {
 
 double CsvReader::number(size_t column, double low, double high) const {
     double value = 0;
-    if (!parse_number(trimmed(text(column)), value))
+    if (!parse_number(trimmed(column), value))
         fail(column, "expected a number, found " + shown(text(column)));
     if (value < low || value > high) fail(column, "out of range: " + shown(text(column)));
     return value;

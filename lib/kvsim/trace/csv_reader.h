@@ -1,6 +1,7 @@
 // Rows of a CSV file (RFC 4180) on top of LineSource: a header that names the columns, in any order; fields in quotes
 // may hold commas, quotes (doubled) and line breaks. Columns nobody asked for are ignored. Every problem is one line
-// with file:line:column, the column's name and what was expected.
+// with file:line:column, the column's name and what was expected. Tables without a header that can be relied on have
+// their columns told by number.
 #pragma once
 
 #include <kvsim/trace/line_source.h>
@@ -20,8 +21,11 @@ struct CsvColumn {
 class CsvReader {
   public:
     /// Columns are spoken of by their place in `columns` from here on.
-    explicit CsvReader(std::vector<CsvColumn> columns);
+    explicit CsvReader(std::vector<CsvColumn> columns, char delimiter = ',');
 
+    static constexpr size_t kMissing = ~size_t{0};
+    /// Instead of a header: per column, which field of a row it is, from 0 (kMissing: none). Rows may have more.
+    void use_places(std::vector<size_t> places);
     /// Takes the current line as the header. Throws Error(input) if a required column is missing or one is twice.
     void read_header(LineSource& source);
     /// Takes the current line, and those after it that a quoted field goes on in, as a row.
@@ -33,6 +37,8 @@ class CsvReader {
     bool has(size_t column) const { return place_[column] != kMissing; }
     /// The field of the current row; "" where the header lacks the column.
     std::string_view text(size_t column) const;
+    /// The same without blanks around it.
+    std::string_view trimmed(size_t column) const;
     /// Whole number in [low, high], blanks around it allowed.
     uint64_t whole(size_t column, uint64_t low, uint64_t high) const;
     /// Finite number in [low, high].
@@ -41,19 +47,20 @@ class CsvReader {
     [[noreturn]] void fail(size_t column, const std::string& message) const;
 
   private:
-    static constexpr size_t kMissing = ~size_t{0};
     struct Field {
         std::string_view text;
         size_t begin;  ///< in record_
     };
     bool split();
     bool take_quoted(size_t& at);
+    void check_width() const;
     [[noreturn]] void fail_at(size_t place, const std::string& message) const;
 
     std::vector<CsvColumn> columns_;
     std::vector<size_t> place_;  ///< per column: which field of a row
     size_t open_quote_ = 0;      ///< where split() stopped at a quoted field that does not end
     size_t width_ = 0;           ///< fields of the header
+    char delimiter_;
     std::vector<Field> fields_;
     std::string_view record_;
     std::string joined_;               ///< the record, where it is more than one line

@@ -24,6 +24,8 @@ Registry<FormatRow>& trace_formats() {
         r.add(dynamo_format());
         r.add(lmcache_format());
         r.add(text_format());
+        r.add(oracle_general_format());
+        r.add(object_csv_format());
         return r;
     }();
     return registry;
@@ -134,6 +136,9 @@ static std::vector<std::string> files_of(const std::string& path) {
 }
 
 static const FormatRow& detect(LineSource& source) {
+    std::string name = fs::path(source.name()).filename().string();
+    for (const FormatRow& row : trace_formats().rows())
+        if (row.matches_file && row.matches_file(name, source.peek(FormatRow::kPeek))) return row;
     Head head = read_head(source);
     std::string_view line;
     if (head.empty() && source.next()) {

@@ -56,6 +56,10 @@ struct FormatRow {
     std::unique_ptr<FormatReader> (*make)(Spec& spec);
     /// For sources that do not begin with a JSON object: does their first line say that they are of this format?
     bool (*matches_line)(std::string_view line) = nullptr;
+    /// For binary sources, which have no lines; asked first. `name`: the file's, without folders; `first`: its first
+    /// kPeek bytes, or all of them.
+    bool (*matches_file)(std::string_view name, std::string_view first) = nullptr;
+    static constexpr size_t kPeek = 64;
 };
 
 /// Rows in the order in which detection asks them.
@@ -72,6 +76,8 @@ FormatRow text_format();
 FormatRow bailian_format();
 FormatRow dynamo_format();
 FormatRow lmcache_format();
+FormatRow oracle_general_format();
+FormatRow object_csv_format();
 
 /// Runs `line` on every line that is not blank; with `problems`, keeps what it throws and goes on.
 void for_each_line(LineSource& source, ProblemList* problems, const std::function<void()>& line);

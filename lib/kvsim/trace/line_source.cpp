@@ -31,10 +31,12 @@ class LineSource::Input {
             fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
             if (fd_ < 0) throw_io(path + ": cannot open: " + std::strerror(errno));
             struct stat info {};
-            if (fstat(fd_, &info) == 0 && S_ISDIR(info.st_mode)) {
+            bool known = fstat(fd_, &info) == 0;
+            if (known && S_ISDIR(info.st_mode)) {
                 close(fd_);
                 throw_io(path + ": is a directory");
             }
+            if (known && S_ISREG(info.st_mode)) file_bytes_ = static_cast<uint64_t>(info.st_size);
         }
         raw_.resize(kMagic);
         raw_end_ = 0;
@@ -56,6 +58,8 @@ class LineSource::Input {
     }
     Input(const Input&) = delete;
     Input& operator=(const Input&) = delete;
+
+    uint64_t size_hint() const { return zstd_ || gzip_ ? 0 : file_bytes_; }
 
     size_t read(char* out, size_t size) {
         if (zstd_) return read_zstd(out, size);
@@ -137,6 +141,7 @@ class LineSource::Input {
 
     std::string path_;
     int fd_ = -1;
+    uint64_t file_bytes_ = 0;
     std::vector<char> raw_;
     size_t raw_at_ = 0;
     size_t raw_end_ = 0;
@@ -286,6 +291,22 @@ std::string_view LineSource::whole() {
     begin_ = end_;
     terminated_ = true;
     return line_;
+}
+
+uint64_t LineSource::size_hint() const { return input_->size_hint(); }
+
+std::string_view LineSource::peek(size_t size) {
+    while (end_ - begin_ < size && fill()) {
+    }
+    return {buffer_.data() + begin_, std::min(size, end_ - begin_)};
+}
+
+std::string_view LineSource::next_records(size_t size) {
+    peek(size);
+    size_t have = end_ - begin_;
+    std::string_view records(buffer_.data() + begin_, have < size ? have : have - have % size);
+    begin_ += records.size();
+    return records;
 }
 
 std::string LineSource::sha256() {

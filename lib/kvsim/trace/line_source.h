@@ -1,5 +1,6 @@
 // Lines of a file, a pipe or standard input, plain, zstd or gzip (told by their first bytes), in bounded memory:
 // a buffer of some MiB, larger only if one line is. Every line is followed by readable padding, as simdjson wants.
+// Binary formats take records of a fixed size instead; one source is read either way, not both.
 #pragma once
 
 #include <kvsim/core/error.h>
@@ -37,6 +38,15 @@ class LineSource {
     void unread() { unread_ = true; }
     /// Makes everything from the current line to the end of the input one line, which is returned.
     std::string_view whole();
+
+    /// The next records of `size` bytes each, as many as are at hand, valid until the next call. Shorter than one
+    /// record only at the end of an input that breaks off inside one; empty at the end.
+    std::string_view next_records(size_t size);
+    /// The first `size` bytes of the input, or all if it has fewer, before anything is read; they stay to be read.
+    std::string_view peek(size_t size);
+
+    /// Bytes of the input where that is known beforehand: of a plain file. 0 = not known.
+    uint64_t size_hint() const;
 
     const std::string& name() const { return name_; }
     Location here(uint64_t column = 0) const { return {name_, number_, column}; }

@@ -269,6 +269,7 @@ TraceStats trace_stats(const Trace& trace) {
     s.sha256 = trace.sha256;
     s.block_size = trace.block_size;
     s.content = trace.content;
+    s.objects = trace.objects;
     s.token_ids = !trace.tokens_begin.empty();
     s.named_output = trace.has_named_output();
     s.lengths_only = trace.lengths_only;

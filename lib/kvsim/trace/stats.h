@@ -31,6 +31,7 @@ struct TraceStats {
     std::string name, format, sha256;
     uint32_t block_size = 0;
     bool content = false;       ///< ids name content chunks, not prefixes
+    bool objects = false;       ///< every request is one object
     bool token_ids = false;     ///< the trace names tokens
     bool named_output = false;  ///< some requests name the blocks of their output
     bool lengths_only = false;  ///< nothing is named: what is said about blocks below stays 0

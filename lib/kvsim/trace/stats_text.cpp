@@ -27,6 +27,7 @@ std::string share(uint64_t part, uint64_t whole) {
 const char* named_by(const TraceStats& s) {
     return s.lengths_only            ? "nothing"
            : s.content               ? "content"
+           : s.objects               ? "single objects"
            : !s.approximation.empty() ? "text"
            : s.token_ids             ? "tokens"
                                      : "prefixes";
@@ -246,6 +247,7 @@ std::string stats_table(const TraceStats& s) {
     std::string unit = s.content ? "chunk" : "block";
     std::string out = fmt::format("{}: {}, {} of {} tokens, ids name {}\n", s.name, s.format,
                                   s.content ? "chunks" : "blocks", s.block_size, named_by(s));
+    if (s.objects) out = fmt::format("{}: {}, {}, a block each\n", s.name, s.format, named_by(s));
     if (s.lengths_only) out = fmt::format("{}: {}, lengths only\n  {}\n", s.name, s.format, kNoNames);
     if (!s.approximation.empty()) out += "  approximate: " + s.approximation + "\n";
     out += "\n" + count_table(s, unit);

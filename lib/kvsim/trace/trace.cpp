@@ -76,6 +76,10 @@ std::string Trace::sequence_name(uint32_t r) const {
     return name_of.empty() ? "r" + std::to_string(source_row[r]) : name_of;
 }
 
+void Trace::refuse_objects(const std::string& option, const char* advice) const {
+    throw_input(option + ": format " + format + " names single objects, not prefixes; " + advice);
+}
+
 template <class T>
 static void pick(std::vector<T>& column, const std::vector<uint32_t>& order) {
     if (column.empty()) return;
@@ -191,6 +195,8 @@ bool Trace::expand_samples() {
 
 PrefixIndex Trace::chains_in(uint32_t size) const {
     if (lengths_only) return chains;  // there are no blocks to cut
+    if (objects && size != block_size)
+        refuse_objects("--block-size " + std::to_string(size), "they cannot be re-blocked");
     if (content)
         throw_input("--block-size: ids of format " + format +
                     " name chunks of varying length, not prefixes; they cannot be re-blocked");

@@ -100,6 +100,8 @@ struct Trace {
     uint32_t block_size = 0;  ///< tokens per block of `chains`
     bool content = false;     ///< ids name content; `chains` holds their paths from the root
     bool lengths_only = false;  ///< nothing is named: every chain is empty, and nothing can be said about hits
+    /// Every request is one object of unit size, not a prompt: chains of one block, for flat accounting alone.
+    bool objects = false;
     std::string approximation;  ///< what stands for a token where the source has no token ids; empty = it has
     std::vector<std::string> notes;  ///< what the user should know about how this was read
 
@@ -148,14 +150,16 @@ struct Trace {
     uint64_t leading_tokens(uint32_t r, uint32_t blocks) const;
     uint32_t chunk_tokens(uint32_t r) const;
     std::string sequence_name(uint32_t r) const;
+    /// Throws Error(input) about an option that needs prefixes. Objects only.
+    [[noreturn]] void refuse_objects(const std::string& option, const char* advice = "use --accounting flat") const;
 
     /// Keeps the given requests in the given order; a request may be given more than once.
     void select(const std::vector<uint32_t>& order);
     /// Makes n requests of every request that asks for n parallel samples. False if there is none.
     bool expand_samples();
-    /// The chains in blocks of `size` tokens. Throws Error(input) for content ids.
+    /// The chains in blocks of `size` tokens. Throws Error(input) for content ids and objects.
     PrefixIndex chains_in(uint32_t size) const;
-    /// Blocks of `size` tokens from here on. Throws Error(input) for content ids.
+    /// Blocks of `size` tokens from here on. Throws Error(input) for content ids and objects.
     void reblock_to(uint32_t size);
 };
 

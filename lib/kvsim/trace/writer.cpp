@@ -8,6 +8,8 @@ Registry<WriterRow>& trace_writers() {
         r.add(kvsim_writer());
         r.add(kvsim_blocks_writer());
         r.add(mooncake_writer());
+        r.add(oracle_general_writer());
+        r.add(object_csv_writer());
         return r;
     }();
     return registry;

@@ -1,5 +1,5 @@
 // Output formats: one file and one registry row each. A writer turns a Trace, as it is now (re-blocked,
-// limited, sorted), into the text of a format.
+// limited, sorted), into the bytes of a format.
 #pragma once
 
 #include <kvsim/core/output_file.h>
@@ -27,6 +27,8 @@ Registry<WriterRow>& trace_writers();
 WriterRow kvsim_writer();
 WriterRow kvsim_blocks_writer();
 WriterRow mooncake_writer();
+WriterRow oracle_general_writer();
+WriterRow object_csv_writer();
 
 /// Throws Error(input) for an unknown format and for a trace that it cannot hold. The caller commits `out`.
 void write_trace(const Trace& trace, const std::string& format, OutputFile& out);

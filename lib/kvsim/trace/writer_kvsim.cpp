@@ -278,6 +278,7 @@ uint64_t changed_children(const Trace& t) {
 std::vector<std::string> lost(const Trace& trace) {
     std::vector<std::string> out;
     if (!trace.approximation.empty()) out.push_back("that it is approximate: " + trace.approximation);
+    if (trace.objects) out.emplace_back(kLostObjects);
     if (trace.events.empty() && !std::is_sorted(trace.arrival_s.begin(), trace.arrival_s.end()))
         out.emplace_back("the order of requests: they are sorted by t when read");
     if (uint64_t n = changed_children(trace))

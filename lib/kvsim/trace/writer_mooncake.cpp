@@ -71,6 +71,7 @@ std::vector<std::string> lost(const Trace& trace) {
     std::vector<std::string> out;
     Shape shape = shape_of(trace);
     if (!trace.approximation.empty()) out.push_back("that it is approximate: " + trace.approximation);
+    if (trace.objects) out.emplace_back(kLostObjects);
     if (trace.content) {
         out.push_back("that ids name content chunks: read them with --format mooncake:ids=content,tokens_per_id=" +
                       std::to_string(trace.block_size));
@@ -97,26 +98,6 @@ std::vector<std::string> lost(const Trace& trace) {
     return out;
 }
 
-/// Ids in order of first appearance among lookups; those of the index where nothing but lookups is in it.
-class DenseIds {
-  public:
-    DenseIds(const Trace& trace, bool needed) {
-        if (needed) dense_.assign(trace.chains.unique_blocks(), kNone);
-    }
-    void renumber(std::vector<uint32_t>& ids) {
-        if (dense_.empty()) return;
-        for (uint32_t& id : ids) {
-            uint32_t& to = dense_[id];
-            if (to == kNone) to = next_++;
-            id = to;
-        }
-    }
-
-  private:
-    std::vector<uint32_t> dense_;
-    uint32_t next_ = 0;
-};
-
 void check(const Trace& trace, const Shape& shape) {
     if (trace.lengths_only) throw_input("mooncake needs hash_ids, and the trace names no blocks; convert to kvsim");
     if (uint64_t forks = forks_of(trace))
@@ -136,9 +117,7 @@ void write(const Trace& trace, OutputFile& out) {
     std::vector<uint32_t> ids;
     for (uint32_t r = 0; r < trace.requests(); ++r) {
         if (trace.content) {
-            ids.assign(
-                trace.content_ids.ids.begin() + static_cast<ptrdiff_t>(trace.content_ids.begin[r]),
-                trace.content_ids.ids.begin() + static_cast<ptrdiff_t>(trace.content_ids.begin[r + 1]));
+            content_ids(trace, r, ids);
         } else {
             uint32_t length = trace.lookup_blocks(r);
             if (shape.cut()) length = std::min(length, trace.prompt_tokens[r] / trace.block_size);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <kvsim/core/output_file.h>
-#include <kvsim/trace/prefix_index.h>
+#include <kvsim/trace/trace.h>
 
 #include <fmt/format.h>
 
@@ -104,5 +104,35 @@ inline void block_ids(const PrefixIndex& chains, uint32_t row, uint32_t length, 
     for (const Segment& s : segments)
         for (uint32_t i = 0; i < s.count; ++i) out.push_back(s.begin + i);
 }
+
+/// The ids of the content chunks of a request.
+inline void content_ids(const Trace& trace, uint32_t r, std::vector<uint32_t>& out) {
+    const ContentColumn& content = trace.content_ids;
+    out.assign(content.ids.begin() + static_cast<ptrdiff_t>(content.begin[r]),
+               content.ids.begin() + static_cast<ptrdiff_t>(content.begin[r + 1]));
+}
+
+/// Ids in order of first appearance among lookups; those of the index where nothing but lookups is in it.
+class DenseIds {
+  public:
+    DenseIds(const Trace& trace, bool needed) {
+        if (needed) dense_.assign(trace.chains.unique_blocks(), kNone);
+    }
+    void renumber(std::vector<uint32_t>& ids) {
+        if (dense_.empty()) return;
+        for (uint32_t& id : ids) {
+            uint32_t& to = dense_[id];
+            if (to == kNone) to = next_++;
+            id = to;
+        }
+    }
+
+  private:
+    std::vector<uint32_t> dense_;
+    uint32_t next_ = 0;
+};
+
+/// What a format for prompts does not say of a trace of objects.
+inline constexpr const char* kLostObjects = "that every request is one object and no prompt";
 
 }  // namespace kvsim
