@@ -95,6 +95,7 @@ worst fit|block/arena.h|auto fit = by_size_.lower_bound({count, 0});|auto fit = 
 contiguous: the child's access first|block/contiguous_store.cpp|c.facts.last_access = c.facts.started = ++clock_;|p.facts.last_access = ++clock_;
 victims: ties to the largest id|eviction/sequence_order.h|key > other.key : id > other.id|key > other.key : id < other.id
 victims: risen ones forgotten|layout/sequence_cache.h|if (store_.contains(id)) order_.changed(id);|(void)id;
+fork without its parent's priority|trace/format_kvsim.cpp|if (trace.priority.has(parent)) trace.priority.set(row, trace.priority[parent]);|
 recomputed: trimmed tokens too|layout/sequence_replay.h|recomputed_tokens += held_tokens(p.extent);|recomputed_tokens += p.extent.tokens;
 never fits unnoticed|layout/sequence_replay.h|if (never_fits(whole) \|\| (rules_|if ((rules_
 admitted again beyond N|layout/sequence_replay.h|} while (admit_again());|} while (false); while (admit_again()) {}
@@ -113,6 +114,7 @@ LIB := \$(wildcard $scratch/lib/kvsim/core/*.cpp $scratch/lib/kvsim/trace/*.cpp 
          $scratch/lib/kvsim/eviction/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp)
 TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/shared_traces_test.cpp \
          $source/tests/golden/beam_test.cpp $source/tests/unit/paged_cache_test.cpp \
+         \$(wildcard $source/tests/unit/sequence_*_test.cpp) \
          $source/tests/unit/format_*_test.cpp $source/tests/unit/index_test.cpp $source/tests/unit/concurrency_test.cpp \
          $source/tests/unit/source_test.cpp)
 OBJECTS := \$(LIB:$scratch/lib/%.cpp=$scratch/o/%.o) \$(TESTS:$source/tests/%.cpp=$scratch/o/tests/%.o)

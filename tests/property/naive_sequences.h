@@ -138,6 +138,7 @@ class NaiveEventReplay : NaiveReplay {
     }
 
     void fork(uint32_t parent, uint32_t child) {
+        asks_[child].priority = asks_[parent].priority;
         if (gone_.count(parent) != 0 && !store_again(parent)) reject(parent);
         if (result_.rejected[parent]) return reject(child);
         if (waits(parent)) {

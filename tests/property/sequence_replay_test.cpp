@@ -141,6 +141,8 @@ Trace make_trace(const Case& c) {
         EventKind kind = e.kind == 'p' ? EventKind::prompt : e.kind == 'f' ? EventKind::fork : EventKind::decode;
         t.events.push_back(
             {e.kind == 'x' ? EventKind::free : kind, e.sequence, e.parent, static_cast<uint32_t>(e.tokens)});
+        // The reader copies it; the twin sees to it itself.
+        if (e.kind == 'f') t.priority.set(e.sequence, t.priority[e.parent]);
     }
     return t;
 }
