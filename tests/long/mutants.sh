@@ -96,6 +96,7 @@ contiguous: the child's access first|block/contiguous_store.cpp|c.facts.last_acc
 victims: ties to the largest id|eviction/sequence_order.h|key > other.key : id > other.id|key > other.key : id < other.id
 victims: risen ones forgotten|layout/sequence_cache.h|if (store_.contains(id)) order_.changed(id);|(void)id;
 fork without its parent's priority|trace/format_kvsim.cpp|if (trace.priority.has(parent)) trace.priority.set(row, trace.priority[parent]);|
+reserve: output that is never stored|layout/contiguous.cpp|if (!decode && !trace.events.empty()) {|if (false) {
 recomputed: trimmed tokens too|layout/sequence_replay.h|recomputed_tokens += held_tokens(p.extent);|recomputed_tokens += p.extent.tokens;
 never fits unnoticed|layout/sequence_replay.h|if (never_fits(whole) \|\| (rules_|if ((rules_
 admitted again beyond N|layout/sequence_replay.h|} while (admit_again());|} while (false); while (admit_again()) {}

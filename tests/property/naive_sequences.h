@@ -32,6 +32,20 @@ struct NaiveAsk {
     double priority = 0, arrival = 0, end = 0;
 };
 
+/// How long the longest of them ever gets. `events`: empty for a trace of requests.
+inline uint64_t longest_of(const std::vector<NaiveAsk>& asks, const std::vector<NaiveEvent>& events, bool decode) {
+    std::vector<uint64_t> tokens(asks.size(), 0);
+    uint64_t longest = 0;
+    for (size_t r = 0; r < asks.size() && events.empty(); ++r) tokens[r] = asks[r].in + (decode ? asks[r].out : 0);
+    for (const NaiveEvent& e : events) {
+        if (e.kind == 'p') tokens[e.sequence] = e.tokens;
+        if (e.kind == 'f') tokens[e.sequence] = tokens[e.parent];
+        if (e.kind == 'd' && decode) tokens[e.sequence] += e.tokens;
+    }
+    for (uint64_t t : tokens) longest = std::max(longest, t);
+    return longest;
+}
+
 /// What both kinds of replay share: the room, what is counted, and the warm-up's end.
 class NaiveReplay {
   public:

@@ -61,7 +61,7 @@ class CaseMaker {
             s.target = s.threshold * below(11) / 10.0;
         }
         s.concurrency = events ? below(2) : std::vector<uint64_t>{1, 3, 2, 0}[below(4)];
-        for (const NaiveAsk& a : c.asks) s.reserve_tokens = std::max(s.reserve_tokens, a.in + (s.decode ? a.out : 0));
+        s.reserve_tokens = longest_of(c.asks, c.events, s.decode);
         return c;
     }
 

@@ -18,3 +18,21 @@ TEST_CASE("a fork keeps its parent's priority when it is stored again") {
     CHECK(r.sum.evicted_tokens == 3);
     CHECK(r.sum.evicted_sequences == 2);
 }
+
+// B = 1. Without decode P, C and Q hold their prompts, 4 each; the 16 decoded tokens that C's prompt counts were never
+// stored. Room of 4 each, 12 in all. With decode C holds 4 + 16 = 20, as P does.
+TEST_CASE("contiguous: the longest sequence is one that is stored") {
+    Trace t = script(1, {"prompt P 4", "decode P 16", "fork P C", "prompt Q 4"});
+    Scripted off(t, "contiguous --decode off --blocks 20");
+    CHECK(off.rejected == 0);
+    CHECK(off.sum.forks == 1);
+    CHECK(off.run.peak_active_blocks == 12);
+    CHECK(off.definition("reserve").find(", 4 tokens") != std::string::npos);
+    Scripted on(t, "contiguous --blocks 60");
+    CHECK(on.run.peak_active_blocks == 60);
+    CHECK(on.definition("reserve").find(", 20 tokens") != std::string::npos);
+    // A fork of a fork, decoded in between: 4 without decode.
+    Trace chain = script(1, {"prompt P 4", "decode P 3", "fork P C", "decode C 3", "fork C D"});
+    CHECK(Scripted(chain, "contiguous --decode off").run.peak_active_blocks == 12);
+    CHECK(Scripted(chain, "contiguous").run.peak_active_blocks == 30);
+}
