@@ -100,7 +100,10 @@ reserve: output that is never stored|layout/contiguous.cpp|if (!decode && !trace
 recomputed: trimmed tokens too|layout/sequence_replay.h|recomputed_tokens += held_tokens(p.extent);|recomputed_tokens += p.extent.tokens;
 never fits unnoticed|layout/sequence_replay.h|if (never_fits(whole) \|\| (rules_|if ((rules_
 admitted again beyond N|layout/sequence_replay.h|} while (admit_again());|} while (false); while (admit_again()) {}
-peak after the threshold|layout/sequence_replay.h|        note_peak();\n        if (!cache_.needs|        if (!cache_.needs
+peak of a move: one run only|block/contiguous_store.cpp|if (!moved) return fail(need);\n            stats_.peak_used_blocks = std::max(stats_.peak_used_blocks, arena_.used());|if (!moved) return fail(need);
+peak of the warm-up|layout/sequence_replay.h|if (request == options_.warmup_requests) cache_.store().forget_peaks();|
+shared peak between requests only|layout/sequence_replay.h|store().shared_blocks(), s.peak_shared_blocks});|store().shared_blocks()});
+peak between events only|layout/sequence_replay.h|std::max(store().used_blocks(), s.peak_used_blocks);|store().used_blocks();
 eight digits|trace/json_reader.cpp|(*p == '0' && next_count > 1)|(*p == '0' \&\& next_count > 99)
 LIST
 }

@@ -63,12 +63,14 @@ class NaiveReplay {
     }
     void begin(uint32_t request) {
         current_ = request;
-        if (request == s_.warmup) result_.warmup = counts();
+        if (request != s_.warmup) return;
+        result_.warmup = counts();
+        room_.most_used = room_.most_shared = 0;
     }
     void note() {
         if (current_ < s_.warmup) return;
-        result_.peak_blocks = std::max(result_.peak_blocks, room_.used());
-        result_.peak_shared = std::max(result_.peak_shared, room_.shared());
+        result_.peak_blocks = std::max({result_.peak_blocks, room_.used(), room_.most_used});
+        result_.peak_shared = std::max({result_.peak_shared, room_.shared(), room_.most_shared});
     }
     void sample() {
         ++c_.admissions;

@@ -36,3 +36,31 @@ TEST_CASE("contiguous: the longest sequence is one that is stored") {
     CHECK(Scripted(chain, "contiguous --decode off").run.peak_active_blocks == 12);
     CHECK(Scripted(chain, "contiguous").run.peak_active_blocks == 30);
 }
+
+// B = 1. A at [0, 2), B behind it. A grows to 4 tokens: it moves to [4, 8) while B and its old run of 2 are there:
+// 2 + 2 + 4 = 8, of which 2 go back at once.
+TEST_CASE("contiguous: a move needs both runs, and the peak says so") {
+    Trace t = script(1, {"prompt A 2", "prompt B 2", "decode A 2", "free A", "free B"});
+    uint64_t peak = Scripted(t, "contiguous --reserve grow").run.peak_active_blocks;
+    CHECK(peak == 8);
+    CHECK(Scripted(t, "contiguous --reserve grow --on-full fail --blocks 8").rejected == 0);
+    CHECK(Scripted(t, "contiguous --reserve grow --on-full fail --blocks 7").rejected == 1);
+    // A is warm-up and moves then, 8 blocks. What is counted begins with B's last state: 4 + 2, then Q.
+    Trace warm = script(1, {"prompt A 2", "prompt B 2", "decode A 2", "prompt Q 1", "free A"});
+    CHECK(Scripted(warm, "contiguous --reserve grow --warmup 2").run.peak_active_blocks == 7);
+    // Nothing is stored any more: the peak is what stands there.
+    Trace stands = script(1, {"prompt A 4", "prompt B 9"});
+    CHECK(Scripted(stands, "paged --blocks 8 --warmup 1").run.peak_active_blocks == 4);
+}
+
+// B = 16: 10 prompt tokens are one block, shared by all 4 samples until three of them have copied it.
+TEST_CASE("shared blocks peak while samples are forked") {
+    Scripted request(script(16, {"request A 10 3 4"}), "paged");
+    Scripted events(script(16, {"prompt A 10", "fork A B", "fork A C", "fork A D", "decode A 3", "decode B 3", "decode C 3",
+                                "decode D 3"}),
+                    "paged");
+    CHECK(request.run.shared_blocks_peak == 1);
+    CHECK(events.run.shared_blocks_peak == 1);
+    CHECK(request.sum.cow_copies == 3);
+    CHECK(request.run.peak_active_blocks == events.run.peak_active_blocks);
+}

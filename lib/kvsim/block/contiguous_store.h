@@ -37,6 +37,8 @@ class ContiguousStore {
     uint64_t room_of(const Extent& e) const { return room_for(e.tokens); }
     const SequenceStats& stats() const { return stats_; }
     void restore_stats(const SequenceStats& stats) { stats_ = stats; }
+    /// The peaks are of what is done from here on.
+    void forget_peaks() { stats_.peak_used_blocks = stats_.peak_shared_blocks = 0; }
 
     bool contains(SequenceId id) const { return id < sequences_.size() && sequences_[id].alive; }
     uint64_t size() const { return alive_; }

@@ -44,6 +44,8 @@ class PagedStore {
     uint64_t held_tokens() const { return held_tokens_; }
     const SequenceStats& stats() const { return stats_; }
     void restore_stats(const SequenceStats& stats) { stats_ = stats; }
+    /// The peaks are of what is done from here on.
+    void forget_peaks() { stats_.peak_used_blocks = stats_.peak_shared_blocks = 0; }
 
     bool contains(SequenceId id) const { return id < sequences_.size() && sequences_[id].alive; }
     uint64_t size() const { return alive_; }

@@ -127,7 +127,8 @@ Definitions sequence_definitions(const CacheConfig& c, const Trace& trace, const
                                               " sequences are evicted until it is <= " + c.evict_target +
                                               " or nobody can give a block back");
     d.emplace_back("utilization", "sampled after each counted prompt and fork that was stored; every block of a sequence is "
-                                  "active; peaks are over all counted events; mean_token_fill = tokens held / room of used "
+                                  "active; peaks: the most there ever was from the first counted one on, a run that is moved "
+                                  "counting twice while it is; mean_token_fill = tokens held / room of used "
                                   "blocks, shared ones once, summed over samples");
     return d;
 }

@@ -71,6 +71,7 @@ class SequenceReplay : public Cache {
         request_ = request;
         sync();
         begin_request(request, options_, *result_);
+        if (request == options_.warmup_requests) cache_.store().forget_peaks();
     }
     void sync() {
         const SequenceStats& s = store().stats();
@@ -81,11 +82,14 @@ class SequenceReplay : public Cache {
     void sample() {
         result_->admitted(counted(), store().used_blocks(), store().used_blocks(), store().held_tokens());
     }
+    // The store's own peaks: while a contiguous sequence moves, and before samples write, there is more than after.
     void note_peak() {
         if (!counted()) return;
-        result_->peak_active_blocks = std::max(result_->peak_active_blocks, store().used_blocks());
+        const SequenceStats& s = store().stats();
+        uint64_t most = std::max(store().used_blocks(), s.peak_used_blocks);
+        result_->peak_active_blocks = std::max(result_->peak_active_blocks, most);
         result_->peak_resident_blocks = result_->peak_active_blocks;
-        result_->shared_blocks_peak = std::max(result_->shared_blocks_peak, store().shared_blocks());
+        result_->shared_blocks_peak = std::max({result_->shared_blocks_peak, store().shared_blocks(), s.peak_shared_blocks});
     }
     void reject(uint32_t id) {
         put_[id].state = State::rejected;
@@ -254,7 +258,6 @@ class SequenceReplay : public Cache {
     }
 
     void keep_below_threshold(uint32_t id) {
-        note_peak();
         if (!cache_.needs_eviction(rules_.threshold)) return;
         while (cache_.utilization() > rules_.target) {
             std::optional<SequenceId> victim = cache_.select_victim(id);
