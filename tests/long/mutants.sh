@@ -103,6 +103,8 @@ admitted again beyond N|layout/sequence_replay.h|} while (admit_again());|} whil
 peak of a move: one run only|block/contiguous_store.cpp|if (!moved) return fail(need);\n            stats_.peak_used_blocks = std::max(stats_.peak_used_blocks, arena_.used());|if (!moved) return fail(need);
 peak of the warm-up|layout/sequence_replay.h|if (request == options_.warmup_requests) cache_.store().forget_peaks();|
 shared peak between requests only|layout/sequence_replay.h|store().shared_blocks(), s.peak_shared_blocks});|store().shared_blocks()});
+evicted tokens: shared ones too|layout/sequence_cache.h|return {victim, blocks, before - store_.held_tokens()};|return {victim, blocks, before};
+trimmed tokens: shared ones too|layout/sequence_replay.h|evicted_tokens += before - store().held_tokens();|evicted_tokens += t.dropped_tokens;
 peak between events only|layout/sequence_replay.h|std::max(store().used_blocks(), s.peak_used_blocks);|store().used_blocks();
 eight digits|trace/json_reader.cpp|(*p == '0' && next_count > 1)|(*p == '0' \&\& next_count > 99)
 LIST

@@ -207,11 +207,11 @@ class NaiveEventReplay : NaiveReplay {
     bool make_room(uint32_t id, uint32_t other, uint64_t alone, Operation&& operation) {
         if (operation()) return true;
         if (s_.strategy == "streaming_llm" && s_.on_full == "evict" && held(id)) {
-            uint64_t outside = 0, dropped = 0, freed = 0;
+            uint64_t outside = 0, dropped = 0, freed = 0, before = room_.tokens();
             room_.trim(id, s_.sink, s_.window, outside, dropped, freed);
             c_.trim_requested += outside;
             c_.trim_dropped += dropped;
-            c_.evicted_tokens += dropped;
+            c_.evicted_tokens += before - room_.tokens();
             c_.evicted_blocks += freed;
             alone -= std::min(alone, dropped / s_.block_size);
             if (operation()) return true;
@@ -234,12 +234,13 @@ class NaiveEventReplay : NaiveReplay {
         }
         if (!best) return false;
         c_.evicted_blocks += room_.own_blocks(*best);
-        c_.evicted_tokens += room_.own_tokens(*best);
         ++(s_.on_full == "preempt" ? c_.preempted : c_.evicted_sequences);
         gone_[victim] = *best;
         for (auto& b : gone_[victim].table)
             if (b) b = std::make_shared<uint64_t>(*b);  // no holder any more
+        uint64_t before = room_.tokens();
         room_.drop(victim);
+        c_.evicted_tokens += before - room_.tokens();
         return true;
     }
     // The threshold, after an event that was served.

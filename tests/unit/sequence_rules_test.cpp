@@ -64,3 +64,19 @@ TEST_CASE("shared blocks peak while samples are forked") {
     CHECK(request.sum.cow_copies == 3);
     CHECK(request.run.peak_active_blocks == events.run.peak_active_blocks);
 }
+
+// B = 4, 11 blocks: A's 10 are shared with B, which wrote 1 token into a block of its own. X needs a block: only B
+// gives one back, and with it that 1 token leaves; the 40 others are still A's.
+// Then with sinks: B, 45 tokens, would need a 12th block. Trimmed to 4 + 8 it lets go of blocks 1 to 7, which A still
+// holds: nothing leaves. A goes: those 7 blocks and their 28 tokens leave, its 3 others are B's too.
+TEST_CASE("evicted tokens are those that left") {
+    Scripted r(script(4, {"prompt A 40", "fork A B", "decode B 1", "prompt X 1"}), "paged --blocks 11");
+    CHECK(r.sum.evicted_blocks == 1);
+    CHECK(r.sum.evicted_tokens == 1);
+    Scripted trimmed(script(4, {"prompt A 40", "fork A B", "decode B 1", "decode B 4"}),
+                     "paged --blocks 11 --eviction streaming_llm:sink=4,window=8");
+    CHECK(trimmed.sum.trim_dropped_tokens == 28);
+    CHECK(trimmed.sum.evicted_sequences == 1);
+    CHECK(trimmed.sum.evicted_blocks == 7);
+    CHECK(trimmed.sum.evicted_tokens == 28);
+}

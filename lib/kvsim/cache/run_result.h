@@ -17,7 +17,7 @@ struct Tally {
     uint64_t preempted = 0;          ///< times a running sequence lost its blocks to another
     uint64_t recomputed_tokens = 0;  ///< tokens stored again after an eviction or preemption
     uint64_t evicted_sequences = 0;
-    uint64_t evicted_tokens = 0;  ///< tokens dropped with evicted sequences or trimmed out of one
+    uint64_t evicted_tokens = 0;  ///< tokens that left with evicted_blocks
     uint64_t trim_requested_tokens = 0;  ///< trimming: tokens outside sinks and window
     uint64_t trim_dropped_tokens = 0;    ///< trimming: of these, dropped (whole blocks)
     uint64_t forks = 0;

@@ -116,8 +116,8 @@ Definitions sequence_definitions(const CacheConfig& c, const Trace& trace, const
                              std::to_string(options.concurrency) + " later ones have been admitted, again ones too");
     d.emplace_back("hits", "not applicable: a sequence's blocks are its own, and its forks'; nothing is looked up");
     d.emplace_back("recomputed_tokens", "tokens stored again after their sequence had lost its blocks");
-    d.emplace_back("evictions", "blocks given back by sequences that were evicted, preempted or trimmed; tokens: those they "
-                                "held; sequences: evicted ones");
+    d.emplace_back("evictions", "blocks given back by sequences that were evicted, preempted or trimmed; tokens: those that "
+                                "left the cache with them, not what others still hold; sequences: evicted ones");
     if (c.eviction.rfind("streaming_llm", 0) == 0)
         d.emplace_back("trim", "trim_requested_tokens: held tokens outside sinks and window when trimmed; "
                                "trim_dropped_tokens: of these, in whole blocks, and so dropped; positions are kept");

@@ -230,10 +230,11 @@ class SequenceReplay : public Cache {
         if (!operation()) return true;
         const SequenceStrategy& strategy = cache_.strategy();
         if (strategy.trims && store().contains(id)) {
+            uint64_t before = store().held_tokens();
             Trimmed t = cache_.trim(id, strategy.sink, strategy.window);
             result_->total.trim_requested_tokens += t.requested_tokens;
             result_->total.trim_dropped_tokens += t.dropped_tokens;
-            result_->total.evicted_tokens += t.dropped_tokens;
+            result_->total.evicted_tokens += before - store().held_tokens();
             result_->total.evicted_blocks += t.freed_blocks;
             if (t.freed_blocks > 0 && !operation()) return true;
             whole.hole_begin = store().extent(id).hole_begin;
