@@ -79,8 +79,12 @@ class NaiveReplay {
         note();
     }
     NaiveResult finish() {
+        c_.waited = waited_.size();
         result_.total = counts();
         if (s_.warmup >= asks_.size()) result_.warmup = counts();
+        // Whoever waited belongs to the warm-up or not, whenever it was.
+        result_.warmup.waited = 0;
+        for (uint32_t id : waited_) result_.warmup.waited += id < s_.warmup;
         return result_;
     }
 
@@ -89,6 +93,7 @@ class NaiveReplay {
     NaiveRoom room_;
     NaiveCounts c_;
     NaiveResult result_;
+    std::set<uint32_t> waited_;
     uint64_t current_ = 0;
 };
 
@@ -191,7 +196,7 @@ class NaiveEventReplay : NaiveReplay {
         if (s_.on_full != "wait" || never) return reject(id);
         queue_.push_back(id);
         pending_[id] = held(id) ? more : tokens + more;
-        c_.waited += waited_.insert(id).second;
+        waited_.insert(id);
     }
     void serve_queue() {
         while (!queue_.empty()) {
@@ -255,7 +260,6 @@ class NaiveEventReplay : NaiveReplay {
     std::map<uint32_t, NaiveSequence> gone_;  ///< evicted, to be stored again
     std::deque<uint32_t> queue_;
     std::map<uint32_t, uint64_t> pending_;
-    std::set<uint32_t> waited_;
 };
 
 /// A trace of requests. Sequence ids: 1,000 times the request and the sample's number.
@@ -299,7 +303,6 @@ class NaiveRequestReplay : NaiveReplay {
         do {
             while (!slot()) release_oldest();
         } while (again());
-        bool waited = false;
         while (!store(room_, r)) {
             if (s_.on_full == "fail") {
                 result_.rejected[r] = true;
@@ -308,11 +311,10 @@ class NaiveRequestReplay : NaiveReplay {
             if (s_.on_full == "preempt") {
                 preempt();
             } else {
-                waited = true;
+                waited_.insert(r);
                 release_oldest();
             }
         }
-        c_.waited += waited;
         running_.push_back(r);
         sample();
     }

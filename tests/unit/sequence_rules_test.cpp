@@ -80,3 +80,16 @@ TEST_CASE("evicted tokens are those that left") {
     CHECK(trimmed.sum.evicted_blocks == 7);
     CHECK(trimmed.sum.evicted_tokens == 28);
 }
+
+// B = 1, 4 blocks. A and B are warm-up; B decodes, and waits, after the warm-up's end. C, the only one counted, never
+// waits; then D waits too.
+TEST_CASE("waited counts sequences past the warm-up") {
+    Scripted r(script(1, {"prompt A 2", "prompt B 1", "prompt C 1", "decode B 1", "free A"}),
+               "paged --blocks 4 --on-full wait --warmup 2");
+    CHECK(r.run.total.waited == 1);
+    CHECK(r.sum.waited == 0);
+    Scripted d(script(1, {"prompt A 2", "prompt B 1", "prompt C 1", "decode B 1", "prompt D 1", "free A"}),
+               "paged --blocks 4 --on-full wait --warmup 2");
+    CHECK(d.run.total.waited == 2);
+    CHECK(d.sum.waited == 1);
+}

@@ -115,6 +115,8 @@ Definitions sequence_definitions(const CacheConfig& c, const Trace& trace, const
                        : std::to_string(options.concurrency) + ": a request holds its prompt and output until " +
                              std::to_string(options.concurrency) + " later ones have been admitted, again ones too");
     d.emplace_back("hits", "not applicable: a sequence's blocks are its own, and its forks'; nothing is looked up");
+    d.emplace_back("waited", events ? "sequences past the warm-up that had to wait for room, each once, rejected ones included"
+                                    : "requests past the warm-up for which an older one was released early, each once");
     d.emplace_back("recomputed_tokens", "tokens stored again after their sequence had lost its blocks");
     d.emplace_back("evictions", "blocks given back by sequences that were evicted, preempted or trimmed; tokens: those that "
                                 "left the cache with them, not what others still hold; sequences: evicted ones");

@@ -91,6 +91,13 @@ class SequenceReplay : public Cache {
         result_->peak_resident_blocks = result_->peak_active_blocks;
         result_->shared_blocks_peak = std::max({result_->shared_blocks_peak, store().shared_blocks(), s.peak_shared_blocks});
     }
+    // Once per sequence, and by whose wait it is: a sequence of the warm-up may wait after its end.
+    void note_waited(uint32_t id) {
+        if (put_[id].has_waited) return;
+        put_[id].has_waited = true;
+        ++result_->total.waited;
+        if (counted() && id < options_.warmup_requests) ++result_->warmup.waited;
+    }
     void reject(uint32_t id) {
         put_[id].state = State::rejected;
         if (id >= trace_->requests()) return;
@@ -185,8 +192,7 @@ class SequenceReplay : public Cache {
         p.state = State::waiting;
         p.stored = held;
         p.pending = tokens;
-        if (!p.has_waited) ++result_->total.waited;
-        p.has_waited = true;
+        note_waited(id);
         waiting_.push_back(id);
     }
 
@@ -331,8 +337,7 @@ class SequenceReplay : public Cache {
                 preempt_one();
                 continue;
             }
-            if (!put_[r].has_waited) ++result_->total.waited;
-            put_[r].has_waited = true;
+            note_waited(r);
             release_oldest();
         }
         sample();
