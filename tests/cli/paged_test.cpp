@@ -245,7 +245,7 @@ TEST_CASE("paged: who can never be served does not hold up the line") {
 }
 
 // Samples share the prompt: 6 tokens in 2 blocks, 3 samples of 3 more tokens. Copies 2 (the last holder writes in
-// place), each 3rd block: 2 + 2 + 3 = 7 blocks.
+// place), each 3rd block: 2 + 2 + 3 = 7 blocks. Before they write both of the prompt's blocks are shared.
 TEST_CASE("paged: samples of a request are forks") {
     TempDir dir;
     std::string requests = dir.write("n.jsonl",
@@ -254,7 +254,7 @@ TEST_CASE("paged: samples of a request are forks") {
                                      "\"output_length\":3,\"n\":3}\n");
     Json r = replay_report({requests, "--layout", "paged", "--verify"})["results"];
     CHECK(r["requests"]["total"] == 1);
-    CHECK(r["forks"].dump() == R"({"forks":2,"shared_blocks_peak":1,"cow_copies":2})");
+    CHECK(r["forks"].dump() == R"({"forks":2,"shared_blocks_peak":2,"cow_copies":2})");
     CHECK(r["utilization"]["peak_active_blocks"] == 7);
     CHECK(replay_report({requests, "--layout", "paged", "--blocks", "7"})["results"]["requests"]["rejected"] == 0);
     CHECK(replay_report({requests, "--layout", "paged", "--blocks", "6"})["results"]["requests"]["rejected"] == 1);
@@ -263,6 +263,21 @@ TEST_CASE("paged: samples of a request are forks") {
                                  "{\"op\":\"request\",\"seq\":\"a\",\"t\":0,\"length\":6,\"blocks\":[0,1],"
                                  "\"output_length\":3,\"n\":1000000000}\n");
     fails({"replay", many, "--layout", "paged"}, {"n: more than 100000000 parallel samples"});
+}
+
+// Llama 2 7B in f32: 2 x 32 x 32 x 128 x 4 = 2^20 bytes a token, 2^50 a block of 2^30. 8,192 requests of 2 blocks each
+// (2^31 - 1 tokens) are 2^64 bytes; 8,191 are 2^51 less.
+TEST_CASE("paged: a peak of more than 2^64 bytes is an error") {
+    TempDir dir;
+    std::string text = "{\"kvsim_trace\":1,\"block_size\":16}\n";
+    for (int i = 0; i < 8192; ++i)
+        text += "{\"op\":\"request\",\"seq\":\"" + std::to_string(i) + "\",\"length\":2147483647}\n";
+    Args base = {dir.write("huge.jsonl", text), "--layout", "paged", "--concurrency", "9000", "--block-size",
+                 "1073741824", "--model", "llama-2-7b", "--kv-dtype", "f32"};
+    fails(Args{"replay"} + base, {"--model", "16,384 blocks of 1,125,899,906,842,624 bytes is more than 2^64 bytes"});
+    fails(Args{"replay"} + base + Args{"--report", dir.path("r.json")}, {"more than 2^64 bytes"});
+    Json memory = replay_report(base + Args{"--limit", "8191"})["results"]["memory"];
+    CHECK(memory["peak_bytes"] == 18444492273895866368u);
 }
 
 TEST_CASE("list: layouts and sequence strategies") {

@@ -1,3 +1,4 @@
+#include <kvsim/core/error.h>
 #include <kvsim/core/units.h>
 #include <kvsim/core/version.h>
 #include <kvsim/report/replay_report.h>
@@ -20,6 +21,15 @@ std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport&
         d.emplace_back("observed", "cached_tokens as the trace reports them, beside this run's hit tokens of the same "
                                    "requests; its token_hit_rate divides by their lookup_tokens");
     return d;
+}
+
+uint64_t ReplayReport::peak_bytes() const {
+    uint64_t blocks = outcome->run.peak_resident_blocks;
+    if (blocks > ~uint64_t{0} / memory->bytes_per_block)
+        throw_input("--model " + memory->model + ": the peak of " + format_count(blocks) + " blocks of " +
+                    format_count(memory->bytes_per_block) + " bytes is more than 2^64 bytes; expected a capacity (--blocks, "
+                    "--tokens or --memory), or no --model");
+    return blocks * memory->bytes_per_block;
 }
 
 static Json trace_json(const ReplayReport& report) {
@@ -132,7 +142,6 @@ static Json forks_json(const ReplayReport& report) {
 
 static Json results_json(const ReplayReport& report) {
     const Metrics& m = report.outcome->metrics;
-    const RunResult& run = report.outcome->run;
     Json j;
     j["requests"] = requests_json(report);
     if (report.has_hits()) {
@@ -151,7 +160,7 @@ static Json results_json(const ReplayReport& report) {
         memory["bytes_per_block"] = report.memory->bytes_per_block;
         if (report.limited())
             memory["capacity_bytes"] = report.memory->bytes_per_block * report.options->run.capacity_blocks;
-        memory["peak_bytes"] = report.memory->bytes_per_block * run.peak_resident_blocks;
+        memory["peak_bytes"] = report.peak_bytes();
         j["memory"] = std::move(memory);
     }
     if (m.observed) j["observed"] = observed_json(*m.observed);
