@@ -106,6 +106,7 @@ shared peak between requests only|layout/sequence_replay.h|store().shared_blocks
 evicted tokens: shared ones too|layout/sequence_cache.h|return {victim, blocks, before - store_.held_tokens()};|return {victim, blocks, before};
 trimmed tokens: shared ones too|layout/sequence_replay.h|evicted_tokens += before - store().held_tokens();|evicted_tokens += t.dropped_tokens;
 waited: of the warm-up, late|layout/sequence_replay.h|if (counted() && id < options_.warmup_requests) ++result_->warmup.waited;|
+oldest: who ends first|layout/sequence_replay.h|void release_oldest() { release(running_.front().first); }|void release_oldest() { if (options_.concurrency == kByTrace) return release_next(); release(running_.front().first); }
 peak between events only|layout/sequence_replay.h|std::max(store().used_blocks(), s.peak_used_blocks);|store().used_blocks();
 eight digits|trace/json_reader.cpp|(*p == '0' && next_count > 1)|(*p == '0' \&\& next_count > 99)
 LIST

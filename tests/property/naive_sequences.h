@@ -275,7 +275,7 @@ class NaiveRequestReplay : NaiveReplay {
             note();
         }
         while (!preempted_.empty() && !running_.empty()) {
-            release_oldest();
+            release_next();
             while (slot() && again()) {}
         }
         return finish();
@@ -350,17 +350,14 @@ class NaiveRequestReplay : NaiveReplay {
         for (uint64_t i = 0; i < asks_[r].samples; ++i) room_.drop(id(r, i));
         running_.erase(std::find(running_.begin(), running_.end(), r));
     }
-    // The one admitted first; under trace the one that ends first.
-    void release_oldest() {
-        uint32_t oldest = running_.front();
-        if (s_.concurrency == 0) {
-            std::vector<uint32_t> order = running_;
-            std::sort(order.begin(), order.end());
-            oldest = order.front();
-            for (uint32_t r : order)
-                if (asks_[r].end < asks_[oldest].end) oldest = r;
-        }
-        take_out(oldest);
+    void release_oldest() { take_out(running_.front()); }
+    // After the last arrival time goes on: under trace whoever ends next is released, ties by request.
+    void release_next() {
+        if (s_.concurrency != 0) return release_oldest();
+        uint32_t next = running_.front();
+        for (uint32_t r : running_)
+            if (asks_[r].end < asks_[next].end || (asks_[r].end == asks_[next].end && r < next)) next = r;
+        take_out(next);
     }
     void release_ended(double now) {
         for (uint32_t r : std::vector<uint32_t>(running_))

@@ -93,3 +93,12 @@ TEST_CASE("waited counts sequences past the warm-up") {
     CHECK(d.run.total.waited == 2);
     CHECK(d.sum.waited == 1);
 }
+
+// B = 1, 2 tokens each, 4 blocks. A and B fill them. C makes the oldest go: A, admitted first, although B ends first.
+// D comes when B has ended (10): there is room. C waited, D did not. Releasing B for C would leave A and C for D.
+TEST_CASE("concurrency trace: the one admitted first is released early") {
+    Trace t = script(1, {"request A 2 0 1 0 100", "request B 2 0 1 1 10", "request C 2 0 1 2 200", "request D 2 0 1 50 200"});
+    Scripted r(t, "paged --concurrency trace --blocks 4");
+    CHECK(r.sum.waited == 1);
+    CHECK(Scripted(t, "prefix --concurrency trace --blocks 4").sum.waited == 1);
+}

@@ -88,7 +88,7 @@ static std::string on_full_definition(const CacheConfig& c, bool events) {
     if (c.on_full == "fail") return "fail: what does not fit is rejected, with all that follows of it";
     if (!events) {
         if (c.on_full != "preempt")
-            return c.on_full + ": a request that does not fit waits: the oldest running one is released early; what "
+            return c.on_full + ": a request that does not fit waits: the oldest running one (admitted first) is released early; what "
                                "would not fit even alone is rejected at once";
         return "preempt: a running request loses its blocks (" + c.preempt +
                ") and is admitted again, before later ones, once there is room; what would not fit even alone is "

@@ -8,7 +8,8 @@
 // once, whatever the rule, and nobody makes room for it.
 //
 // A trace of requests: a request is admitted with its prompt and its whole output, and freed when it is released
-// (--concurrency). There is nobody idle to evict, so evict and wait both release the oldest running request early;
+// (--concurrency). There is nobody idle to evict, so evict and wait both release the oldest running request (the
+// one admitted first) early;
 // preempt takes the blocks of a running one, which is admitted again, before the next request is, once there is room
 // without preempting, the earliest first; every admission, also an again, counts for --concurrency N, and under trace
 // one whose end has passed stays until the next arrival. Samples (n) are forks of the request between its prompt and
@@ -295,7 +296,7 @@ class SequenceReplay : public Cache {
             note_peak();
         }
         while (!preempted_.empty() && !running_.empty()) {
-            release_oldest();
+            release_next();
             while (has_slot() && admit_again()) {}
         }
     }
@@ -308,9 +309,11 @@ class SequenceReplay : public Cache {
             if (put_[r].state == State::held) release(r);
         }
     }
-    // Under --concurrency N the oldest is the one admitted first, under trace the one that ends first.
-    void release_oldest() {
-        if (options_.concurrency != kByTrace) return release(running_.front().first);
+    // The one admitted first.
+    void release_oldest() { release(running_.front().first); }
+    // When no more requests arrive: under trace the one that ends first, else the oldest.
+    void release_next() {
+        if (options_.concurrency != kByTrace) return release_oldest();
         while (put_[by_end_.top().request].state != State::held) by_end_.pop();
         uint32_t r = by_end_.top().request;
         by_end_.pop();
