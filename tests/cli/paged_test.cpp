@@ -30,8 +30,8 @@ std::string number_in(const std::string& table, const std::string& row) {
 
 }  // namespace
 
-// 4 blocks. evict: b takes a's 2 blocks, 8 tokens; a comes back with 8 and appends 1. wait: b waits for nobody's free
-// and is freed while it waits: rejected. fail: b is rejected at once, and a goes on in its room. preempt: as evict.
+// 4 blocks. evict: b takes a's 2 blocks, 8 tokens; a comes back with 8 and appends 1. wait: b waits, and its free with it;
+// then a waits too, nobody is left who could make room, and a, the last in the line, is rejected. fail: b is rejected at once, and a goes on in its room. preempt: as evict.
 TEST_CASE("paged: --on-full, each by hand") {
     TempDir dir;
     std::string two = dir.write("two.jsonl", kTwo);
@@ -49,7 +49,7 @@ TEST_CASE("paged: --on-full, each by hand") {
     CHECK(preempt["requests"]["recomputed_tokens"] == 8);
     CHECK(preempt["evictions"].dump() == R"({"blocks":2,"sequences":0,"tokens":8})");
     Json wait = replay_report({two, "--layout", "paged", "--blocks", "4", "--on-full", "wait"})["results"];
-    CHECK(wait["requests"]["waited"] == 1);
+    CHECK(wait["requests"]["waited"] == 2);
     CHECK(wait["requests"]["rejected"] == 1);
     Json fail = replay_report({two, "--layout", "paged", "--blocks", "4", "--on-full", "fail"})["results"];
     CHECK(fail["requests"].dump() ==

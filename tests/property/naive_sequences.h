@@ -105,17 +105,38 @@ class NaiveEventReplay : NaiveReplay {
     NaiveResult run(const std::vector<NaiveEvent>& events) {
         for (const NaiveEvent& e : events) {
             if (e.kind == 'p' || e.kind == 'f') begin(e.sequence);
-            if (e.kind == 'p') prompt(e.sequence, e.tokens, nullptr);
-            if (e.kind == 'f') fork(e.parent, e.sequence);
-            if (e.kind == 'd' && s_.decode) decode(e.sequence, e.tokens);
-            if (e.kind == 'x') end(e.sequence);
+            serve(e);
             note();
         }
         for (uint32_t id : queue_) result_.rejected[id] = true;
+        for (const PutOff& p : put_off_)
+            if (p.event.kind == 'f') result_.rejected[p.event.sequence] = true;
         return finish();
     }
 
   private:
+    struct PutOff {
+        NaiveEvent event;
+        uint32_t behind;  ///< who has to be served first
+    };
+    void serve(const NaiveEvent& e) {
+        if (e.kind == 'd' && !s_.decode) return;
+        uint32_t whose = e.kind == 'f' ? e.parent : e.sequence, behind = whose;
+        for (const PutOff& p : put_off_)
+            if (p.event.kind == 'f' && p.event.sequence == whose) behind = p.behind;
+        if (waits(behind)) return postpone(e, behind);
+        if (e.kind == 'p') prompt(e.sequence, e.tokens, nullptr);
+        if (e.kind == 'f') fork(e.parent, e.sequence);
+        if (e.kind == 'd') decode(e.sequence, e.tokens);
+        if (e.kind == 'x') end(e.sequence);
+    }
+    void postpone(const NaiveEvent& e, uint32_t behind) {
+        put_off_.push_back({e, behind});
+        uint64_t whole = pending_[behind] + (held(behind) ? room_.all.at(behind).tokens : 0);
+        for (const PutOff& p : put_off_)
+            if (p.event.kind == 'd' && p.event.sequence == behind) whole += p.event.tokens;
+        if (e.kind == 'd' && s_.capacity != kNoLimit && room_.room(whole) > s_.capacity) reject(behind);
+    }
     bool held(uint32_t id) const { return room_.all.count(id) != 0; }
     bool waits(uint32_t id) const { return std::find(queue_.begin(), queue_.end(), id) != queue_.end(); }
 
@@ -143,12 +164,6 @@ class NaiveEventReplay : NaiveReplay {
 
     void decode(uint32_t id, uint64_t tokens) {
         if (result_.rejected[id]) return;
-        if (waits(id)) {
-            pending_[id] += tokens;
-            uint64_t whole = pending_[id] + (held(id) ? room_.all.at(id).tokens : 0);
-            if (s_.capacity != kNoLimit && room_.room(whole) > s_.capacity) reject(id);
-            return;
-        }
         if (gone_.count(id) != 0 && !store_again(id)) return reject(id);
         uint64_t holes = 0;
         for (const auto& b : room_.all.at(id).table) holes += !b;
@@ -162,10 +177,6 @@ class NaiveEventReplay : NaiveReplay {
         asks_[child].priority = asks_[parent].priority;
         if (gone_.count(parent) != 0 && !store_again(parent)) reject(parent);
         if (result_.rejected[parent]) return reject(child);
-        if (waits(parent)) {
-            uint64_t tokens = pending_[parent] + (held(parent) ? room_.all.at(parent).tokens : 0);
-            return prompt(child, tokens, nullptr);
-        }
         uint64_t tokens = room_.all.at(parent).tokens;
         if (make_room(parent, child, 0, [&] { return room_.fork(parent, child); })) {
             sample();
@@ -176,7 +187,6 @@ class NaiveEventReplay : NaiveReplay {
     }
 
     void end(uint32_t id) {
-        if (waits(id)) return reject(id);  // and what it held is room for others
         gone_.erase(id);
         if (held(id)) room_.drop(id);
         serve_queue();
@@ -186,6 +196,12 @@ class NaiveEventReplay : NaiveReplay {
         result_.rejected[id] = true;
         queue_.erase(std::remove(queue_.begin(), queue_.end(), id), queue_.end());
         gone_.erase(id);
+        std::vector<PutOff> others;
+        for (const PutOff& p : put_off_) {
+            if (p.behind != id) others.push_back(p);
+            if (p.behind == id && p.event.kind == 'f') result_.rejected[p.event.sequence] = true;
+        }
+        put_off_ = others;
         if (held(id)) room_.drop(id);
         serve_queue();
     }
@@ -197,15 +213,30 @@ class NaiveEventReplay : NaiveReplay {
         queue_.push_back(id);
         pending_[id] = held(id) ? more : tokens + more;
         waited_.insert(id);
+        serve_queue();
     }
+    // The first of the line, then all that was put off behind it, then the next one.
     void serve_queue() {
+        if (serving_) return;
+        serving_ = true;
         while (!queue_.empty()) {
             uint32_t id = queue_.front();
             bool grows = held(id);
-            if (!(grows ? room_.grow(id, pending_[id]) : room_.store(id, pending_[id], asks_[id].priority))) return;
+            if (!(grows ? room_.grow(id, pending_[id]) : room_.store(id, pending_[id], asks_[id].priority))) {
+                bool somebody_goes_on = false;
+                for (const auto& [other, q] : room_.all) somebody_goes_on = somebody_goes_on || !waits(other);
+                if (somebody_goes_on) break;
+                reject(queue_.back());
+                continue;
+            }
             queue_.pop_front();
             if (!grows) sample();
+            std::vector<PutOff> mine, others;
+            for (const PutOff& p : put_off_) (p.behind == id ? mine : others).push_back(p);
+            put_off_ = others;
+            for (const PutOff& p : mine) serve(p.event);
         }
+        serving_ = false;
     }
 
     template <class Operation>
@@ -259,6 +290,8 @@ class NaiveEventReplay : NaiveReplay {
 
     std::map<uint32_t, NaiveSequence> gone_;  ///< evicted, to be stored again
     std::deque<uint32_t> queue_;
+    std::vector<PutOff> put_off_;  ///< in order
+    bool serving_ = false;
     std::map<uint32_t, uint64_t> pending_;
 };
 

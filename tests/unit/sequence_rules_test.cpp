@@ -102,3 +102,46 @@ TEST_CASE("concurrency trace: the one admitted first is released early") {
     CHECK(r.sum.waited == 1);
     CHECK(Scripted(t, "prefix --concurrency trace --blocks 4").sum.waited == 1);
 }
+
+// (a) B = 2, 3 blocks: A takes 2, B waits, and its fork with it. A goes: B is stored, C forked, and C's 5th token takes
+// the last block. (b) B = 1, 4 blocks: B waits and so does its free; A goes, B is stored, and freed.
+TEST_CASE("wait puts off the fork and the free of who waits") {
+    Scripted a(script(2, {"prompt A 4", "prompt B 4", "fork B C", "free A", "decode C 1"}),
+               "paged --blocks 3 --on-full wait");
+    CHECK(a.rejected == 0);
+    CHECK(a.sum.waited == 1);
+    CHECK(a.sum.forks == 1);
+    CHECK(a.run.peak_active_blocks == 3);
+    Scripted b(script(1, {"prompt A 4", "prompt B 3", "free B", "free A", "prompt X 4"}), "paged --blocks 4 --on-full wait");
+    CHECK(b.rejected == 0);
+    CHECK(b.sum.waited == 1);
+}
+
+// B = 1, 6 blocks. A 4, B waits for 4: fork, decodes of both and B's free are put off, in this order. A goes: B 4,
+// C shares them, C 5, B 5: 6 blocks. B is freed: 5 are left, and D, behind it in the line with 1, goes in: 6.
+TEST_CASE("what was put off is done in its order, then the line goes on") {
+    Scripted r(script(1, {"prompt A 4", "prompt B 4", "fork B C", "decode C 1", "decode B 1", "free B", "prompt D 3",
+                          "free A", "decode D 1"}),
+               "paged --blocks 6 --on-full wait");
+    // D asked for 3 when 1 was left: it waits until C is gone, which is never.
+    CHECK(r.run.rejected == std::vector<bool>{false, false, false, true});
+    CHECK(r.sum.waited == 2);
+    CHECK(r.run.peak_active_blocks == 6);
+    Scripted s(script(1, {"prompt A 4", "prompt B 4", "fork B C", "decode C 1", "decode B 1", "free B", "prompt D 3",
+                          "free A", "decode D 1", "free C"}),
+               "paged --blocks 6 --on-full wait");
+    CHECK(s.rejected == 0);
+}
+
+// B = 1, 4 blocks, full with A and B. B wants one more and waits, A too: everybody who could make room waits. The last
+// in the line, A, is rejected; B grows and goes.
+TEST_CASE("wait: where all who hold blocks wait, the last in the line gives up") {
+    Scripted r(script(1, {"prompt A 2", "prompt B 2", "decode B 1", "free B", "decode A 1"}),
+               "paged --blocks 4 --on-full wait");
+    CHECK(r.run.rejected == std::vector<bool>{true, false});
+    CHECK(r.sum.waited == 2);
+    // Freed before the end of the line is reached: nobody gives up.
+    Scripted s(script(1, {"prompt A 1", "prompt B 2", "prompt X 1", "decode B 1", "decode A 1", "free X", "free B"}),
+               "paged --blocks 4 --on-full wait");
+    CHECK(s.rejected == 0);
+}

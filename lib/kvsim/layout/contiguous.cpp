@@ -35,8 +35,7 @@ static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, con
     config.blocks = options.capacity_blocks;
     config.block_size = trace.block_size;
     if (c.reserve == "max") config.reserve_tokens = longest_sequence(trace, options.decode);
-    return std::make_unique<SequenceReplay<ContiguousStore>>(ContiguousCache(config, victim_strategy(c)),
-                                                             sequence_rules(c, trace, options));
+    return sequence_replay(ContiguousCache(config, victim_strategy(c)), c, trace, options);
 }
 
 static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {

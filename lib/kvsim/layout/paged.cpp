@@ -9,8 +9,7 @@ static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, con
     PagedConfig config;
     config.blocks = options.capacity_blocks;
     config.block_size = trace.block_size;
-    return std::make_unique<SequenceReplay<PagedStore>>(PagedCache(config, victim_strategy(c)),
-                                                        sequence_rules(c, trace, options));
+    return sequence_replay(PagedCache(config, victim_strategy(c)), c, trace, options);
 }
 
 static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {

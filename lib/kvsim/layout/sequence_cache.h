@@ -1,5 +1,5 @@
 // A store of sequences (paged or contiguous) with a strategy that says which sequence goes when room is needed.
-// Mechanism only: it fails cleanly and never evicts by itself; sequence_replay.h decides what happens then.
+// Mechanism only: it fails cleanly and never evicts by itself; sequence_events.h and sequence_requests.h decide what happens then.
 #pragma once
 
 #include <kvsim/block/contiguous_store.h>

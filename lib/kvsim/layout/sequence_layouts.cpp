@@ -95,8 +95,10 @@ static std::string on_full_definition(const CacheConfig& c, bool events) {
                "rejected at once";
     }
     if (c.on_full == "wait")
-        return "wait: the sequence and its later events are put off until a free makes room, first come first served; "
-               "who never gets room is rejected, and what would not fit even alone at once";
+        return "wait: the sequence and its later events (decodes, forks and what is of these children, its free) are put "
+               "off until a free makes room, first come first served, while others that fit go ahead; where all who hold "
+               "blocks wait, the last in the line is rejected, as is who never gets room, and what would not fit even "
+               "alone at once";
     std::string victim = c.on_full == "evict" ? c.eviction : c.preempt;
     return c.on_full + ": another living sequence loses all its blocks (" + victim +
            "; only one that gives back a block of its own) and is stored again when it is served again; if nobody can "

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <kvsim/layout/layouts.h>
-#include <kvsim/layout/sequence_replay.h>
+#include <kvsim/layout/sequence_events.h>
+#include <kvsim/layout/sequence_requests.h>
 
 #include <string>
 
@@ -16,6 +17,15 @@ SequenceStrategy victim_strategy(const CacheConfig& config);
 
 /// Throws Error(input) if the trace, capacity and concurrency do not go with the configuration.
 SequenceRules sequence_rules(const CacheConfig& config, const Trace& trace, const RunOptions& options);
+
+/// The replay of the trace's kind over the cache.
+template <class Store>
+std::unique_ptr<Cache> sequence_replay(SequenceCache<Store> cache, const CacheConfig& config, const Trace& trace,
+                                       const RunOptions& options) {
+    SequenceRules rules = sequence_rules(config, trace, options);
+    if (trace.events.empty()) return std::make_unique<SequenceRequestReplay<Store>>(std::move(cache), rules);
+    return std::make_unique<SequenceEventReplay<Store>>(std::move(cache), rules);
+}
 
 /// on_full, concurrency, evictions, decode.
 Definitions sequence_definitions(const CacheConfig& config, const Trace& trace, const RunOptions& options);

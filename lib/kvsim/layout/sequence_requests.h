@@ -1,0 +1,194 @@
+// Replays a trace of requests over a store of sequences.
+//
+// A request is admitted with its prompt and its whole output, and freed when it is released (--concurrency). There is
+// nobody idle to evict, so evict and wait both release the oldest running request (the one admitted first) early;
+// preempt takes the blocks of a running one, which is admitted again, before the next request is, once there is room
+// without preempting, the earliest first; every admission, also an again, counts for --concurrency N, and under trace
+// one whose end has passed stays until the next arrival. Samples (n) are forks of the request between its prompt and
+// its output, and live and go with it; the victim is the request one of whose sequences has the smallest key.
+#pragma once
+
+#include <kvsim/layout/sequence_replay.h>
+
+#include <deque>
+#include <queue>
+
+namespace kvsim {
+
+template <class Store>
+class SequenceRequestReplay : public SequenceReplay<Store> {
+  public:
+    using Base = SequenceReplay<Store>;
+    SequenceRequestReplay(SequenceCache<Store> cache, const SequenceRules& rules)
+        : Base(std::move(cache), rules), empty_(Base::store()) {}
+
+  private:
+    using Base::cache_, Base::note_peak, Base::options_, Base::priority, Base::result_, Base::rules_, Base::sample,
+        Base::store, Base::trace_;
+
+    enum class State : uint8_t { none, held, preempted, freed };
+    struct Request {
+        uint32_t first = 0;    ///< sequence of the request itself
+        uint32_t samples = 0;  ///< first of the ids of its other samples
+        uint32_t more = 0;     ///< how many
+        SequenceId sequence(uint32_t i) const { return i == 0 ? first : samples + i - 1; }
+    };
+    uint64_t samples_of(uint32_t r) const {
+        return trace_->samples.has(r) ? static_cast<uint64_t>(trace_->samples[r]) : 1;
+    }
+
+    void replay() override {
+        state_.resize(trace_->requests());
+        next_sample_ = trace_->requests();
+        for (uint32_t r = 0; r < trace_->requests(); ++r) {
+            this->begin(r);
+            if (options_.concurrency == kByTrace) release_ended(r);
+            admit(r);
+            note_peak();
+        }
+        while (!preempted_.empty() && !running_.empty()) {
+            release_next();
+            while (has_slot() && admit_again()) {}
+        }
+    }
+
+    bool has_slot() const { return options_.concurrency == kByTrace || running_.size() < options_.concurrency; }
+    void release_ended(uint32_t arriving) {
+        while (!by_end_.empty() && by_end_.top().end <= trace_->arrival_s[arriving]) {
+            uint32_t r = by_end_.top().request;
+            by_end_.pop();
+            if (state_[r] == State::held) release(r);
+        }
+    }
+    // The one admitted first.
+    void release_oldest() { release(running_.front().first); }
+    // When no more requests arrive: under trace the one that ends first, else the oldest.
+    void release_next() {
+        if (options_.concurrency != kByTrace) return release_oldest();
+        while (state_[by_end_.top().request] != State::held) by_end_.pop();
+        uint32_t r = by_end_.top().request;
+        by_end_.pop();
+        release(r);
+    }
+    void release(uint32_t r) {
+        take_out(r);
+        state_[r] = State::freed;
+    }
+    void take_out(uint32_t r) {
+        auto found = std::find_if(running_.begin(), running_.end(), [r](const Request& q) { return q.first == r; });
+        for (uint32_t i = 0; i <= found->more; ++i) cache_.free(found->sequence(i));
+        running_.erase(found);
+    }
+
+    void admit(uint32_t r) {
+        if (!fits_alone(r)) return this->note_rejected(r);
+        do {
+            while (!has_slot()) release_oldest();
+        } while (admit_again());
+        while (!try_admit(r)) {
+            if (rules_.on_full == OnFull::fail || running_.empty()) return this->note_rejected(r);
+            if (rules_.on_full == OnFull::preempt) {
+                preempt_one();
+                continue;
+            }
+            this->note_waited(r);
+            release_oldest();
+        }
+        sample();
+    }
+
+    // Two final runs per sample are room enough however they are placed: then nothing need be tried.
+    bool fits_alone(uint32_t r) {
+        uint64_t output = options_.decode ? trace_->output_tokens[r] : 0;
+        uint64_t room = empty_.room_of({trace_->prompt_tokens[r] + output, 0, 0});
+        uint64_t samples = samples_of(r);
+        if (samples == 1) return room <= empty_.capacity();
+        if (room <= empty_.capacity() / 2 / samples) return true;
+        Request q{0, 1, 0};
+        bool fits = store_all(empty_, q, r);
+        if (fits) for (uint32_t i = 0; i <= q.more; ++i) empty_.free(q.sequence(i));
+        empty_.risen().clear();
+        return fits;
+    }
+
+    void preempt_one() {
+        uint32_t r = victim_request();
+        uint64_t before = store().used_blocks();
+        uint64_t tokens = store().held_tokens();
+        take_out(r);
+        result_->total.evicted_blocks += before - store().used_blocks();
+        result_->total.evicted_tokens += tokens - store().held_tokens();
+        ++result_->total.preempted;
+        state_[r] = State::preempted;
+        preempted_.insert(std::lower_bound(preempted_.begin(), preempted_.end(), r), r);
+    }
+    // A linear walk, as taking one out is. Requests share nothing, so whoever is named gives blocks back.
+    uint32_t victim_request() const {
+        std::optional<std::pair<SequenceKey, uint32_t>> best;  // ties to the earliest request
+        uint32_t victim = running_.back().first;
+        for (const Request& q : running_)
+            for (uint32_t i = 0; i <= q.more && cache_.strategy().key; ++i) {
+                std::pair<SequenceKey, uint32_t> here{cache_.strategy().key(store().facts(q.sequence(i))), q.first};
+                if (best && !(here < *best)) continue;
+                best = here;
+                victim = q.first;
+            }
+        return victim;
+    }
+
+    // The earliest preempted request, if there is one and it fits.
+    bool admit_again() {
+        if (preempted_.empty()) return false;
+        uint64_t before = store().held_tokens();
+        if (!try_admit(preempted_.front())) return false;
+        result_->total.recomputed_tokens += store().held_tokens() - before;
+        preempted_.pop_front();
+        return true;
+    }
+
+    // Prompt, forks for parallel samples, outputs; all or nothing.
+    template <class To>
+    bool store_all(To& to, Request& q, uint32_t r) {
+        if (to.allocate(q.first, trace_->prompt_tokens[r], priority(r))) return false;
+        bool ok = true;
+        for (uint64_t i = 1, samples = samples_of(r); ok && i < samples; ++i) {
+            ok = !to.fork(q.first, q.samples + q.more);
+            q.more += ok;
+        }
+        for (uint32_t i = 0; ok && options_.decode && trace_->output_tokens[r] > 0 && i <= q.more; ++i)
+            ok = !to.append(q.sequence(i), trace_->output_tokens[r]);
+        for (uint32_t i = 0; !ok && i <= q.more; ++i) to.free(q.sequence(i));
+        return ok;
+    }
+
+    bool try_admit(uint32_t r) {
+        SequenceStats before = store().stats();
+        Request q{r, next_sample_, 0};
+        if (!store_all(cache_, q, r)) {
+            before.failed_allocations = store().stats().failed_allocations;
+            cache_.store().restore_stats(before);
+            return false;
+        }
+        next_sample_ += q.more;
+        running_.push_back(q);
+        if (options_.concurrency == kByTrace) by_end_.push({trace_->end_s[r], r});
+        state_[r] = State::held;
+        note_peak();
+        return true;
+    }
+
+    struct End {
+        double end;
+        uint32_t request;
+        bool operator<(const End& o) const { return end != o.end ? end > o.end : request > o.request; }
+    };
+
+    Store empty_;  ///< to see whether a request fits alone
+    std::vector<State> state_;
+    std::deque<Request> running_;  ///< in order of admission
+    std::priority_queue<End> by_end_;
+    std::deque<uint32_t> preempted_;  ///< ascending
+    uint32_t next_sample_ = 0;
+};
+
+}  // namespace kvsim
