@@ -195,6 +195,24 @@ TEST_CASE("1.18 report: text and JSON carry the same numbers") {
     }
 }
 
+// Nobody is evicted from a trace of requests: no strategy is named, and one that was asked for is refused.
+TEST_CASE("paged: requests name no eviction strategy") {
+    TempDir dir;
+    std::string demo = dir.write("demo.jsonl", kDemo);
+    for (const char* layout : {"paged", "contiguous"}) {
+        ProcessResult r = succeeds({"replay", demo, "--layout", layout, "--blocks", "6", "--report", dir.path("r.json")});
+        CHECK(contains(r.out, ", on full evict"));
+        CHECK_FALSE(contains(lines_of(r.out)[0], "lru"));
+        Json first = Json::parse(read_file(dir.path("r.json")));
+        CHECK_FALSE(first["config"].contains("eviction"));
+        CHECK(first["config"]["on_full"] == "evict");
+        CHECK(without_timing(replay_report({demo, "--config", dir.path("r.json")})) == without_timing(first));
+        fails({"replay", demo, "--layout", layout, "--eviction", "longest_first"},
+              {"--eviction longest_first has no effect on a trace of requests", "--on-full preempt"});
+    }
+    CHECK(replay_report({beam(), "--layout", "paged"})["config"]["eviction"] == "lru");
+}
+
 TEST_CASE("paged: --per-request says who was rejected") {
     TempDir dir;
     std::string two = dir.write("two.jsonl", kTwo);

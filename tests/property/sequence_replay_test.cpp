@@ -155,7 +155,7 @@ RunResult run_ours(const Case& c, const Trace& trace) {
     std::string strategy = s.strategy;
     if (strategy == "streaming_llm")
         strategy += ":sink=" + std::to_string(s.sink) + ",window=" + std::to_string(s.window);
-    if (s.on_full == "evict") config.eviction = strategy;
+    if (s.on_full == "evict" && !c.events.empty()) config.eviction = strategy;  // requests ask none
     if (s.on_full == "preempt") config.preempt = strategy;
     if (!s.paged) config.reserve = s.reserve_max ? "max" : "grow";
     if (s.threshold <= 1) {

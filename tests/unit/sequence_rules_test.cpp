@@ -145,3 +145,26 @@ TEST_CASE("wait: where all who hold blocks wait, the last in the line gives up")
                "paged --blocks 4 --on-full wait");
     CHECK(s.rejected == 0);
 }
+
+// Nobody is idle in a trace of requests: who does not fit waits, and no strategy is asked.
+TEST_CASE("an eviction strategy that plays no part is refused, and not named") {
+    Trace t = script(1, {"request A 3 0", "request B 3 0"});
+    Scripted r(t, "paged --blocks 4");
+    CHECK(r.title == "paged layout, on full evict");
+    CHECK(r.definition("trim") == "not defined");
+    for (const char* given : {"paged --eviction longest_first", "paged --eviction none",
+                              "paged --eviction streaming_llm", "contiguous --eviction lru"}) {
+        std::string said;
+        try {
+            Scripted wrong(t, std::string(given) + " --blocks 4");
+        } catch (const Error& e) {
+            CHECK(e.kind() == ErrorKind::input);
+            said = e.what();
+        }
+        CAPTURE(said);
+        CHECK(said.find("has no effect on a trace of requests") != std::string::npos);
+    }
+    Trace events = script(1, {"prompt A 3"});
+    CHECK(Scripted(events, "paged --eviction longest_first").title == "paged layout, longest_first");
+    CHECK(Scripted(t, "paged --on-full preempt --preempt lfu").title == "paged layout, on full preempt lfu");
+}

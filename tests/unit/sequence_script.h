@@ -61,7 +61,7 @@ struct Scripted {
         sum = run.counted();
         rejected = run.rejected_from(options.warmup_requests);
         definitions = row.definitions(config, trace, options);
-        title = row.title(config);
+        title = row.title(kvsim::effective_cache(config, trace));
     }
     std::string definition(const std::string& key) const {
         for (const auto& [name, text] : definitions)

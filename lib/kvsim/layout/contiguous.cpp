@@ -59,6 +59,7 @@ LayoutRow contiguous_layout() {
     row.options = {{"--eviction", "none"}, {"--reserve", "max"}, {"--on-full", "evict"}, {"--preempt", "latest"}};
     row.resolve = resolve;
     row.make = make;
+    row.effective = effective_sequences;
     row.title = [](const CacheConfig& c) { return "contiguous layout, reserve " + c.reserve + ", " + sequence_title(c); };
     row.definitions = definitions;
     return row;

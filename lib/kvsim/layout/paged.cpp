@@ -28,6 +28,7 @@ LayoutRow paged_layout() {
     row.options = {{"--eviction", "lru"}, {"--evict-threshold", ""}, {"--evict-target", ""}, {"--on-full", "evict"}, {"--preempt", "latest"}};
     row.resolve = resolve;
     row.make = make;
+    row.effective = effective_sequences;
     row.title = [](const CacheConfig& c) { return "paged layout, " + sequence_title(c); };
     row.definitions = definitions;
     return row;

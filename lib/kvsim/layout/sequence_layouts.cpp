@@ -48,6 +48,22 @@ SequenceStrategy victim_strategy(const CacheConfig& c) {
     return {};
 }
 
+CacheConfig effective_sequences(const CacheConfig& config, const Trace& trace) {
+    CacheConfig c = config;
+    if (trace.events.empty()) c.eviction.clear();
+    return c;
+}
+
+// Given in vain. The default may be given: nothing tells it from one that was filled in.
+static void check_eviction(const CacheConfig& c, const Trace& trace) {
+    if (!trace.events.empty() || c.eviction.empty()) return;
+    for (const auto& [option, fallback] : layouts().get(c.layout).options)
+        if (option == "--eviction" && c.eviction == fallback) return;
+    throw_input("--eviction " + c.eviction +
+                " has no effect on a trace of requests: nobody is idle, and who does not fit waits until the oldest "
+                "running request is released; --on-full preempt --preempt ID picks victims among running ones");
+}
+
 static void check_concurrency(const Trace& trace, const RunOptions& options) {
     if (!trace.events.empty()) {
         if (options.concurrency != 1 && options.concurrency != kByTrace)
@@ -71,6 +87,7 @@ static void check_concurrency(const Trace& trace, const RunOptions& options) {
 }
 
 SequenceRules sequence_rules(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
+    check_eviction(c, trace);
     check_concurrency(trace, options);
     SequenceRules rules;
     for (size_t i = 0; i < kOnFull.size(); ++i)
@@ -105,7 +122,8 @@ static std::string on_full_definition(const CacheConfig& c, bool events) {
            "give any back, or it would not fit even alone, the sequence is rejected";
 }
 
-Definitions sequence_definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
+Definitions sequence_definitions(const CacheConfig& config, const Trace& trace, const RunOptions& options) {
+    CacheConfig c = effective_sequences(config, trace);
     bool events = !trace.events.empty();
     Definitions d;
     d.emplace_back("on_full", on_full_definition(c, events));
@@ -139,7 +157,7 @@ Definitions sequence_definitions(const CacheConfig& c, const Trace& trace, const
 
 std::string sequence_title(const CacheConfig& c) {
     std::string text = "on full " + c.on_full;
-    if (c.on_full == "evict") text = c.eviction;
+    if (c.on_full == "evict" && !c.eviction.empty()) text = c.eviction;
     if (c.on_full == "preempt") text += " " + c.preempt;
     if (!c.evict_threshold.empty()) text += ", evict from " + c.evict_threshold + " down to " + c.evict_target;
     return text;

@@ -12,6 +12,9 @@ namespace kvsim {
 /// Resolves eviction, on-full, preempt; `fallback` is the strategy when none is given. Throws Error(input).
 void resolve_sequences(CacheConfig& config, const std::string& fallback);
 
+/// Without the strategy that nobody asks: a request that does not fit waits, there is nobody idle to evict.
+CacheConfig effective_sequences(const CacheConfig& config, const Trace& trace);
+
 /// The strategy that picks victims: --preempt's under --on-full preempt, --eviction's under evict, else none.
 SequenceStrategy victim_strategy(const CacheConfig& config);
 

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace kvsim {
 
 using Json = nlohmann::ordered_json;
@@ -183,15 +185,27 @@ static Json bounds_json(const ReplayReport& report) {
     return Json{{"unlimited", std::move(j)}};
 }
 
+// A report is a configuration: an option that plays no part with this trace would be named, or refused, in vain.
+static Json config_json(const ReplayReport& report) {
+    Json j = Json::object();
+    for (const auto& [key, value] : report.config) std::visit([&, &k = key](const auto& v) { j[k] = v; }, value);
+    CacheConfig cache = report.cache();
+    for (const CacheOption& option : cache_options()) {
+        if (!(cache.*option.value).empty()) continue;
+        std::string key = option.name + 2;
+        std::replace(key.begin(), key.end(), '-', '_');
+        j.erase(key);
+    }
+    return j;
+}
+
 std::string replay_json(const ReplayReport& report) {
     Json j;
     j["schema_version"] = kSchemaVersion;
     j["kind"] = "replay";
     j["tool"] = {{"version", version()}, {"git", git_commit()}};
     j["trace"] = trace_json(report);
-    Json config = Json::object();
-    for (const auto& [key, value] : report.config) std::visit([&, &k = key](const auto& v) { config[k] = v; }, value);
-    j["config"] = std::move(config);
+    j["config"] = config_json(report);
     Json defined;
     for (auto& [key, text] : definitions(report)) defined[key] = text;
     j["definitions"] = std::move(defined);

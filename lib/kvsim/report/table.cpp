@@ -166,7 +166,7 @@ std::string replay_table(const ReplayReport& report, bool color) {
     const Trace& t = *report.trace;
     const ReplayOptions& o = *report.options;
     const HitCounts& h = report.outcome->metrics.hits;
-    std::string out = fmt::format("{}: {}, decode {}{}\n", printable(t.name), report.layout().title(o.cache),
+    std::string out = fmt::format("{}: {}, decode {}{}\n", printable(t.name), report.layout().title(report.cache()),
                                   decode_words(report), concurrency_words(o.run));
     if (report.has_hits()) {
         out += fmt::format("  {} requests, {} lookups of {} {} token{}, {} unique\n", format_count(t.requests()),
