@@ -117,7 +117,11 @@ TEST_CASE("paged: options that mean nothing here, and wrong values") {
     fails(paged({"--on-full", "preempt", "--preempt", "none"}),
           {"--preempt none: expected a strategy that names a victim"});
     fails(paged({"--on-full", "preempt", "--preempt", "streaming_llm"}), {"--preempt streaming_llm"});
-    fails(paged({"--on-full", "preempt", "--preempt", "last"}), {"last"});
+    std::string unknown = fails(paged({"--on-full", "preempt", "--preempt", "lates"}),
+                                {"--preempt lates: expected a strategy that names a victim, one of lru, lfu,",
+                                 "did you mean 'latest'"});
+    for (const char* not_taken : {"--eviction", "none", "streaming_llm"}) CHECK_FALSE(contains(unknown, not_taken));
+    fails(paged({"--on-full", "preempt", "--preempt", "lru:k=2"}), {"k"});
     fails(contiguous({"--eviction", "streaming_llm"}), {"cannot be trimmed", "--layout paged"});
     fails(contiguous({"--reserve", "mx"}), {"--reserve mx: expected max or grow", "did you mean"});
     fails({"replay", two, "--layout", "pages"}, {"pages", "did you mean", "paged"});

@@ -168,3 +168,12 @@ TEST_CASE("an eviction strategy that plays no part is refused, and not named") {
     CHECK(Scripted(events, "paged --eviction longest_first").title == "paged layout, longest_first");
     CHECK(Scripted(t, "paged --on-full preempt --preempt lfu").title == "paged layout, on full preempt lfu");
 }
+
+// The events say who is there at once: --concurrency trace asks for just that, and any other N for something else.
+TEST_CASE("concurrency trace is what a trace of events does anyway") {
+    Trace t = script(1, {"prompt A 3", "prompt B 2", "free A", "prompt C 2", "decode B 1"});
+    Scripted one(t, "paged --blocks 4"), trace(t, "paged --blocks 4 --concurrency trace");
+    CHECK(one.sum == trace.sum);
+    CHECK(trace.sum.evicted_sequences > 0);
+    CHECK(trace.definition("concurrency").find("which is what --concurrency trace asks for") != std::string::npos);
+}

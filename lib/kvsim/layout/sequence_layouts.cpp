@@ -14,6 +14,19 @@ static double fraction(const std::string& text, const std::string& option) {
     return value;
 }
 
+static bool names_victim(const SequenceStrategy& s) { return s.key && !s.trims; }
+
+// Those that say which running sequence goes; trimming is for one that needs room itself.
+static void check_preempt(const std::string& text) {
+    std::vector<std::string> known;
+    for (const SequenceStrategyRow& row : sequence_strategies().rows())
+        if (names_victim(make_sequence_strategy(row.id))) known.push_back(row.id);
+    std::string id = Spec::parse(text).id();
+    if (std::find(known.begin(), known.end(), id) != known.end()) return;
+    throw_input("--preempt " + text + ": expected a strategy that names a victim, one of " + join(known) +
+                did_you_mean(id, known));
+}
+
 void resolve_sequences(CacheConfig& c, const std::string& fallback) {
     if (c.on_full.empty()) c.on_full = "evict";
     if (std::find(kOnFull.begin(), kOnFull.end(), c.on_full) == kOnFull.end())
@@ -29,9 +42,8 @@ void resolve_sequences(CacheConfig& c, const std::string& fallback) {
     if (c.on_full == "preempt" && c.preempt.empty()) c.preempt = "latest";
     for (std::string* id : {&c.eviction, &c.preempt})
         if (id->rfind("sequence/", 0) == 0) id->erase(0, 9);
+    if (c.on_full == "preempt") check_preempt(c.preempt);
     SequenceStrategy strategy = victim_strategy(c);
-    if (c.on_full == "preempt" && (!strategy.key || strategy.trims))
-        throw_input("--preempt " + c.preempt + ": expected a strategy that names a victim");
     if (!c.evict_target.empty() && c.evict_threshold.empty())
         throw_input("--evict-target has no effect without --evict-threshold");
     if (c.evict_threshold.empty()) return;
@@ -129,7 +141,8 @@ Definitions sequence_definitions(const CacheConfig& config, const Trace& trace, 
     d.emplace_back("on_full", on_full_definition(c, events));
     d.emplace_back("decode", options.decode ? "on: output takes room" : "off: prompts only");
     d.emplace_back("concurrency",
-                   events ? "the events: a sequence is there from its prompt or fork to its free"
+                   events ? "the events: a sequence is there from its prompt or fork to its free, which is what --concurrency "
+                            "trace asks for"
                    : options.concurrency == kByTrace
                        ? "trace: a request holds its prompt and output from its arrival to its recorded end"
                        : std::to_string(options.concurrency) + ": a request holds its prompt and output until " +
