@@ -106,12 +106,13 @@ shared peak between requests only|layout/sequence_replay.h|store().shared_blocks
 evicted tokens: shared ones too|layout/sequence_cache.h|return {victim, blocks, before - store_.held_tokens()};|return {victim, blocks, before};
 trimmed tokens: shared ones too|layout/sequence_events.h|evicted_tokens += before - store().held_tokens();|evicted_tokens += t.dropped_tokens;
 waited: of the warm-up, late|layout/sequence_replay.h|if (counted() && id < options_.warmup_requests) ++result_->warmup.waited;|
-oldest: who ends first|layout/sequence_requests.h|void release_oldest() { release(running_.front().first); }|void release_oldest() { if (options_.concurrency == kByTrace) return release_next(); release(running_.front().first); }
+oldest: who ends first|layout/sequence_requests.h|void release_oldest() { release(running_.begin()->second.first); }|void release_oldest() { if (options_.concurrency == kByTrace) return release_next(); release(running_.begin()->second.first); }
 wait: children go on without their parent|layout/sequence_events.h|put_[id].state == State::unborn ? put_[id].behind : id;|id;
 wait: what was put off is forgotten|layout/sequence_events.h|for (const Event& e : done.later) serve(e);|
 wait: nobody gives up|layout/sequence_events.h|} else if (store().size() == stored_waiting_) {|} else if (false) {
 wait: too long by what was put off|layout/sequence_events.h|if (never_fits(w.whole)) give_up(first);|
 wait: unborn children of the rejected|layout/sequence_events.h|if (e.kind == EventKind::fork) reject(e.sequence);|
+preempt: the request's first sample only|layout/sequence_requests.h|key = std::min(key, cache_.strategy().key(store().facts(q.sequence(i))));|(void)i;
 peak between events only|layout/sequence_replay.h|std::max(store().used_blocks(), s.peak_used_blocks);|store().used_blocks();
 eight digits|trace/json_reader.cpp|(*p == '0' && next_count > 1)|(*p == '0' \&\& next_count > 99)
 LIST

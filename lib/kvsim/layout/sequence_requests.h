@@ -5,13 +5,16 @@
 // preempt takes the blocks of a running one, which is admitted again, before the next request is, once there is room
 // without preempting, the earliest first; every admission, also an again, counts for --concurrency N, and under trace
 // one whose end has passed stays until the next arrival. Samples (n) are forks of the request between its prompt and
-// its output, and live and go with it; the victim is the request one of whose sequences has the smallest key.
+// its output, and live and go with it; the victim is the request one of whose sequences has the smallest key, ties to the
+// earliest request. Requests share nothing, so what a running one's keys are made from stays as it was at its
+// admission: they are kept in order. O(log n) per request that is admitted, released or preempted, beside its blocks.
 #pragma once
 
 #include <kvsim/layout/sequence_replay.h>
 
-#include <deque>
+#include <map>
 #include <queue>
+#include <set>
 
 namespace kvsim {
 
@@ -31,6 +34,7 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
         uint32_t first = 0;    ///< sequence of the request itself
         uint32_t samples = 0;  ///< first of the ids of its other samples
         uint32_t more = 0;     ///< how many
+        SequenceKey key;       ///< preempt: the smallest of its sequences
         SequenceId sequence(uint32_t i) const { return i == 0 ? first : samples + i - 1; }
     };
     uint64_t samples_of(uint32_t r) const {
@@ -39,6 +43,7 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
 
     void replay() override {
         state_.resize(trace_->requests());
+        admitted_.resize(trace_->requests());
         next_sample_ = trace_->requests();
         for (uint32_t r = 0; r < trace_->requests(); ++r) {
             this->begin(r);
@@ -61,7 +66,7 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
         }
     }
     // The one admitted first.
-    void release_oldest() { release(running_.front().first); }
+    void release_oldest() { release(running_.begin()->second.first); }
     // When no more requests arrive: under trace the one that ends first, else the oldest.
     void release_next() {
         if (options_.concurrency != kByTrace) return release_oldest();
@@ -75,8 +80,10 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
         state_[r] = State::freed;
     }
     void take_out(uint32_t r) {
-        auto found = std::find_if(running_.begin(), running_.end(), [r](const Request& q) { return q.first == r; });
-        for (uint32_t i = 0; i <= found->more; ++i) cache_.free(found->sequence(i));
+        auto found = running_.find(admitted_[r]);
+        const Request& q = found->second;
+        for (uint32_t i = 0; i <= q.more; ++i) cache_.free(q.sequence(i));
+        if (rules_.on_full == OnFull::preempt) by_key_.erase({q.key, r});
         running_.erase(found);
     }
 
@@ -104,7 +111,7 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
         uint64_t samples = samples_of(r);
         if (samples == 1) return room <= empty_.capacity();
         if (room <= empty_.capacity() / 2 / samples) return true;
-        Request q{0, 1, 0};
+        Request q{0, 1, 0, {}};
         bool fits = store_all(empty_, q, r);
         if (fits) for (uint32_t i = 0; i <= q.more; ++i) empty_.free(q.sequence(i));
         empty_.risen().clear();
@@ -112,7 +119,7 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
     }
 
     void preempt_one() {
-        uint32_t r = victim_request();
+        uint32_t r = by_key_.begin()->second;
         uint64_t before = store().used_blocks();
         uint64_t tokens = store().held_tokens();
         take_out(r);
@@ -120,29 +127,16 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
         result_->total.evicted_tokens += tokens - store().held_tokens();
         ++result_->total.preempted;
         state_[r] = State::preempted;
-        preempted_.insert(std::lower_bound(preempted_.begin(), preempted_.end(), r), r);
-    }
-    // A linear walk, as taking one out is. Requests share nothing, so whoever is named gives blocks back.
-    uint32_t victim_request() const {
-        std::optional<std::pair<SequenceKey, uint32_t>> best;  // ties to the earliest request
-        uint32_t victim = running_.back().first;
-        for (const Request& q : running_)
-            for (uint32_t i = 0; i <= q.more && cache_.strategy().key; ++i) {
-                std::pair<SequenceKey, uint32_t> here{cache_.strategy().key(store().facts(q.sequence(i))), q.first};
-                if (best && !(here < *best)) continue;
-                best = here;
-                victim = q.first;
-            }
-        return victim;
+        preempted_.insert(r);
     }
 
     // The earliest preempted request, if there is one and it fits.
     bool admit_again() {
         if (preempted_.empty()) return false;
         uint64_t before = store().held_tokens();
-        if (!try_admit(preempted_.front())) return false;
+        if (!try_admit(*preempted_.begin())) return false;
         result_->total.recomputed_tokens += store().held_tokens() - before;
-        preempted_.pop_front();
+        preempted_.erase(preempted_.begin());
         return true;
     }
 
@@ -163,18 +157,30 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
 
     bool try_admit(uint32_t r) {
         SequenceStats before = store().stats();
-        Request q{r, next_sample_, 0};
+        Request q{r, next_sample_, 0, {}};
         if (!store_all(cache_, q, r)) {
             before.failed_allocations = store().stats().failed_allocations;
             cache_.store().restore_stats(before);
             return false;
         }
         next_sample_ += q.more;
-        running_.push_back(q);
+        if (rules_.on_full == OnFull::preempt) {
+            q.key = key_of(q);
+            by_key_.insert({q.key, r});
+        }
+        admitted_[r] = admissions_;
+        running_.emplace(admissions_++, q);
         if (options_.concurrency == kByTrace) by_end_.push({trace_->end_s[r], r});
         state_[r] = State::held;
         note_peak();
         return true;
+    }
+
+    SequenceKey key_of(const Request& q) const {
+        SequenceKey key = cache_.strategy().key(store().facts(q.first));
+        for (uint32_t i = 1; i <= q.more; ++i)
+            key = std::min(key, cache_.strategy().key(store().facts(q.sequence(i))));
+        return key;
     }
 
     struct End {
@@ -185,9 +191,12 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
 
     Store empty_;  ///< to see whether a request fits alone
     std::vector<State> state_;
-    std::deque<Request> running_;  ///< in order of admission
+    uint64_t admissions_ = 0;
+    std::vector<uint64_t> admitted_;       ///< per request: the number of its latest admission
+    std::map<uint64_t, Request> running_;  ///< by that number
+    std::set<std::pair<SequenceKey, uint32_t>> by_key_;  ///< preempt: the running ones
     std::priority_queue<End> by_end_;
-    std::deque<uint32_t> preempted_;  ///< ascending
+    std::set<uint32_t> preempted_;
     uint32_t next_sample_ = 0;
 };
 
