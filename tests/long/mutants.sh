@@ -113,6 +113,8 @@ wait: nobody gives up|layout/sequence_events.h|} else if (store().size() == stor
 wait: too long by what was put off|layout/sequence_events.h|if (never_fits(w.whole)) give_up(first);|
 wait: unborn children of the rejected|layout/sequence_events.h|if (e.kind == EventKind::fork) reject(e.sequence);|
 preempt: the request's first sample only|layout/sequence_requests.h|key = std::min(key, cache_.strategy().key(store().facts(q.sequence(i))));|(void)i;
+samples: the last holder copies too|block/paged_store.h|uint64_t copies = empty != 0 ? samples - 1 : 0;|uint64_t copies = empty != 0 ? samples : 0;
+samples: the tail is not filled first|block/paged_store.h|(tokens > empty ? samples * blocks_for(tokens - empty) : 0)|samples * blocks_for(tokens)
 peak between events only|layout/sequence_replay.h|std::max(store().used_blocks(), s.peak_used_blocks);|store().used_blocks();
 eight digits|trace/json_reader.cpp|(*p == '0' && next_count > 1)|(*p == '0' \&\& next_count > 99)
 LIST

@@ -177,3 +177,14 @@ TEST_CASE("concurrency trace is what a trace of events does anyway") {
     CHECK(trace.sum.evicted_sequences > 0);
     CHECK(trace.definition("concurrency").find("which is what --concurrency trace asks for") != std::string::npos);
 }
+
+// Gigabytes of tables if it were tried: 90,000,000 samples of 3 tokens behind a full block need a block each.
+TEST_CASE("more samples than there is room for are rejected without storing them") {
+    Trace t = script(16, {"request A 16 3 90000000", "request B 16 3"});
+    for (const char* layout : {"paged", "contiguous --reserve grow", "contiguous"}) {
+        Scripted r(t, std::string(layout) + " --blocks 1000");
+        CHECK(r.run.is_rejected(0));
+        CHECK(r.rejected == 1);
+        CHECK(r.run.state_bytes < 100000);
+    }
+}

@@ -104,13 +104,15 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
         sample();
     }
 
-    // Two final runs per sample are room enough however they are placed: then nothing need be tried.
+    uint64_t output(uint32_t r) const { return options_.decode ? trace_->output_tokens[r] : 0; }
+    uint64_t room_of(uint32_t r) const {
+        return store().room_of_samples(trace_->prompt_tokens[r], output(r), samples_of(r));
+    }
+    // Tried only where it depends on how runs are placed; then it has no more samples than the capacity has blocks.
     bool fits_alone(uint32_t r) {
-        uint64_t output = options_.decode ? trace_->output_tokens[r] : 0;
-        uint64_t room = empty_.room_of({trace_->prompt_tokens[r] + output, 0, 0});
-        uint64_t samples = samples_of(r);
-        if (samples == 1) return room <= empty_.capacity();
-        if (room <= empty_.capacity() / 2 / samples) return true;
+        uint64_t room = room_of(r);
+        if (room > store().capacity()) return false;
+        if (Store::kRoomIsEnough || samples_of(r) == 1 || room <= store().capacity() / 2) return true;
         Request q{0, 1, 0, {}};
         bool fits = store_all(empty_, q, r);
         if (fits) for (uint32_t i = 0; i <= q.more; ++i) empty_.free(q.sequence(i));
@@ -149,13 +151,14 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
             ok = !to.fork(q.first, q.samples + q.more);
             q.more += ok;
         }
-        for (uint32_t i = 0; ok && options_.decode && trace_->output_tokens[r] > 0 && i <= q.more; ++i)
-            ok = !to.append(q.sequence(i), trace_->output_tokens[r]);
+        for (uint32_t i = 0; ok && output(r) > 0 && i <= q.more; ++i)
+            ok = !to.append(q.sequence(i), output(r));
         for (uint32_t i = 0; !ok && i <= q.more; ++i) to.free(q.sequence(i));
         return ok;
     }
 
     bool try_admit(uint32_t r) {
+        if (room_of(r) > store().free_blocks()) return false;
         SequenceStats before = store().stats();
         Request q{r, next_sample_, 0, {}};
         if (!store_all(cache_, q, r)) {
