@@ -25,7 +25,7 @@ struct CacheOption {
 };
 const std::vector<CacheOption>& cache_options();
 
-/// How a run is computed; the results are the same.
+/// How a run is computed; the results are the same. Layouts of whole sequences have one way only.
 enum class RunPath : uint8_t {
     fastest,  ///< runs of the prefix index where the strategy, the accounting and the trace allow it
     blocks,   ///< block by block, always
