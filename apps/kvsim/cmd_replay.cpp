@@ -27,7 +27,7 @@ class ReplayCommand : public Command {
         model_.add_to(*this);
         work_.add_to(*this);
         option("--bounds", bounds_, "all (default) or none: what a cache that knows the future could hit, and why blocks were missed; unlimited is always there", "Analysis", "all|none");
-        flag("--verify", verify_, "check every invariant and replay again block by block; any difference is an error",
+        flag("--verify", verify_, "derive the final state's counts anew; under prefix also replay block by block: any difference is an error",
              "Analysis");
         option("--by", by_, "hits per group: category, session, turn, salt or lora", "Analysis", "COLUMN");
         option("--per-request", per_request_, "write one JSON object per request to FILE (- = standard output)",

@@ -57,6 +57,14 @@ TEST_CASE("help: the top page names the commands and the exit codes") {
     for (const char* word : {"chat: ", "uniform: ", "rag: ", "agents: ", "beam: ", "stream: ", "sessions=200", "fanout=8"}) CHECK(contains(generate, word));
 }
 
+// paged and contiguous have one path: nothing is replayed block by block there.
+TEST_CASE("help: --verify says what it does where") {
+    std::string help = kvsim({"replay", "--help"}).out, words;
+    for (char c : help)
+        if (c != ' ' && c != '\n') words += c;
+    CHECK(contains(words, "derivethefinalstate'scountsanew;underprefixalsoreplayblockbyblock"));
+}
+
 TEST_CASE("version: on every command") {
     std::string first = kvsim({"--version"}).out;
     CHECK(first.rfind("kvsim ", 0) == 0);

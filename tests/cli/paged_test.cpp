@@ -30,8 +30,8 @@ std::string number_in(const std::string& table, const std::string& row) {
 
 }  // namespace
 
-// 4 blocks. evict: b takes a's 2 blocks, 8 tokens; a comes back with 8 and appends 1. wait: b waits for nobody's free
-// and is freed while it waits: rejected. fail: b is rejected at once, and a goes on in its room. preempt: as evict.
+// 4 blocks. evict: b takes a's 2 blocks, 8 tokens; a comes back with 8 and appends 1. wait: b waits, and its free with it;
+// then a waits too, nobody is left who could make room, and a, the last in the line, is rejected. fail: b is rejected at once, and a goes on in its room. preempt: as evict.
 TEST_CASE("paged: --on-full, each by hand") {
     TempDir dir;
     std::string two = dir.write("two.jsonl", kTwo);
@@ -49,7 +49,7 @@ TEST_CASE("paged: --on-full, each by hand") {
     CHECK(preempt["requests"]["recomputed_tokens"] == 8);
     CHECK(preempt["evictions"].dump() == R"({"blocks":2,"sequences":0,"tokens":8})");
     Json wait = replay_report({two, "--layout", "paged", "--blocks", "4", "--on-full", "wait"})["results"];
-    CHECK(wait["requests"]["waited"] == 1);
+    CHECK(wait["requests"]["waited"] == 2);
     CHECK(wait["requests"]["rejected"] == 1);
     Json fail = replay_report({two, "--layout", "paged", "--blocks", "4", "--on-full", "fail"})["results"];
     CHECK(fail["requests"].dump() ==
@@ -117,7 +117,11 @@ TEST_CASE("paged: options that mean nothing here, and wrong values") {
     fails(paged({"--on-full", "preempt", "--preempt", "none"}),
           {"--preempt none: expected a strategy that names a victim"});
     fails(paged({"--on-full", "preempt", "--preempt", "streaming_llm"}), {"--preempt streaming_llm"});
-    fails(paged({"--on-full", "preempt", "--preempt", "last"}), {"last"});
+    std::string unknown = fails(paged({"--on-full", "preempt", "--preempt", "lates"}),
+                                {"--preempt lates: expected a strategy that names a victim, one of lru, lfu,",
+                                 "did you mean 'latest'"});
+    for (const char* not_taken : {"--eviction", "none", "streaming_llm"}) CHECK_FALSE(contains(unknown, not_taken));
+    fails(paged({"--on-full", "preempt", "--preempt", "lru:k=2"}), {"k"});
     fails(contiguous({"--eviction", "streaming_llm"}), {"cannot be trimmed", "--layout paged"});
     fails(contiguous({"--reserve", "mx"}), {"--reserve mx: expected max or grow", "did you mean"});
     fails({"replay", two, "--layout", "pages"}, {"pages", "did you mean", "paged"});
@@ -195,6 +199,24 @@ TEST_CASE("1.18 report: text and JSON carry the same numbers") {
     }
 }
 
+// Nobody is evicted from a trace of requests: no strategy is named, and one that was asked for is refused.
+TEST_CASE("paged: requests name no eviction strategy") {
+    TempDir dir;
+    std::string demo = dir.write("demo.jsonl", kDemo);
+    for (const char* layout : {"paged", "contiguous"}) {
+        ProcessResult r = succeeds({"replay", demo, "--layout", layout, "--blocks", "6", "--report", dir.path("r.json")});
+        CHECK(contains(r.out, ", on full evict"));
+        CHECK_FALSE(contains(lines_of(r.out)[0], "lru"));
+        Json first = Json::parse(read_file(dir.path("r.json")));
+        CHECK_FALSE(first["config"].contains("eviction"));
+        CHECK(first["config"]["on_full"] == "evict");
+        CHECK(without_timing(replay_report({demo, "--config", dir.path("r.json")})) == without_timing(first));
+        fails({"replay", demo, "--layout", layout, "--eviction", "longest_first"},
+              {"--eviction longest_first has no effect on a trace of requests", "--on-full preempt"});
+    }
+    CHECK(replay_report({beam(), "--layout", "paged"})["config"]["eviction"] == "lru");
+}
+
 TEST_CASE("paged: --per-request says who was rejected") {
     TempDir dir;
     std::string two = dir.write("two.jsonl", kTwo);
@@ -245,7 +267,7 @@ TEST_CASE("paged: who can never be served does not hold up the line") {
 }
 
 // Samples share the prompt: 6 tokens in 2 blocks, 3 samples of 3 more tokens. Copies 2 (the last holder writes in
-// place), each 3rd block: 2 + 2 + 3 = 7 blocks.
+// place), each 3rd block: 2 + 2 + 3 = 7 blocks. Before they write both of the prompt's blocks are shared.
 TEST_CASE("paged: samples of a request are forks") {
     TempDir dir;
     std::string requests = dir.write("n.jsonl",
@@ -254,7 +276,7 @@ TEST_CASE("paged: samples of a request are forks") {
                                      "\"output_length\":3,\"n\":3}\n");
     Json r = replay_report({requests, "--layout", "paged", "--verify"})["results"];
     CHECK(r["requests"]["total"] == 1);
-    CHECK(r["forks"].dump() == R"({"forks":2,"shared_blocks_peak":1,"cow_copies":2})");
+    CHECK(r["forks"].dump() == R"({"forks":2,"shared_blocks_peak":2,"cow_copies":2})");
     CHECK(r["utilization"]["peak_active_blocks"] == 7);
     CHECK(replay_report({requests, "--layout", "paged", "--blocks", "7"})["results"]["requests"]["rejected"] == 0);
     CHECK(replay_report({requests, "--layout", "paged", "--blocks", "6"})["results"]["requests"]["rejected"] == 1);
@@ -263,6 +285,21 @@ TEST_CASE("paged: samples of a request are forks") {
                                  "{\"op\":\"request\",\"seq\":\"a\",\"t\":0,\"length\":6,\"blocks\":[0,1],"
                                  "\"output_length\":3,\"n\":1000000000}\n");
     fails({"replay", many, "--layout", "paged"}, {"n: more than 100000000 parallel samples"});
+}
+
+// Llama 2 7B in f32: 2 x 32 x 32 x 128 x 4 = 2^20 bytes a token, 2^50 a block of 2^30. 8,192 requests of 2 blocks each
+// (2^31 - 1 tokens) are 2^64 bytes; 8,191 are 2^51 less.
+TEST_CASE("paged: a peak of more than 2^64 bytes is an error") {
+    TempDir dir;
+    std::string text = "{\"kvsim_trace\":1,\"block_size\":16}\n";
+    for (int i = 0; i < 8192; ++i)
+        text += "{\"op\":\"request\",\"seq\":\"" + std::to_string(i) + "\",\"length\":2147483647}\n";
+    Args base = {dir.write("huge.jsonl", text), "--layout", "paged", "--concurrency", "9000", "--block-size",
+                 "1073741824", "--model", "llama-2-7b", "--kv-dtype", "f32"};
+    fails(Args{"replay"} + base, {"--model", "16,384 blocks of 1,125,899,906,842,624 bytes is more than 2^64 bytes"});
+    fails(Args{"replay"} + base + Args{"--report", dir.path("r.json")}, {"more than 2^64 bytes"});
+    Json memory = replay_report(base + Args{"--limit", "8191"})["results"]["memory"];
+    CHECK(memory["peak_bytes"] == 18444492273895866368u);
 }
 
 TEST_CASE("list: layouts and sequence strategies") {

@@ -41,7 +41,8 @@ TEST_CASE("replay: the demo at 4 blocks, every number") {
     CHECK(results["observed"].dump() ==
           R"({"requests":4,"requests_equal":3,"hit_tokens":12,"token_hit_rate":0.375,"mean_abs_error_tokens":1.0,)"
           R"("first_difference":3})");
-    CHECK(r["bounds"].dump() == R"({"unlimited":{"hit_blocks":5,"hit_tokens":18}})");
+    CHECK(r["bounds"].dump() == R"({"unlimited":{"hit_blocks":5,"hit_tokens":18},"optimal":{"hit_blocks":5,"hit_tokens":18},)"
+                                R"("optimal_admit":{"hit_blocks":4,"hit_tokens":16}})");
     for (const char* key : {"lookup", "hit", "accounting", "decode", "bounds.unlimited", "observed"})
         CHECK(r["definitions"].contains(key));
     Args order;

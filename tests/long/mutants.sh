@@ -104,10 +104,27 @@ worst fit|block/arena.h|auto fit = by_size_.lower_bound({count, 0});|auto fit = 
 contiguous: the child's access first|block/contiguous_store.cpp|c.facts.last_access = c.facts.started = ++clock_;|p.facts.last_access = ++clock_;
 victims: ties to the largest id|eviction/sequence_order.h|key > other.key : id > other.id|key > other.key : id < other.id
 victims: risen ones forgotten|layout/sequence_cache.h|if (store_.contains(id)) order_.changed(id);|(void)id;
-recomputed: trimmed tokens too|layout/sequence_replay.h|recomputed_tokens += held_tokens(p.extent);|recomputed_tokens += p.extent.tokens;
-never fits unnoticed|layout/sequence_replay.h|if (never_fits(whole) \|\| (rules_|if ((rules_
-admitted again beyond N|layout/sequence_replay.h|} while (admit_again());|} while (false); while (admit_again()) {}
-peak after the threshold|layout/sequence_replay.h|        note_peak();\n        if (!cache_.needs|        if (!cache_.needs
+fork without its parent's priority|trace/format_kvsim.cpp|if (trace.priority.has(parent)) trace.priority.set(row, trace.priority[parent]);|
+reserve: output that is never stored|layout/contiguous.cpp|if (!decode && !trace.events.empty()) {|if (false) {
+recomputed: trimmed tokens too|layout/sequence_events.h|recomputed_tokens += held_tokens(p.extent);|recomputed_tokens += p.extent.tokens;
+never fits unnoticed|layout/sequence_events.h|if (never_fits(whole) \|\| (rules_|if ((rules_
+admitted again beyond N|layout/sequence_requests.h|} while (admit_again());|} while (false); while (admit_again()) {}
+peak of a move: one run only|block/contiguous_store.cpp|if (!moved) return fail(need);\n            stats_.peak_used_blocks = std::max(stats_.peak_used_blocks, arena_.used());|if (!moved) return fail(need);
+peak of the warm-up|layout/sequence_replay.h|if (request == options_.warmup_requests) cache_.store().forget_peaks();|
+shared peak between requests only|layout/sequence_replay.h|store().shared_blocks(), s.peak_shared_blocks});|store().shared_blocks()});
+evicted tokens: shared ones too|layout/sequence_cache.h|return {victim, blocks, before - store_.held_tokens()};|return {victim, blocks, before};
+trimmed tokens: shared ones too|layout/sequence_events.h|evicted_tokens += before - store().held_tokens();|evicted_tokens += t.dropped_tokens;
+waited: of the warm-up, late|layout/sequence_replay.h|if (counted() && id < options_.warmup_requests) ++result_->warmup.waited;|
+oldest: who ends first|layout/sequence_requests.h|void release_oldest() { release(running_.begin()->second.first); }|void release_oldest() { if (options_.concurrency == kByTrace) return release_next(); release(running_.begin()->second.first); }
+wait: children go on without their parent|layout/sequence_events.h|put_[id].state == State::unborn ? put_[id].behind : id;|id;
+wait: what was put off is forgotten|layout/sequence_events.h|for (const Event& e : done.later) serve(e);|
+wait: nobody gives up|layout/sequence_events.h|} else if (store().size() == stored_waiting_) {|} else if (false) {
+wait: too long by what was put off|layout/sequence_events.h|if (never_fits(w.whole)) give_up(first);|
+wait: unborn children of the rejected|layout/sequence_events.h|if (e.kind == EventKind::fork) reject(e.sequence);|
+preempt: the request's first sample only|layout/sequence_requests.h|key = std::min(key, cache_.strategy().key(store().facts(q.sequence(i))));|(void)i;
+samples: the last holder copies too|block/paged_store.h|uint64_t copies = empty != 0 ? samples - 1 : 0;|uint64_t copies = empty != 0 ? samples : 0;
+samples: the tail is not filled first|block/paged_store.h|(tokens > empty ? samples * blocks_for(tokens - empty) : 0)|samples * blocks_for(tokens)
+peak between events only|layout/sequence_replay.h|std::max(store().used_blocks(), s.peak_used_blocks);|store().used_blocks();
 eight digits|trace/json_reader.cpp|(*p == '0' && next_count > 1)|(*p == '0' \&\& next_count > 99)
 confidence: blocks end at the end|sim/confidence.cpp|add(sums, start, requests_);|
 confidence: other draws for other cells|sim/confidence.cpp|Random random(o.seed);|Random random(o.seed + first);

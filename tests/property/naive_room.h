@@ -45,6 +45,7 @@ class NaiveRoom {
     }
     std::map<uint32_t, NaiveSequence> all;
     uint64_t forks = 0, cow = 0, copied = 0;
+    uint64_t most_used = 0, most_shared = 0;  ///< ever, since they were last set to 0
 
     uint64_t holders(const std::shared_ptr<uint64_t>& block) const {
         uint64_t n = 0;
@@ -116,6 +117,7 @@ class NaiveRoom {
         q.started = q.last = ++clock_;
         q.uses = 1;
         all[id] = q;
+        look();
         return true;
     }
 
@@ -125,6 +127,7 @@ class NaiveRoom {
         q.tokens += tokens;
         q.last = ++clock_;
         ++q.uses;
+        look();
         return true;
     }
 
@@ -141,6 +144,7 @@ class NaiveRoom {
         q.uses = 1;
         all[child] = q;
         ++forks;
+        look();
         return true;
     }
 
@@ -169,6 +173,10 @@ class NaiveRoom {
     }
 
   private:
+    void look() {
+        most_used = std::max(most_used, used());
+        most_shared = std::max(most_shared, shared());
+    }
     bool grow_paged(NaiveSequence& q, uint64_t tokens) {
         bool partial = q.tokens % s_.block_size != 0;
         bool copy = tokens > 0 && partial && holders(q.table.back()) > 1;
@@ -198,6 +206,7 @@ class NaiveRoom {
         }
         uint64_t to = 0;
         if (!place(wanted, to)) return false;
+        look();  // both runs
         for (uint64_t i = 0; i < q.cells; ++i) cells_[q.begin + i] = 0;
         copied += q.tokens;
         q.begin = to;

@@ -32,6 +32,20 @@ struct NaiveAsk {
     double priority = 0, arrival = 0, end = 0;
 };
 
+/// How long the longest of them ever gets. `events`: empty for a trace of requests.
+inline uint64_t longest_of(const std::vector<NaiveAsk>& asks, const std::vector<NaiveEvent>& events, bool decode) {
+    std::vector<uint64_t> tokens(asks.size(), 0);
+    uint64_t longest = 0;
+    for (size_t r = 0; r < asks.size() && events.empty(); ++r) tokens[r] = asks[r].in + (decode ? asks[r].out : 0);
+    for (const NaiveEvent& e : events) {
+        if (e.kind == 'p') tokens[e.sequence] = e.tokens;
+        if (e.kind == 'f') tokens[e.sequence] = tokens[e.parent];
+        if (e.kind == 'd' && decode) tokens[e.sequence] += e.tokens;
+    }
+    for (uint64_t t : tokens) longest = std::max(longest, t);
+    return longest;
+}
+
 /// What both kinds of replay share: the room, what is counted, and the warm-up's end.
 class NaiveReplay {
   public:
@@ -49,12 +63,14 @@ class NaiveReplay {
     }
     void begin(uint32_t request) {
         current_ = request;
-        if (request == s_.warmup) result_.warmup = counts();
+        if (request != s_.warmup) return;
+        result_.warmup = counts();
+        room_.most_used = room_.most_shared = 0;
     }
     void note() {
         if (current_ < s_.warmup) return;
-        result_.peak_blocks = std::max(result_.peak_blocks, room_.used());
-        result_.peak_shared = std::max(result_.peak_shared, room_.shared());
+        result_.peak_blocks = std::max({result_.peak_blocks, room_.used(), room_.most_used});
+        result_.peak_shared = std::max({result_.peak_shared, room_.shared(), room_.most_shared});
     }
     void sample() {
         ++c_.admissions;
@@ -63,8 +79,12 @@ class NaiveReplay {
         note();
     }
     NaiveResult finish() {
+        c_.waited = waited_.size();
         result_.total = counts();
         if (s_.warmup >= asks_.size()) result_.warmup = counts();
+        // Whoever waited belongs to the warm-up or not, whenever it was.
+        result_.warmup.waited = 0;
+        for (uint32_t id : waited_) result_.warmup.waited += id < s_.warmup;
         return result_;
     }
 
@@ -73,6 +93,7 @@ class NaiveReplay {
     NaiveRoom room_;
     NaiveCounts c_;
     NaiveResult result_;
+    std::set<uint32_t> waited_;
     uint64_t current_ = 0;
 };
 
@@ -84,17 +105,38 @@ class NaiveEventReplay : NaiveReplay {
     NaiveResult run(const std::vector<NaiveEvent>& events) {
         for (const NaiveEvent& e : events) {
             if (e.kind == 'p' || e.kind == 'f') begin(e.sequence);
-            if (e.kind == 'p') prompt(e.sequence, e.tokens, nullptr);
-            if (e.kind == 'f') fork(e.parent, e.sequence);
-            if (e.kind == 'd' && s_.decode) decode(e.sequence, e.tokens);
-            if (e.kind == 'x') end(e.sequence);
+            serve(e);
             note();
         }
         for (uint32_t id : queue_) result_.rejected[id] = true;
+        for (const PutOff& p : put_off_)
+            if (p.event.kind == 'f') result_.rejected[p.event.sequence] = true;
         return finish();
     }
 
   private:
+    struct PutOff {
+        NaiveEvent event;
+        uint32_t behind;  ///< who has to be served first
+    };
+    void serve(const NaiveEvent& e) {
+        if (e.kind == 'd' && !s_.decode) return;
+        uint32_t whose = e.kind == 'f' ? e.parent : e.sequence, behind = whose;
+        for (const PutOff& p : put_off_)
+            if (p.event.kind == 'f' && p.event.sequence == whose) behind = p.behind;
+        if (waits(behind)) return postpone(e, behind);
+        if (e.kind == 'p') prompt(e.sequence, e.tokens, nullptr);
+        if (e.kind == 'f') fork(e.parent, e.sequence);
+        if (e.kind == 'd') decode(e.sequence, e.tokens);
+        if (e.kind == 'x') end(e.sequence);
+    }
+    void postpone(const NaiveEvent& e, uint32_t behind) {
+        put_off_.push_back({e, behind});
+        uint64_t whole = pending_[behind] + (held(behind) ? room_.all.at(behind).tokens : 0);
+        for (const PutOff& p : put_off_)
+            if (p.event.kind == 'd' && p.event.sequence == behind) whole += p.event.tokens;
+        if (e.kind == 'd' && s_.capacity != kNoLimit && room_.room(whole) > s_.capacity) reject(behind);
+    }
     bool held(uint32_t id) const { return room_.all.count(id) != 0; }
     bool waits(uint32_t id) const { return std::find(queue_.begin(), queue_.end(), id) != queue_.end(); }
 
@@ -122,12 +164,6 @@ class NaiveEventReplay : NaiveReplay {
 
     void decode(uint32_t id, uint64_t tokens) {
         if (result_.rejected[id]) return;
-        if (waits(id)) {
-            pending_[id] += tokens;
-            uint64_t whole = pending_[id] + (held(id) ? room_.all.at(id).tokens : 0);
-            if (s_.capacity != kNoLimit && room_.room(whole) > s_.capacity) reject(id);
-            return;
-        }
         if (gone_.count(id) != 0 && !store_again(id)) return reject(id);
         uint64_t holes = 0;
         for (const auto& b : room_.all.at(id).table) holes += !b;
@@ -138,12 +174,9 @@ class NaiveEventReplay : NaiveReplay {
     }
 
     void fork(uint32_t parent, uint32_t child) {
+        asks_[child].priority = asks_[parent].priority;
         if (gone_.count(parent) != 0 && !store_again(parent)) reject(parent);
         if (result_.rejected[parent]) return reject(child);
-        if (waits(parent)) {
-            uint64_t tokens = pending_[parent] + (held(parent) ? room_.all.at(parent).tokens : 0);
-            return prompt(child, tokens, nullptr);
-        }
         uint64_t tokens = room_.all.at(parent).tokens;
         if (make_room(parent, child, 0, [&] { return room_.fork(parent, child); })) {
             sample();
@@ -154,7 +187,6 @@ class NaiveEventReplay : NaiveReplay {
     }
 
     void end(uint32_t id) {
-        if (waits(id)) return reject(id);  // and what it held is room for others
         gone_.erase(id);
         if (held(id)) room_.drop(id);
         serve_queue();
@@ -164,6 +196,12 @@ class NaiveEventReplay : NaiveReplay {
         result_.rejected[id] = true;
         queue_.erase(std::remove(queue_.begin(), queue_.end(), id), queue_.end());
         gone_.erase(id);
+        std::vector<PutOff> others;
+        for (const PutOff& p : put_off_) {
+            if (p.behind != id) others.push_back(p);
+            if (p.behind == id && p.event.kind == 'f') result_.rejected[p.event.sequence] = true;
+        }
+        put_off_ = others;
         if (held(id)) room_.drop(id);
         serve_queue();
     }
@@ -174,27 +212,42 @@ class NaiveEventReplay : NaiveReplay {
         if (s_.on_full != "wait" || never) return reject(id);
         queue_.push_back(id);
         pending_[id] = held(id) ? more : tokens + more;
-        c_.waited += waited_.insert(id).second;
+        waited_.insert(id);
+        serve_queue();
     }
+    // The first of the line, then all that was put off behind it, then the next one.
     void serve_queue() {
+        if (serving_) return;
+        serving_ = true;
         while (!queue_.empty()) {
             uint32_t id = queue_.front();
             bool grows = held(id);
-            if (!(grows ? room_.grow(id, pending_[id]) : room_.store(id, pending_[id], asks_[id].priority))) return;
+            if (!(grows ? room_.grow(id, pending_[id]) : room_.store(id, pending_[id], asks_[id].priority))) {
+                bool somebody_goes_on = false;
+                for (const auto& [other, q] : room_.all) somebody_goes_on = somebody_goes_on || !waits(other);
+                if (somebody_goes_on) break;
+                reject(queue_.back());
+                continue;
+            }
             queue_.pop_front();
             if (!grows) sample();
+            std::vector<PutOff> mine, others;
+            for (const PutOff& p : put_off_) (p.behind == id ? mine : others).push_back(p);
+            put_off_ = others;
+            for (const PutOff& p : mine) serve(p.event);
         }
+        serving_ = false;
     }
 
     template <class Operation>
     bool make_room(uint32_t id, uint32_t other, uint64_t alone, Operation&& operation) {
         if (operation()) return true;
         if (s_.strategy == "streaming_llm" && s_.on_full == "evict" && held(id)) {
-            uint64_t outside = 0, dropped = 0, freed = 0;
+            uint64_t outside = 0, dropped = 0, freed = 0, before = room_.tokens();
             room_.trim(id, s_.sink, s_.window, outside, dropped, freed);
             c_.trim_requested += outside;
             c_.trim_dropped += dropped;
-            c_.evicted_tokens += dropped;
+            c_.evicted_tokens += before - room_.tokens();
             c_.evicted_blocks += freed;
             alone -= std::min(alone, dropped / s_.block_size);
             if (operation()) return true;
@@ -217,12 +270,13 @@ class NaiveEventReplay : NaiveReplay {
         }
         if (!best) return false;
         c_.evicted_blocks += room_.own_blocks(*best);
-        c_.evicted_tokens += room_.own_tokens(*best);
         ++(s_.on_full == "preempt" ? c_.preempted : c_.evicted_sequences);
         gone_[victim] = *best;
         for (auto& b : gone_[victim].table)
             if (b) b = std::make_shared<uint64_t>(*b);  // no holder any more
+        uint64_t before = room_.tokens();
         room_.drop(victim);
+        c_.evicted_tokens += before - room_.tokens();
         return true;
     }
     // The threshold, after an event that was served.
@@ -236,8 +290,9 @@ class NaiveEventReplay : NaiveReplay {
 
     std::map<uint32_t, NaiveSequence> gone_;  ///< evicted, to be stored again
     std::deque<uint32_t> queue_;
+    std::vector<PutOff> put_off_;  ///< in order
+    bool serving_ = false;
     std::map<uint32_t, uint64_t> pending_;
-    std::set<uint32_t> waited_;
 };
 
 /// A trace of requests. Sequence ids: 1,000 times the request and the sample's number.
@@ -253,7 +308,7 @@ class NaiveRequestReplay : NaiveReplay {
             note();
         }
         while (!preempted_.empty() && !running_.empty()) {
-            release_oldest();
+            release_next();
             while (slot() && again()) {}
         }
         return finish();
@@ -281,7 +336,6 @@ class NaiveRequestReplay : NaiveReplay {
         do {
             while (!slot()) release_oldest();
         } while (again());
-        bool waited = false;
         while (!store(room_, r)) {
             if (s_.on_full == "fail") {
                 result_.rejected[r] = true;
@@ -290,11 +344,10 @@ class NaiveRequestReplay : NaiveReplay {
             if (s_.on_full == "preempt") {
                 preempt();
             } else {
-                waited = true;
+                waited_.insert(r);
                 release_oldest();
             }
         }
-        c_.waited += waited;
         running_.push_back(r);
         sample();
     }
@@ -330,17 +383,14 @@ class NaiveRequestReplay : NaiveReplay {
         for (uint64_t i = 0; i < asks_[r].samples; ++i) room_.drop(id(r, i));
         running_.erase(std::find(running_.begin(), running_.end(), r));
     }
-    // The one admitted first; under trace the one that ends first.
-    void release_oldest() {
-        uint32_t oldest = running_.front();
-        if (s_.concurrency == 0) {
-            std::vector<uint32_t> order = running_;
-            std::sort(order.begin(), order.end());
-            oldest = order.front();
-            for (uint32_t r : order)
-                if (asks_[r].end < asks_[oldest].end) oldest = r;
-        }
-        take_out(oldest);
+    void release_oldest() { take_out(running_.front()); }
+    // After the last arrival time goes on: under trace whoever ends next is released, ties by request.
+    void release_next() {
+        if (s_.concurrency != 0) return release_oldest();
+        uint32_t next = running_.front();
+        for (uint32_t r : running_)
+            if (asks_[r].end < asks_[next].end || (asks_[r].end == asks_[next].end && r < next)) next = r;
+        take_out(next);
     }
     void release_ended(double now) {
         for (uint32_t r : std::vector<uint32_t>(running_))

@@ -61,7 +61,7 @@ class CaseMaker {
             s.target = s.threshold * below(11) / 10.0;
         }
         s.concurrency = events ? below(2) : std::vector<uint64_t>{1, 3, 2, 0}[below(4)];
-        for (const NaiveAsk& a : c.asks) s.reserve_tokens = std::max(s.reserve_tokens, a.in + (s.decode ? a.out : 0));
+        s.reserve_tokens = longest_of(c.asks, c.events, s.decode);
         return c;
     }
 
@@ -141,6 +141,8 @@ Trace make_trace(const Case& c) {
         EventKind kind = e.kind == 'p' ? EventKind::prompt : e.kind == 'f' ? EventKind::fork : EventKind::decode;
         t.events.push_back(
             {e.kind == 'x' ? EventKind::free : kind, e.sequence, e.parent, static_cast<uint32_t>(e.tokens)});
+        // The reader copies it; the twin sees to it itself.
+        if (e.kind == 'f') t.priority.set(e.sequence, t.priority[e.parent]);
     }
     return t;
 }
@@ -153,7 +155,7 @@ RunResult run_ours(const Case& c, const Trace& trace) {
     std::string strategy = s.strategy;
     if (strategy == "streaming_llm")
         strategy += ":sink=" + std::to_string(s.sink) + ",window=" + std::to_string(s.window);
-    if (s.on_full == "evict") config.eviction = strategy;
+    if (s.on_full == "evict" && !c.events.empty()) config.eviction = strategy;  // requests ask none
     if (s.on_full == "preempt") config.preempt = strategy;
     if (!s.paged) config.reserve = s.reserve_max ? "max" : "grow";
     if (s.threshold <= 1) {

@@ -68,3 +68,31 @@ TEST_CASE("contiguous: reserved room, growth in place and by moving") {
     CHECK(failure->have == 2);
     grow.check_invariants();
 }
+
+// What samples take, and the most while they are stored, against storing them. By hand: B = 4, prompt 6, 3 tokens, 3
+// samples: 2 blocks, 2 copies (the last holder writes in place), and 2 of the 3 tokens fill the tail, 1 begins a block
+// in each: 2 + 2 + 3 = 7.
+TEST_CASE("the room of samples is computed as it comes out") {
+    CHECK(PagedStore({kUnlimited, 4}).room_of_samples(6, 3, 3) == 7);
+    for (uint32_t size : {1u, 3u, 4u})
+        for (uint64_t prompt = 0; prompt <= 9; ++prompt)
+            for (uint64_t tokens = 0; tokens <= 9; ++tokens)
+                for (uint32_t samples = 1; samples <= 4; ++samples) {
+                    PagedStore paged({kUnlimited, size});
+                    ContiguousStore grow({kUnlimited, size, 0}), max({kUnlimited, size, 20});
+                    auto store = [&](auto& s) {
+                        s.allocate(0, prompt);
+                        for (uint32_t i = 1; i < samples; ++i) s.fork(0, i);
+                        for (uint32_t i = 0; i < samples && tokens > 0; ++i) s.append(i, tokens);
+                        uint64_t room = s.room_of_samples(prompt, tokens, samples);
+                        bool ok = s.used_blocks() == room;
+                        if (s.kRoomIsEnough) ok = ok && s.stats().peak_used_blocks == room;
+                        ok = ok && s.stats().peak_used_blocks <= 2 * room;
+                        INFO("B " << size << " prompt " << prompt << " tokens " << tokens << " samples " << samples);
+                        CHECK(ok);
+                    };
+                    store(paged);
+                    store(grow);
+                    store(max);
+                }
+}

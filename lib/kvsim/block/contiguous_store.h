@@ -35,8 +35,16 @@ class ContiguousStore {
     uint64_t held_tokens() const { return held_tokens_; }
     /// Blocks reserved for a sequence so long.
     uint64_t room_of(const Extent& e) const { return room_for(e.tokens); }
+    /// Blocks that a prompt, `samples` - 1 copies of it and `tokens` appended to each of them take in the end. With twice
+    /// as many nobody lacks room on the way there, where runs are moved.
+    uint64_t room_of_samples(uint64_t prompt, uint64_t tokens, uint64_t samples) const {
+        return samples * room_for(prompt + tokens);
+    }
+    static constexpr bool kRoomIsEnough = false;
     const SequenceStats& stats() const { return stats_; }
     void restore_stats(const SequenceStats& stats) { stats_ = stats; }
+    /// The peaks are of what is done from here on.
+    void forget_peaks() { stats_.peak_used_blocks = stats_.peak_shared_blocks = 0; }
 
     bool contains(SequenceId id) const { return id < sequences_.size() && sequences_[id].alive; }
     uint64_t size() const { return alive_; }

@@ -40,10 +40,23 @@ class PagedStore {
     uint64_t shared_blocks() const { return pool_.shared(); }
     /// Blocks that a sequence so long takes when it shares none.
     uint64_t room_of(const Extent& e) const { return blocks_for(e.tokens) - (e.hole_end - e.hole_begin); }
+    /// Blocks that a prompt, `samples` - 1 forks of it and `tokens` appended to each of them take, which is also the most
+    /// while they are stored: every sample but the last copies a partly filled tail before it writes.
+    uint64_t room_of_samples(uint64_t prompt, uint64_t tokens, uint64_t samples) const {
+        uint64_t blocks = blocks_for(prompt);
+        if (tokens == 0) return blocks;
+        uint64_t empty = blocks * block_size_ - prompt;
+        uint64_t copies = empty != 0 ? samples - 1 : 0;
+        return blocks + copies + (tokens > empty ? samples * blocks_for(tokens - empty) : 0);
+    }
+    /// Whether so much room is enough however it is placed.
+    static constexpr bool kRoomIsEnough = true;
     /// Token places written in used blocks, shared ones once.
     uint64_t held_tokens() const { return held_tokens_; }
     const SequenceStats& stats() const { return stats_; }
     void restore_stats(const SequenceStats& stats) { stats_ = stats; }
+    /// The peaks are of what is done from here on.
+    void forget_peaks() { stats_.peak_used_blocks = stats_.peak_shared_blocks = 0; }
 
     bool contains(SequenceId id) const { return id < sequences_.size() && sequences_[id].alive; }
     uint64_t size() const { return alive_; }

@@ -17,7 +17,7 @@ struct Tally {
     uint64_t preempted = 0;          ///< times a running sequence lost its blocks to another
     uint64_t recomputed_tokens = 0;  ///< tokens stored again after an eviction or preemption
     uint64_t evicted_sequences = 0;
-    uint64_t evicted_tokens = 0;  ///< tokens dropped with evicted sequences or trimmed out of one
+    uint64_t evicted_tokens = 0;  ///< tokens that left with evicted_blocks
     uint64_t trim_requested_tokens = 0;  ///< trimming: tokens outside sinks and window
     uint64_t trim_dropped_tokens = 0;    ///< trimming: of these, dropped (whole blocks)
     uint64_t forks = 0;
@@ -56,9 +56,9 @@ struct RunResult {
     std::vector<bool> rejected;            ///< per request: never got room; empty = none
     Tally total;
     Tally warmup;  ///< the part of total before the first counted request
-    uint64_t peak_active_blocks = 0;    ///< of counted admissions
-    uint64_t peak_resident_blocks = 0;  ///< of counted admissions
-    uint64_t shared_blocks_peak = 0;    ///< blocks of more than one sequence at once
+    uint64_t peak_active_blocks = 0;    ///< of counted admissions; layouts of sequences: at any time since the first
+    uint64_t peak_resident_blocks = 0;  ///< likewise
+    uint64_t shared_blocks_peak = 0;    ///< blocks of more than one sequence at once, at any time since the first
     uint64_t stranded_blocks = 0;       ///< named blocks resident at the end with an ancestor missing
     uint64_t state_bytes = 0;           ///< memory the run kept per block and request
 

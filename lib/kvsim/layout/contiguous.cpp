@@ -4,9 +4,15 @@
 
 namespace kvsim {
 
-// --reserve max: the room of the longest sequence of the trace, declared limits included.
+// --reserve max: the room of the longest sequence of the trace, declared limits included. A fork's prompt counts what
+// its parent had decoded; without decode that is never stored, and a child is as long as the prompt it goes back to.
 static uint64_t longest_sequence(const Trace& trace, bool decode) {
     uint64_t longest = 1;
+    if (!decode && !trace.events.empty()) {
+        for (const Event& e : trace.events)
+            if (e.kind == EventKind::prompt) longest = std::max<uint64_t>(longest, e.tokens);
+        return longest;
+    }
     for (uint32_t r = 0; r < trace.requests(); ++r) {
         uint64_t output = decode ? trace.output_tokens[r] : 0;
         if (decode && trace.max_tokens.has(r)) output = std::max(output, static_cast<uint64_t>(trace.max_tokens[r]));
@@ -29,15 +35,15 @@ static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, con
     config.blocks = options.capacity_blocks;
     config.block_size = trace.block_size;
     if (c.reserve == "max") config.reserve_tokens = longest_sequence(trace, options.decode);
-    return std::make_unique<SequenceReplay<ContiguousStore>>(ContiguousCache(config, victim_strategy(c)),
-                                                             sequence_rules(c, trace, options));
+    return sequence_replay(ContiguousCache(config, victim_strategy(c)), c, trace, options);
 }
 
 static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     Definitions d = sequence_definitions(c, trace, options);
     d.emplace_back("reserve", c.reserve == "max"
-                                  ? "max: every sequence gets the room of the longest of the trace (prompt and output, or "
-                                    "declared max_tokens), " + std::to_string(longest_sequence(trace, options.decode)) + " tokens"
+                                  ? "max: every sequence gets the room of the longest of the trace (" +
+                                        std::string(options.decode ? "prompt and output, or declared max_tokens" : "prompt") +
+                                        "), " + std::to_string(longest_sequence(trace, options.decode)) + " tokens"
                                   : "grow: the smallest power of two of blocks that holds the sequence; when full the next one "
                                     "that does, in place or by moving while both runs exist; copied_tokens counts what moved");
     d.emplace_back("forks", "nothing is shared: a fork copies its parent's tokens (copied_tokens)");
@@ -53,6 +59,7 @@ LayoutRow contiguous_layout() {
     row.options = {{"--eviction", "none"}, {"--reserve", "max"}, {"--on-full", "evict"}, {"--preempt", "latest"}};
     row.resolve = resolve;
     row.make = make;
+    row.effective = effective_sequences;
     row.title = [](const CacheConfig& c) { return "contiguous layout, reserve " + c.reserve + ", " + sequence_title(c); };
     row.definitions = definitions;
     return row;

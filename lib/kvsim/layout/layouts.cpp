@@ -44,4 +44,9 @@ void resolve_cache(CacheConfig& config) {
     row.resolve(config);
 }
 
+CacheConfig effective_cache(const CacheConfig& config, const Trace& trace) {
+    const LayoutRow& row = layouts().get(config.layout);
+    return row.effective ? row.effective(config, trace) : config;
+}
+
 }  // namespace kvsim

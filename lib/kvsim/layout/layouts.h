@@ -25,7 +25,7 @@ struct CacheOption {
 };
 const std::vector<CacheOption>& cache_options();
 
-/// How a run is computed; the results are the same.
+/// How a run is computed; the results are the same. Layouts of whole sequences have one way only.
 enum class RunPath : uint8_t {
     fastest,  ///< runs of the prefix index where the strategy, the accounting and the trace allow it
     blocks,   ///< block by block, always
@@ -44,6 +44,8 @@ struct LayoutRow {
     void (*resolve)(CacheConfig& config) = nullptr;
     std::unique_ptr<Cache> (*make)(const CacheConfig& config, const Trace& trace, const RunOptions& options,
                                    RunPath path) = nullptr;
+    /// The resolved configuration without what plays no part in a replay of the trace; nullptr: all of it does.
+    CacheConfig (*effective)(const CacheConfig& config, const Trace& trace) = nullptr;
     std::string (*title)(const CacheConfig& config) = nullptr;  ///< "prefix layout, lru, pinned"
     Definitions (*definitions)(const CacheConfig& config, const Trace& trace, const RunOptions& options) = nullptr;
 };
@@ -61,5 +63,8 @@ bool matches_tokens(const CacheConfig& config);
 /// Fills in what was not given and checks everything. Throws Error(input) on an unknown layout, on an option that
 /// has no effect under it, or on a wrong value.
 void resolve_cache(CacheConfig& config);
+
+/// What of a resolved configuration plays a part in a replay of the trace: what titles, definitions and echoes name.
+CacheConfig effective_cache(const CacheConfig& config, const Trace& trace);
 
 }  // namespace kvsim

@@ -9,15 +9,14 @@ static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, con
     PagedConfig config;
     config.blocks = options.capacity_blocks;
     config.block_size = trace.block_size;
-    return std::make_unique<SequenceReplay<PagedStore>>(PagedCache(config, victim_strategy(c)),
-                                                        sequence_rules(c, trace, options));
+    return sequence_replay(PagedCache(config, victim_strategy(c)), c, trace, options);
 }
 
 static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     Definitions d = sequence_definitions(c, trace, options);
     d.emplace_back("forks", "a fork shares its parent's blocks; cow_copies: partly filled blocks copied because somebody "
-                            "else held them when they were appended to; shared_blocks_peak: blocks of more than one sequence "
-                            "at once");
+                            "else held them when they were appended to; shared_blocks_peak: the most blocks of more than one "
+                            "sequence there ever were at once");
     return d;
 }
 
@@ -29,6 +28,7 @@ LayoutRow paged_layout() {
     row.options = {{"--eviction", "lru"}, {"--evict-threshold", ""}, {"--evict-target", ""}, {"--on-full", "evict"}, {"--preempt", "latest"}};
     row.resolve = resolve;
     row.make = make;
+    row.effective = effective_sequences;
     row.title = [](const CacheConfig& c) { return "paged layout, " + sequence_title(c); };
     row.definitions = definitions;
     return row;

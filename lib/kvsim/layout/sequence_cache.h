@@ -1,5 +1,5 @@
 // A store of sequences (paged or contiguous) with a strategy that says which sequence goes when room is needed.
-// Mechanism only: it fails cleanly and never evicts by itself; sequence_replay.h decides what happens then.
+// Mechanism only: it fails cleanly and never evicts by itself; sequence_events.h and sequence_requests.h decide what happens then.
 #pragma once
 
 #include <kvsim/block/contiguous_store.h>
@@ -15,7 +15,7 @@ namespace kvsim {
 struct Evicted {
     SequenceId id = 0;
     uint64_t freed_blocks = 0;
-    uint64_t tokens = 0;  ///< tokens it held
+    uint64_t tokens = 0;  ///< tokens that left with them, not those that others hold too
 };
 
 /// What evict_to() did. Stops early when no sequence can give anything back.
@@ -92,10 +92,9 @@ class SequenceCache {
         return evict_sequence(*victim);
     }
     Evicted evict_sequence(SequenceId victim) {
-        Extent extent = store_.extent(victim);
-        Evicted out{victim, 0, extent.tokens - uint64_t{extent.hole_end - extent.hole_begin} * store_.block_size()};
-        out.freed_blocks = free(victim);
-        return out;
+        uint64_t before = store_.held_tokens();
+        uint64_t blocks = free(victim);
+        return {victim, blocks, before - store_.held_tokens()};
     }
     /// used / capacity; 0 for a capacity of 0 or without limit.
     double utilization() const {

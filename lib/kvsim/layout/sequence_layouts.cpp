@@ -14,6 +14,19 @@ static double fraction(const std::string& text, const std::string& option) {
     return value;
 }
 
+static bool names_victim(const SequenceStrategy& s) { return s.key && !s.trims; }
+
+// Those that say which running sequence goes; trimming is for one that needs room itself.
+static void check_preempt(const std::string& text) {
+    std::vector<std::string> known;
+    for (const SequenceStrategyRow& row : sequence_strategies().rows())
+        if (names_victim(make_sequence_strategy(row.id))) known.push_back(row.id);
+    std::string id = Spec::parse(text).id();
+    if (std::find(known.begin(), known.end(), id) != known.end()) return;
+    throw_input("--preempt " + text + ": expected a strategy that names a victim, one of " + join(known) +
+                did_you_mean(id, known));
+}
+
 void resolve_sequences(CacheConfig& c, const std::string& fallback) {
     if (c.on_full.empty()) c.on_full = "evict";
     if (std::find(kOnFull.begin(), kOnFull.end(), c.on_full) == kOnFull.end())
@@ -29,9 +42,8 @@ void resolve_sequences(CacheConfig& c, const std::string& fallback) {
     if (c.on_full == "preempt" && c.preempt.empty()) c.preempt = "latest";
     for (std::string* id : {&c.eviction, &c.preempt})
         if (id->rfind("sequence/", 0) == 0) id->erase(0, 9);
+    if (c.on_full == "preempt") check_preempt(c.preempt);
     SequenceStrategy strategy = victim_strategy(c);
-    if (c.on_full == "preempt" && (!strategy.key || strategy.trims))
-        throw_input("--preempt " + c.preempt + ": expected a strategy that names a victim");
     if (!c.evict_target.empty() && c.evict_threshold.empty())
         throw_input("--evict-target has no effect without --evict-threshold");
     if (c.evict_threshold.empty()) return;
@@ -46,6 +58,22 @@ SequenceStrategy victim_strategy(const CacheConfig& c) {
     if (c.on_full == "preempt") return make_sequence_strategy(c.preempt);
     if (c.on_full == "evict") return make_sequence_strategy(c.eviction);
     return {};
+}
+
+CacheConfig effective_sequences(const CacheConfig& config, const Trace& trace) {
+    CacheConfig c = config;
+    if (trace.events.empty()) c.eviction.clear();
+    return c;
+}
+
+// Given in vain. The default may be given: nothing tells it from one that was filled in.
+static void check_eviction(const CacheConfig& c, const Trace& trace) {
+    if (!trace.events.empty() || c.eviction.empty()) return;
+    for (const auto& [option, fallback] : layouts().get(c.layout).options)
+        if (option == "--eviction" && c.eviction == fallback) return;
+    throw_input("--eviction " + c.eviction +
+                " has no effect on a trace of requests: nobody is idle, and who does not fit waits until the oldest "
+                "running request is released; --on-full preempt --preempt ID picks victims among running ones");
 }
 
 static void check_concurrency(const Trace& trace, const RunOptions& options) {
@@ -72,6 +100,7 @@ static void check_concurrency(const Trace& trace, const RunOptions& options) {
 
 SequenceRules sequence_rules(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     if (trace.objects) trace.refuse_objects("--layout " + c.layout, "use --layout prefix --accounting flat");
+    check_eviction(c, trace);
     check_concurrency(trace, options);
     SequenceRules rules;
     for (size_t i = 0; i < kOnFull.size(); ++i)
@@ -89,36 +118,42 @@ static std::string on_full_definition(const CacheConfig& c, bool events) {
     if (c.on_full == "fail") return "fail: what does not fit is rejected, with all that follows of it";
     if (!events) {
         if (c.on_full != "preempt")
-            return c.on_full + ": a request that does not fit waits: the oldest running one is released early; what "
+            return c.on_full + ": a request that does not fit waits: the oldest running one (admitted first) is released early; what "
                                "would not fit even alone is rejected at once";
         return "preempt: a running request loses its blocks (" + c.preempt +
                ") and is admitted again, before later ones, once there is room; what would not fit even alone is "
                "rejected at once";
     }
     if (c.on_full == "wait")
-        return "wait: the sequence and its later events are put off until a free makes room, first come first served; "
-               "who never gets room is rejected, and what would not fit even alone at once";
+        return "wait: the sequence and its later events (decodes, forks and what is of these children, its free) are put "
+               "off until a free makes room, first come first served, while others that fit go ahead; where all who hold "
+               "blocks wait, the last in the line is rejected, as is who never gets room, and what would not fit even "
+               "alone at once";
     std::string victim = c.on_full == "evict" ? c.eviction : c.preempt;
     return c.on_full + ": another living sequence loses all its blocks (" + victim +
            "; only one that gives back a block of its own) and is stored again when it is served again; if nobody can "
            "give any back, or it would not fit even alone, the sequence is rejected";
 }
 
-Definitions sequence_definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
+Definitions sequence_definitions(const CacheConfig& config, const Trace& trace, const RunOptions& options) {
+    CacheConfig c = effective_sequences(config, trace);
     bool events = !trace.events.empty();
     Definitions d;
     d.emplace_back("on_full", on_full_definition(c, events));
     d.emplace_back("decode", options.decode ? "on: output takes room" : "off: prompts only");
     d.emplace_back("concurrency",
-                   events ? "the events: a sequence is there from its prompt or fork to its free"
+                   events ? "the events: a sequence is there from its prompt or fork to its free, which is what --concurrency "
+                            "trace asks for"
                    : options.concurrency == kByTrace
                        ? "trace: a request holds its prompt and output from its arrival to its recorded end"
                        : std::to_string(options.concurrency) + ": a request holds its prompt and output until " +
                              std::to_string(options.concurrency) + " later ones have been admitted, again ones too");
     d.emplace_back("hits", "not applicable: a sequence's blocks are its own, and its forks'; nothing is looked up");
+    d.emplace_back("waited", events ? "sequences past the warm-up that had to wait for room, each once, rejected ones included"
+                                    : "requests past the warm-up for which an older one was released early, each once");
     d.emplace_back("recomputed_tokens", "tokens stored again after their sequence had lost its blocks");
-    d.emplace_back("evictions", "blocks given back by sequences that were evicted, preempted or trimmed; tokens: those they "
-                                "held; sequences: evicted ones");
+    d.emplace_back("evictions", "blocks given back by sequences that were evicted, preempted or trimmed; tokens: those that "
+                                "left the cache with them, not what others still hold; sequences: evicted ones");
     if (c.eviction.rfind("streaming_llm", 0) == 0)
         d.emplace_back("trim", "trim_requested_tokens: held tokens outside sinks and window when trimmed; "
                                "trim_dropped_tokens: of these, in whole blocks, and so dropped; positions are kept");
@@ -128,14 +163,15 @@ Definitions sequence_definitions(const CacheConfig& c, const Trace& trace, const
                                               " sequences are evicted until it is <= " + c.evict_target +
                                               " or nobody can give a block back");
     d.emplace_back("utilization", "sampled after each counted prompt and fork that was stored; every block of a sequence is "
-                                  "active; peaks are over all counted events; mean_token_fill = tokens held / room of used "
+                                  "active; peaks: the most there ever was from the first counted one on, a run that is moved "
+                                  "counting twice while it is; mean_token_fill = tokens held / room of used "
                                   "blocks, shared ones once, summed over samples");
     return d;
 }
 
 std::string sequence_title(const CacheConfig& c) {
     std::string text = "on full " + c.on_full;
-    if (c.on_full == "evict") text = c.eviction;
+    if (c.on_full == "evict" && !c.eviction.empty()) text = c.eviction;
     if (c.on_full == "preempt") text += " " + c.preempt;
     if (!c.evict_threshold.empty()) text += ", evict from " + c.evict_threshold + " down to " + c.evict_target;
     return text;

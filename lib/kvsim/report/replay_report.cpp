@@ -1,3 +1,4 @@
+#include <kvsim/core/error.h>
 #include <kvsim/core/units.h>
 #include <kvsim/core/version.h>
 #include <kvsim/report/replay_report.h>
@@ -5,6 +6,8 @@
 #include <kvsim/trace/writer_text.h>
 
 #include <fmt/format.h>
+#include <algorithm>
+
 namespace kvsim {
 
 static void define_bounds(Definitions& d, const ReplayReport& report) {
@@ -47,15 +50,27 @@ std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport&
     return d;
 }
 
+// A report is a configuration: an option that plays no part with this trace would be named, or refused, in vain.
+static Json config_json(const ReplayReport& report) {
+    Json j = Json::object();
+    for (const auto& [key, value] : report.config) std::visit([&, &k = key](const auto& v) { j[k] = v; }, value);
+    CacheConfig cache = report.cache();
+    for (const CacheOption& option : cache_options()) {
+        if (!(cache.*option.value).empty()) continue;
+        std::string key = option.name + 2;
+        std::replace(key.begin(), key.end(), '-', '_');
+        j.erase(key);
+    }
+    return j;
+}
+
 std::string replay_json(const ReplayReport& report) {
     Json j;
     j["schema_version"] = kSchemaVersion;
     j["kind"] = "replay";
     j["tool"] = {{"version", version()}, {"git", git_commit()}};
     j["trace"] = trace_json(report);
-    Json config = Json::object();
-    for (const auto& [key, value] : report.config) std::visit([&, &k = key](const auto& v) { config[k] = v; }, value);
-    j["config"] = std::move(config);
+    j["config"] = config_json(report);
     Json defined;
     for (auto& [key, text] : definitions(report)) defined[key] = text;
     j["definitions"] = std::move(defined);
@@ -69,6 +84,15 @@ std::string replay_json(const ReplayReport& report) {
     j["timing"]["state_bytes"] = report.outcome->run.state_bytes;
     // Names come from files and may hold any bytes; the report is UTF-8 whatever they are.
     return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+uint64_t ReplayReport::peak_bytes() const {
+    uint64_t blocks = outcome->run.peak_resident_blocks;
+    if (blocks > ~uint64_t{0} / memory->bytes_per_block)
+        throw_input("--model " + memory->model + ": the peak of " + format_count(blocks) + " blocks of " +
+                    format_count(memory->bytes_per_block) + " bytes is more than 2^64 bytes; expected a capacity (--blocks, "
+                    "--tokens or --memory), or no --model");
+    return blocks * memory->bytes_per_block;
 }
 
 void write_per_request(const Trace& trace, const RunResult& run, OutputFile& out) {

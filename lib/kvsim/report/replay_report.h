@@ -46,9 +46,13 @@ struct ReplayReport {
     double load_ms = 0;
 
     const LayoutRow& layout() const { return layouts().get(options->cache.layout); }
+    CacheConfig cache() const { return effective_cache(options->cache, *trace); }
     /// Whether hits can be told at all: the layout looks blocks up and the trace names them.
     bool has_hits() const { return layout().prefix_hits && !trace->lengths_only; }
     bool limited() const { return options->run.capacity_blocks != kUnlimited; }
+    /// With `memory`: bytes of the most blocks there were. Throws Error(input) if 64 bits do not hold them, which only
+    /// happens without a limit.
+    uint64_t peak_bytes() const;
 };
 
 /// What each number is, one line each, in the order of the report.

@@ -134,7 +134,6 @@ static Json value_json(const ReplayReport& report) {
 
 Json results_json(const ReplayReport& report) {
     const Metrics& m = report.outcome->metrics;
-    const RunResult& run = report.outcome->run;
     Json j;
     j["requests"] = requests_json(report);
     if (report.has_hits()) {
@@ -158,7 +157,7 @@ Json results_json(const ReplayReport& report) {
         memory["bytes_per_block"] = report.memory->bytes_per_block;
         if (report.limited())
             memory["capacity_bytes"] = report.memory->bytes_per_block * report.options->run.capacity_blocks;
-        memory["peak_bytes"] = report.memory->bytes_per_block * run.peak_resident_blocks;
+        memory["peak_bytes"] = report.peak_bytes();
         j["memory"] = std::move(memory);
     }
     if (report.outcome->value && report.cost) j["value"] = value_json(report);

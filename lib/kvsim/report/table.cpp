@@ -133,7 +133,7 @@ void add_usage(Rows& rows, const ReplayReport& report) {
              : run.stranded_blocks == 0 ? ""
                                         : format_count(run.stranded_blocks) + " stranded at the end");
     rows.add("peak resident blocks", format_count(run.peak_resident_blocks),
-             report.memory ? format_bytes(run.peak_resident_blocks * report.memory->bytes_per_block) : "");
+             report.memory ? format_bytes(report.peak_bytes()) : "");
     rows.add("peak active blocks", format_count(run.peak_active_blocks), report.options->run.concurrency == 1 && report.layout().prefix_hits ? "held by one running request" : "held by running requests");
     const std::optional<Utilization>& u = report.outcome->metrics.utilization;
     if (report.limited() && u)
@@ -187,7 +187,7 @@ std::string replay_table(const ReplayReport& report, bool color) {
     const Trace& t = *report.trace;
     const ReplayOptions& o = *report.options;
     const HitCounts& h = report.outcome->metrics.hits;
-    std::string out = fmt::format("{}: {}, decode {}{}\n", printable(t.name), report.layout().title(o.cache),
+    std::string out = fmt::format("{}: {}, decode {}{}\n", printable(t.name), report.layout().title(report.cache()),
                                   decode_words(report), concurrency_words(o.run));
     if (report.has_hits()) {
         std::string unit = t.objects ? "single objects, a block each"

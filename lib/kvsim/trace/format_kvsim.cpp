@@ -370,6 +370,7 @@ class KvsimReader : public FormatReader {
         trace.sequence.set(row, line_.child);
         for (Labels* labels : {&trace.category, &trace.session, &trace.salt, &trace.lora})
             if (labels->id(parent) != kNone) labels->set(row, std::string((*labels)[parent]));
+        if (trace.priority.has(parent)) trace.priority.set(row, trace.priority[parent]);
         live_[line_.child] = row;
         trace.events.push_back({EventKind::fork, row, parent, trace.prompt_tokens[row]});
     }
