@@ -1,4 +1,4 @@
-// Runs of next use and offline bounds. items = prompt block references.
+// Runs of next use, offline bounds, LRU curves. items = prompt block references.
 //
 // bench_curve           google-benchmark: hot, many iterations
 // bench_curve --first   each job once in this fresh process, as a command-line tool does it: milliseconds of CPU time.
@@ -7,6 +7,7 @@
 
 #include <benchmark/benchmark.h>
 #include <kvsim/sim/bounds.h>
+#include <kvsim/sim/curve.h>
 
 #include <ctime>
 #include <functional>
@@ -37,6 +38,25 @@ uint64_t make_bounds(const Trace& t) {
     return 1;
 }
 
+std::optional<NextUse>& uses() {
+    static std::optional<NextUse> one;
+    return one;
+}
+uint64_t find_uses(const Trace& t) {
+    uses().emplace(t.chains);
+    return 1;
+}
+
+LruCurve curve(const Trace& t, const char* accounting, bool decode, bool reuse = false) {
+    CurveOptions wanted;
+    wanted.accounting = Accounting::parse(accounting);
+    if (reuse) wanted.uses = &*uses();
+    RunOptions options;
+    options.decode = decode;
+    return lru_curve(t, options, wanted);
+}
+uint64_t knots(const LruCurve& c) { return c.all.knots.size(); }
+
 const std::vector<Job>& jobs() {
     static const std::vector<Job> all = {
         {"next_use", {}, [](const Trace& t) { return NextUse(t.chains).next_uses().runs.size(); }},
@@ -48,6 +68,11 @@ const std::vector<Job>& jobs() {
         {"belady/1000", make_bounds, [](const Trace&) { return bounds()->flat_belady(1000, false)->counted_any_hit_blocks; }},
         {"belady/10000", make_bounds, [](const Trace&) { return bounds()->flat_belady(10000, false)->counted_any_hit_blocks; }},
         {"belady/bypass/1000", make_bounds, [](const Trace&) { return bounds()->flat_belady(1000, true)->counted_any_hit_blocks; }},
+        {"curve/pinned", {}, [](const Trace& t) { return knots(curve(t, "pinned", false)); }},
+        {"curve/pinned/decode", {}, [](const Trace& t) { return knots(curve(t, "pinned", true)); }},
+        {"curve/pinned/reuse", find_uses, [](const Trace& t) { return knots(curve(t, "pinned", false, true)); }},
+        {"curve/pinned/columns", {}, [](const Trace& t) { return curve(t, "pinned", false).all.columns().blocks.size(); }},
+        {"curve/flat", {}, [](const Trace& t) { return knots(curve(t, "flat", false)); }},
     };
     return all;
 }

@@ -166,7 +166,7 @@ void check_belady(const StoryWishes& wishes, bool tokens) {
 
 void check_bound(const StoryWishes& wishes) {
     Trace trace;
-    Case c = random_case(wishes, false, 8, trace);
+    Case c = random_case(wishes, false, 6, trace);
     if (c.capacity > 5) c.capacity = 1 + c.capacity % 5;
     std::vector<Access> looked_up;
     for (const Access& a : c.accesses)
