@@ -21,6 +21,7 @@
 #include <kvsim/core/prefix_sums.h>
 #include <kvsim/sim/curve.h>
 #include <kvsim/sim/curve_marks.h>
+#include <kvsim/trace/prefix_walk.h>
 
 #include <algorithm>
 #include <bit>
@@ -58,11 +59,19 @@ Curve::Columns Curve::columns() const {
 namespace {
 
 /// What one pass collects, for all counted requests and for each group.
+template <class Rank>
 class Collector {
   public:
     Collector(const Trace& trace, const RunOptions& options, GroupBy by, bool any)
         : trace_(trace), options_(options), groups_(group_requests(trace, by, options.warmup_requests)) {
-        marks_.resize(1 + groups_.labels.size() + (any ? 1 : 0));
+        marks_.resize(1 + groups_.labels.size() + (any ? 1 : 0), Marks(trace.block_size));
+    }
+    void expect(size_t runs, bool flat) {
+        if (flat) {
+            marks_[0].expect_steps(runs);
+        } else {
+            marks_[0].expect_stretches(runs);
+        }
     }
     /// Looked-up blocks of request r that can be counted as hits.
     uint32_t limit(uint32_t r) const {
@@ -76,7 +85,7 @@ class Collector {
         uint64_t blocks = high - low;
         // Only a last block can hold less.
         uint64_t less = high < trace_.lookup_blocks(r) ? 0 : blocks * each - tokens(r, low, high);
-        for_marks(r, [&](CurveMarks& marks) {
+        for_marks(r, [&](Marks& marks) {
             marks.add_stretch(first, blocks, each);
             if (less != 0) marks.add_step(first + blocks, 0, -static_cast<int64_t>(less));
         });
@@ -84,7 +93,7 @@ class Collector {
     /// Blocks (low, high] of request r, all at one rank.
     void step(uint32_t r, uint32_t low, uint32_t high, uint64_t rank) {
         uint64_t sum = tokens(r, low, high);
-        for_marks(r, [&](CurveMarks& marks) { marks.add_step(rank, high - low, static_cast<int64_t>(sum)); });
+        for_marks(r, [&](Marks& marks) { marks.add_step(rank, high - low, static_cast<int64_t>(sum)); });
     }
     void step_of_any(uint32_t r, uint32_t position, uint64_t rank) {
         marks_.back().add_step(rank, 1, static_cast<int64_t>(trace_.block_tokens(r, position)));
@@ -105,13 +114,15 @@ class Collector {
     }
 
   private:
+    using Marks = CurveMarks<Rank>;
+
     uint64_t tokens(uint32_t r, uint32_t low, uint32_t high) const {
         return trace_.leading_tokens(r, high) - trace_.leading_tokens(r, low);
     }
     template <class F>
     void for_marks(uint32_t r, F&& f) {
         f(marks_[0]);
-        if (groups_.of[r] != kNone) f(marks_[1 + groups_.of[r]]);
+        if (!groups_.of.empty()) f(marks_[1 + groups_.of[r]]);
     }
     void count(LruCurve& out, uint32_t r) const {
         uint32_t blocks = trace_.lookup_blocks(r);
@@ -123,37 +134,65 @@ class Collector {
         };
         add(out.all);
         if (out.any) add(*out.any);
-        if (groups_.of[r] != kNone) add(out.groups[groups_.of[r]].curve);
+        if (!groups_.of.empty()) add(out.groups[groups_.of[r]].curve);
     }
 
     const Trace& trace_;
     const RunOptions& options_;
     Grouping groups_;
-    std::vector<CurveMarks> marks_;  ///< all, then groups, then any
+    std::vector<Marks> marks_;  ///< all, then groups, then any
 };
 
-/// Ranks by runs. `uses`: one row per request, of what it stores.
-template <class Sum>
-void by_runs(const UseRuns& uses, const std::vector<uint32_t>& stored, bool flat, Collector& out) {
+/// Ranks by runs. for_runs(r, f) calls f(user, low, high) for each run of what request r stores.
+template <class Sum, class F>
+void by_runs(F&& for_runs, const std::vector<uint32_t>& stored, bool flat, Collector<Sum>& out) {
     PrefixSums<Sum> held(stored);  // per request; those to come lie beyond every sum that is asked for
     Sum all = 0;                   // held by requests so far
     for (uint32_t r = 0; r < stored.size(); ++r) {
         uint32_t limit = out.limit(r);
-        for (const UseRun& run : uses[r]) {  // from the oldest user to the newest, so no run moves another's rank
-            Sum blocks = run.high - run.low;
-            uint32_t high = std::min(run.high, limit);
-            if (high > run.low) {
+        // From the oldest user to the newest, so that no run moves another's rank.
+        for_runs(r, [&](uint32_t user, uint32_t low, uint32_t high) {
+            uint32_t counted = std::min(high, limit);
+            if (counted > low) {
                 if (flat) {
-                    out.step(r, run.low, high, all - held.first(run.row));
+                    out.step(r, low, counted, all - held.first(user));
                 } else {
-                    out.stretch(r, run.low, high, all - held.first(run.row + size_t{1}));
+                    out.stretch(r, low, counted, all - held.first(user + size_t{1}));
                 }
             }
-            held.subtract(run.row, blocks);
-            all -= blocks;
-        }
+            held.subtract(user, high - low);
+            all -= high - low;
+        });
         all += stored[r];
     }
+}
+
+template <class Sum>
+void by_runs(const Trace& trace, const RunOptions& options, const NextUse* uses, const std::vector<uint32_t>& stored,
+             bool flat, Collector<Sum>& out) {
+    out.expect(trace.requests() + trace.requests() / 2, flat);
+    if (uses != nullptr && !trace.has_named_output()) {
+        by_runs(
+            [&](uint32_t r, auto&& f) {
+                for (const UseRun& run : uses->last_uses()[r]) f(run.row, run.low, run.high);
+            },
+            stored, flat, out);
+        return;
+    }
+    PrefixIndex of_stored;
+    if (trace.has_named_output()) {
+        std::vector<uint32_t> rows;
+        for (uint32_t r = 0; r < trace.requests(); ++r) rows.push_back(trace.stored_row(r, options.decode));
+        of_stored = trace.chains.reordered(rows);
+    }
+    const PrefixIndex& chains = trace.has_named_output() ? of_stored : trace.chains;
+    PrefixWalk<WalkState> walk;
+    walk.reset(chains.rows());
+    by_runs(
+        [&](uint32_t r, auto&& f) {
+            walk.take(chains[r], r, [&](uint32_t user, const WalkState&, uint32_t low, uint32_t high) { f(user, low, high); });
+        },
+        stored, flat, out);
 }
 
 /// Touches in order of time, and how many blocks were touched after a given one.
@@ -194,7 +233,8 @@ void touch(Slots& slots, uint64_t& slot) {
 }
 
 /// Ids that name content, under flat: looked up and touched one by one, output after them.
-void by_content(const Trace& trace, const std::vector<uint32_t>& stored, Collector& out) {
+template <class Rank>
+void by_content(const Trace& trace, const std::vector<uint32_t>& stored, Collector<Rank>& out) {
     Slots slots(std::accumulate(stored.begin(), stored.end(), uint64_t{0}));
     std::vector<uint64_t> latest(trace.content_ids.unique, kUntouched);
     for (uint32_t r = 0; r < trace.requests(); ++r) {
@@ -214,7 +254,8 @@ void by_content(const Trace& trace, const std::vector<uint32_t>& stored, Collect
 }
 
 /// Named output under pinned, where a looked-up tail need not be stored.
-void by_stored_rows(const Trace& trace, const std::vector<uint32_t>& stored, bool decode, Collector& out) {
+template <class Rank>
+void by_stored_rows(const Trace& trace, const std::vector<uint32_t>& stored, bool decode, Collector<Rank>& out) {
     Slots slots(std::accumulate(stored.begin(), stored.end(), uint64_t{0}));
     std::vector<uint64_t> latest(trace.chains.unique_blocks(), kUntouched);
     std::vector<Segment> segments;
@@ -254,39 +295,33 @@ void check(const Trace& trace, const RunOptions& options, bool tails, Accounting
                     " there is no curve in one pass; expected --accounting pinned or --decode off");
 }
 
-}  // namespace
-
-LruCurve lru_curve(const Trace& trace, const RunOptions& options, const CurveOptions& curve) {
-    AccountingKind accounting = curve.accounting.kind;
-    bool flat = accounting == AccountingKind::flat;
-    bool tails = trace.has_named_output() && looks_up_more_than_it_stores(trace, options.decode);
-    check(trace, options, tails, accounting);
+template <class Rank>
+LruCurve collect(const Trace& trace, const RunOptions& options, const CurveOptions& curve,
+                 const std::vector<uint32_t>& stored, bool tails) {
+    bool flat = curve.accounting.kind == AccountingKind::flat;
     bool any = flat && trace.content;
-    Collector out(trace, options, curve.by, any);
-    std::vector<uint32_t> stored = trace.all_stored_blocks(options.decode);
+    Collector<Rank> out(trace, options, curve.by, any);
     if (any) {
         by_content(trace, stored, out);
     } else if (tails) {
         by_stored_rows(trace, stored, options.decode, out);
     } else {
-        std::optional<NextUse> own;
-        if (trace.has_named_output()) {
-            std::vector<uint32_t> rows;
-            for (uint32_t r = 0; r < trace.requests(); ++r) rows.push_back(trace.stored_row(r, options.decode));
-            own.emplace(trace.chains.reordered(rows));
-        } else if (curve.uses == nullptr) {
-            own.emplace(trace.chains);
-        }
-        const UseRuns& uses = own ? own->last_uses() : curve.uses->last_uses();
-        uint64_t total = std::accumulate(stored.begin(), stored.end(), uint64_t{0});
-        if (total <= kNone) {
-            by_runs<uint32_t>(uses, stored, flat, out);
-        } else {
-            by_runs<uint64_t>(uses, stored, flat, out);
-        }
+        by_runs(trace, options, curve.uses, stored, flat, out);
     }
-    LruCurve result = out.finish(any);
-    if (accounting == AccountingKind::tree)
+    return out.finish(any);
+}
+
+}  // namespace
+
+LruCurve lru_curve(const Trace& trace, const RunOptions& options, const CurveOptions& curve) {
+    bool tails = trace.has_named_output() && looks_up_more_than_it_stores(trace, options.decode);
+    check(trace, options, tails, curve.accounting.kind);
+    std::vector<uint32_t> stored = trace.all_stored_blocks(options.decode);
+    uint64_t most = 2;  // ranks, and where a stretch of them ends
+    for (uint32_t blocks : stored) most += blocks;
+    LruCurve result = most < kNone ? collect<uint32_t>(trace, options, curve, stored, tails)
+                                   : collect<uint64_t>(trace, options, curve, stored, tails);
+    if (curve.accounting.kind == AccountingKind::tree)
         for (uint32_t blocks : stored) result.exact_from_blocks = std::max<uint64_t>(result.exact_from_blocks, blocks);
     return result;
 }

@@ -2,33 +2,46 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
+#include <type_traits>
 
 namespace kvsim {
 
-// By `at`: eleven bits at a time from the lowest, as many rounds as the largest needs; short lists by comparing.
+template <class Mark>
+static uint64_t rank_of(const Mark& mark) {
+    if constexpr (std::is_integral_v<Mark>) {
+        return mark;
+    } else {
+        return mark.at;
+    }
+}
+
+// By rank: eleven bits at a time from the lowest, as many rounds as the largest needs; short lists by comparing.
 template <class Mark>
 static void sort_marks(std::vector<Mark>& marks) {
     constexpr int kBits = 11;
+    constexpr uint64_t kMask = (1 << kBits) - 1;
     if (marks.size() < 2048) {
-        std::sort(marks.begin(), marks.end(), [](const Mark& a, const Mark& b) { return a.at < b.at; });
+        std::sort(marks.begin(), marks.end(), [](const Mark& a, const Mark& b) { return rank_of(a) < rank_of(b); });
         return;
     }
     uint64_t largest = 0;
-    for (const Mark& m : marks) largest = std::max(largest, m.at);
+    for (const Mark& m : marks) largest = std::max(largest, rank_of(m));
     std::vector<Mark> other(marks.size());
     for (int shift = 0; shift < 64 && largest >> shift != 0; shift += kBits) {
-        std::array<uint32_t, (1 << kBits) + 1> place{};
-        for (const Mark& m : marks) ++place[(m.at >> shift & ((1 << kBits) - 1)) + 1];
+        std::array<size_t, kMask + 2> place{};
+        for (const Mark& m : marks) ++place[(rank_of(m) >> shift & kMask) + 1];
         for (size_t i = 1; i < place.size(); ++i) place[i] += place[i - 1];
-        for (const Mark& m : marks) other[place[m.at >> shift & ((1 << kBits) - 1)]++] = m;
+        for (const Mark& m : marks) other[place[rank_of(m) >> shift & kMask]++] = m;
         marks.swap(other);
     }
 }
 
-void CurveMarks::merge_steps() {
+template <class Rank>
+void CurveMarks<Rank>::merge_steps() {
     sort_marks(steps_);
     size_t kept = 0;
-    for (const Step& s : steps_) {
+    for (const Mark& s : steps_) {
         if (kept > 0 && steps_[kept - 1].at == s.at) {
             steps_[kept - 1].blocks += s.blocks;
             steps_[kept - 1].tokens += s.tokens;
@@ -40,40 +53,58 @@ void CurveMarks::merge_steps() {
     merge_at_ = std::max(merge_at_, 2 * kept);
 }
 
-std::vector<Curve::Knot> CurveMarks::knots() {
+template <class Rank>
+std::vector<Curve::Knot> CurveMarks<Rank>::knots() {
+    sort_marks(begins_);
+    sort_marks(ends_);
     sort_marks(bends_);
     merge_steps();
+    // A last mark beyond all others, so that no list ever runs out.
+    constexpr Rank kEnd = std::numeric_limits<Rank>::max();
+    begins_.push_back(kEnd);
+    ends_.push_back(kEnd);
+    bends_.push_back({kEnd, 0, 0});
+    steps_.push_back({kEnd, 0, 0});
     std::vector<Curve::Knot> knots;
-    knots.reserve(bends_.size() / 2 + steps_.size());
+    knots.reserve(begins_.size() + ends_.size() + bends_.size() + steps_.size());  // pages that stay unused cost nothing
     Curve::Knot k;
-    auto bend = bends_.begin();
-    auto step = steps_.begin();
-    while (bend != bends_.end() || step != steps_.end()) {
-        uint64_t x = bend == bends_.end() ? step->at : step == steps_.end() ? bend->at : std::min(bend->at, step->at);
-        k.at.hit_blocks += k.more_blocks * (x - 1 - k.at.blocks);
-        k.at.hit_tokens += k.more_tokens * (x - 1 - k.at.blocks);
-        uint64_t blocks = k.more_blocks, tokens = k.more_tokens;
-        for (; bend != bends_.end() && bend->at == x; ++bend) {
-            blocks += bend->tokens > 0 ? 1 : ~uint64_t{0};  // counts wrap; sums are right
-            tokens += static_cast<uint64_t>(bend->tokens);
+    size_t begin = 0, end = 0, bend = 0, step = 0;
+    for (;;) {
+        uint64_t x = std::min<uint64_t>({begins_[begin], ends_[end], bends_[bend].at, steps_[step].at});
+        if (x == kEnd) break;
+        uint64_t since = x - 1 - k.at.blocks;
+        uint64_t first_begin = begin, first_end = end;
+        uint64_t blocks = 0, tokens = 0;  // more at each rank; what is less wraps around, and sums come out right
+        while (begins_[begin] == x) ++begin;
+        while (ends_[end] == x) ++end;
+        for (; bends_[bend].at == x; ++bend) {
+            blocks += static_cast<uint64_t>(bends_[bend].blocks);
+            tokens += static_cast<uint64_t>(bends_[bend].tokens);
         }
-        bool bends = blocks != k.more_blocks || tokens != k.more_tokens;
+        uint64_t usual = (begin - first_begin) - (end - first_end);
+        blocks += usual;
+        tokens += usual * usual_tokens_;
+        bool steps = steps_[step].at == x;
+        if (blocks == 0 && tokens == 0 && !steps) continue;
         k.at.blocks = x;
-        k.at.hit_blocks += blocks;
-        k.at.hit_tokens += tokens;
-        k.more_blocks = blocks;
-        k.more_tokens = tokens;
-        bool steps = step != steps_.end() && step->at == x;
+        k.at.hit_blocks += k.more_blocks * since;
+        k.at.hit_tokens += k.more_tokens * since;
+        k.more_blocks += blocks;
+        k.more_tokens += tokens;
+        k.at.hit_blocks += k.more_blocks;
+        k.at.hit_tokens += k.more_tokens;
         if (steps) {
-            k.at.hit_blocks += step->blocks;
-            k.at.hit_tokens += static_cast<uint64_t>(step->tokens);
+            k.at.hit_blocks += static_cast<uint64_t>(steps_[step].blocks);
+            k.at.hit_tokens += static_cast<uint64_t>(steps_[step].tokens);
             ++step;
         }
-        if (bends || steps) knots.push_back(k);
+        knots.push_back(k);
     }
-    bends_.clear();
-    steps_.clear();
+    *this = CurveMarks(usual_tokens_);
     return knots;
 }
+
+template class CurveMarks<uint32_t>;
+template class CurveMarks<uint64_t>;
 
 }  // namespace kvsim

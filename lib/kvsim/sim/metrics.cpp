@@ -144,8 +144,8 @@ static void order_turns(Grouping& g) {
 
 Grouping group_requests(const Trace& trace, GroupBy by, uint64_t warmup_requests) {
     Grouping g;
-    g.of.assign(trace.requests(), kNone);
     if (by == GroupBy::none) return g;
+    g.of.assign(trace.requests(), kNone);
     std::unordered_map<std::string, uint32_t> group_of;
     for (uint64_t i = warmup_requests; i < trace.requests(); ++i) {
         auto r = static_cast<uint32_t>(i);
@@ -166,7 +166,7 @@ Metrics measure(const Trace& trace, const RunResult& run, const RunOptions& opti
     for (uint64_t i = warmup; i < trace.requests(); ++i) {
         auto r = static_cast<uint32_t>(i);
         add(m.hits, trace, run, r);
-        if (grouping.of[r] != kNone) add(m.groups[grouping.of[r]].hits, trace, run, r);
+        if (!grouping.of.empty()) add(m.groups[grouping.of[r]].hits, trace, run, r);
     }
     if (run.hit_blocks.empty()) return m;
     m.spread = spread_of(trace, run, warmup);

@@ -65,7 +65,7 @@ GroupBy parse_group_by(const std::string& word, const Trace& trace);
 /// Which group each request belongs to.
 struct Grouping {
     std::vector<std::string> labels;  ///< in order of first appearance; turns by number
-    std::vector<uint32_t> of;         ///< per request; kNone in the warm-up, and everywhere without groups
+    std::vector<uint32_t> of;         ///< per request; kNone in the warm-up. Empty without groups
 };
 Grouping group_requests(const Trace& trace, GroupBy by, uint64_t warmup_requests);
 
