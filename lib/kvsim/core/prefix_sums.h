@@ -10,15 +10,14 @@ namespace kvsim {
 template <class Sum>
 class PrefixSums {
   public:
+    PrefixSums() : tree_(1) {}
     explicit PrefixSums(size_t cells) : tree_(cells + 1) {}
-    /// O(cells).
-    template <class Number>
-    explicit PrefixSums(const std::vector<Number>& cells) : tree_(cells.size() + 1) {
-        for (size_t i = 1; i < tree_.size(); ++i) {
-            tree_[i] += static_cast<Sum>(cells[i - 1]);
-            size_t above = i + (i & (~i + 1));
-            if (above < tree_.size()) tree_[above] += tree_[i];
-        }
+    void reserve(size_t cells) { tree_.reserve(cells + 1); }
+    /// One cell more. Amortized O(1).
+    void push_back(Sum value) {
+        size_t i = tree_.size();
+        for (size_t below = 1; (i & below) == 0; below *= 2) value += tree_[i - below];
+        tree_.push_back(value);
     }
     /// Of cells 0 .. count - 1.
     Sum first(size_t count) const {

@@ -146,24 +146,33 @@ class Collector {
 /// Ranks by runs. for_runs(r, f) calls f(user, low, high) for each run of what request r stores.
 template <class Sum, class F>
 void by_runs(F&& for_runs, const std::vector<uint32_t>& stored, bool flat, Collector<Sum>& out) {
-    PrefixSums<Sum> held(stored);  // per request; those to come lie beyond every sum that is asked for
-    Sum all = 0;                   // held by requests so far
+    PrefixSums<Sum> held;  // per request before the newest
+    held.reserve(stored.size());
+    Sum newest = 0;  // held by the request before r: most runs come from it, so it stays out of the sums until r is done
+    Sum all = 0;     // held by all of them
     for (uint32_t r = 0; r < stored.size(); ++r) {
         uint32_t limit = out.limit(r);
         // From the oldest user to the newest, so that no run moves another's rank.
         for_runs(r, [&](uint32_t user, uint32_t low, uint32_t high) {
+            bool from_newest = user + 1 == r;
             uint32_t counted = std::min(high, limit);
             if (counted > low) {
                 if (flat) {
-                    out.step(r, low, counted, all - held.first(user));
+                    out.step(r, low, counted, from_newest ? newest : all - held.first(user));
                 } else {
-                    out.stretch(r, low, counted, all - held.first(user + size_t{1}));
+                    out.stretch(r, low, counted, from_newest ? 0 : all - held.first(user + size_t{1}));
                 }
             }
-            held.subtract(user, high - low);
             all -= high - low;
+            if (from_newest) {
+                newest -= high - low;
+            } else {
+                held.subtract(user, high - low);
+            }
         });
-        all += stored[r];
+        if (r > 0) held.push_back(newest);
+        newest = stored[r];
+        all += newest;
     }
 }
 

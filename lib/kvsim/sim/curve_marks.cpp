@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <limits>
 #include <type_traits>
 
@@ -16,23 +17,28 @@ static uint64_t rank_of(const Mark& mark) {
     }
 }
 
-// By rank: eleven bits at a time from the lowest, as many rounds as the largest needs; short lists by comparing.
+// By rank: up to eleven bits at a time from the lowest, as many rounds as the largest needs; short lists by comparing.
 template <class Mark>
 static void sort_marks(std::vector<Mark>& marks) {
-    constexpr int kBits = 11;
-    constexpr uint64_t kMask = (1 << kBits) - 1;
-    if (marks.size() < 2048) {
+    constexpr int kMost = 11;
+    if (marks.size() < 1024) {
         std::sort(marks.begin(), marks.end(), [](const Mark& a, const Mark& b) { return rank_of(a) < rank_of(b); });
         return;
     }
-    uint64_t largest = 0;
-    for (const Mark& m : marks) largest = std::max(largest, rank_of(m));
+    uint64_t largest = 1;
+    for (const Mark& m : marks) largest |= rank_of(m);
+    int width = 64 - std::countl_zero(largest);
+    int rounds = (width + kMost - 1) / kMost;
+    int bits = (width + rounds - 1) / rounds;
+    uint64_t mask = (uint64_t{1} << bits) - 1;
     std::vector<Mark> other(marks.size());
-    for (int shift = 0; shift < 64 && largest >> shift != 0; shift += kBits) {
-        std::array<size_t, kMask + 2> place{};
-        for (const Mark& m : marks) ++place[(rank_of(m) >> shift & kMask) + 1];
-        for (size_t i = 1; i < place.size(); ++i) place[i] += place[i - 1];
-        for (const Mark& m : marks) other[place[rank_of(m) >> shift & kMask]++] = m;
+    for (int round = 0; round < rounds; ++round) {
+        int shift = round * bits;
+        std::array<size_t, (1 << kMost) + 1> place;
+        std::fill_n(place.begin(), mask + 2, size_t{0});
+        for (const Mark& m : marks) ++place[(rank_of(m) >> shift & mask) + 1];
+        for (size_t i = 1; i <= mask; ++i) place[i] += place[i - 1];
+        for (const Mark& m : marks) other[place[rank_of(m) >> shift & mask]++] = m;
         marks.swap(other);
     }
 }
