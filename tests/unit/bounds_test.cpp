@@ -52,6 +52,18 @@ TEST_CASE("time set: the latest of a set") {
             times.take(from, to, [&](uint64_t time) { taken.push_back(time); });
             naive.erase(naive.lower_bound(from), naive.lower_bound(to));
             REQUIRE(taken == expected);
+            bool present = random() % 2 == 0;
+            uint64_t alike = 0;
+            while (alike < to - from && (naive.count(from + alike) != 0) == present) ++alike;
+            REQUIRE(times.alike(from, to - from, present) == alike);
+            to = std::min(to, from + 200);
+            if (step % 200 == 0) {
+                times.insert_range(from, to - from);
+                for (uint64_t time = from; time < to; ++time) naive.insert(time);
+            } else {
+                times.erase_range(from, to - from);
+                naive.erase(naive.lower_bound(from), naive.lower_bound(to));
+            }
         }
     }
 }
