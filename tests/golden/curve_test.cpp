@@ -80,7 +80,8 @@ TEST_CASE("golden: LRU curve of conversation") {
     const Trace& trace = shared_trace(kConversation);
     if (trace.requests() == 0) return;
     LruCurve pinned = curve_of(trace, "pinned", false);
-    check_cells(pinned, {{1000, 12847}, {8000, 51368}, {10000, 61046}, {30000, 93978}, {50000, 102290}, {100000, 104924}});
+    check_cells(pinned,
+                {{1000, 12847}, {8000, 51368}, {10000, 61046}, {30000, 93978}, {50000, 102290}, {100000, 104924}});
     check_cells(curve_of(trace, "pinned", true),
                 {{1000, 12827}, {8000, 50179}, {10000, 59278}, {30000, 93256}, {50000, 102012}, {100000, 104867}});
     check_cells(curve_of(trace, "flat", false), {{1000, 12831}, {10000, 60921}, {30000, 93967}, {100000, 104924}});

@@ -72,8 +72,8 @@ Points replay_naively(const Case& c, uint64_t capacity) {
 void same(const std::string& what, const CurvePoint& ours, const CurvePoint& naive) {
     if (ours == naive) return;
     std::ostringstream text;
-    text << what << " at " << naive.blocks << ": " << ours.hit_blocks << " blocks, " << ours.hit_tokens << " tokens; naive "
-         << naive.hit_blocks << ", " << naive.hit_tokens;
+    text << what << " at " << naive.blocks << ": " << ours.hit_blocks << " blocks, " << ours.hit_tokens
+         << " tokens; naive " << naive.hit_blocks << ", " << naive.hit_tokens;
     RC_FAIL(text.str());
 }
 
@@ -111,13 +111,15 @@ void check_curve(const Case& c, const Trace& trace) {
         RC_ASSERT(columns.hit_blocks[i] > (i == 0 ? 0 : columns.hit_blocks[i - 1]));
     uint64_t step = 1;
     for (uint64_t capacity = curve.exact_from_blocks; capacity <= blocks + 2; capacity += step) {
-        if (capacity > curve.exact_from_blocks + 40) step = 1 + blocks / 40;  // tokens: every capacity would take minutes
+        if (capacity > curve.exact_from_blocks + 40)
+            step = 1 + blocks / 40;  // tokens: every capacity would take minutes
         Points naive = replay_naively(c, capacity);
         same("all", curve.all.at(capacity), naive.all);
         same("columns", from_columns(columns, capacity), naive.all);
         if (curve.any) same("any", curve.any->at(capacity), naive.any);
         RC_ASSERT(curve.groups.size() == naive.groups.size());
-        for (const LruCurve::Group& g : curve.groups) same("group " + g.label, g.curve.at(capacity), naive.groups.at(g.label));
+        for (const LruCurve::Group& g : curve.groups)
+            same("group " + g.label, g.curve.at(capacity), naive.groups.at(g.label));
     }
     same("no blocks", curve.all.at(0), CurvePoint{});
 }

@@ -1,5 +1,5 @@
-// Belady's rule under flat accounting against linear scans over a list of accesses, and the bound on content ids against
-// all choices.
+// Belady's rule under flat accounting against linear scans over a list of accesses, and the bound on content ids
+// against all choices.
 #include <doctest/doctest.h>
 #include <kvsim/sim/bounds.h>
 #include <rapidcheck.h>

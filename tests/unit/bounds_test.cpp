@@ -19,8 +19,8 @@ Trace trace_of(const std::vector<std::string>& chains, uint32_t output_tokens = 
     for (const std::string& chain : chains) {
         std::string ids;
         for (char c : chain) ids += (ids.empty() ? "" : ",") + std::to_string(c - 'a');
-        text += "{\"op\":\"request\",\"seq\":\"" + std::to_string(text.size()) + "\",\"t\":0,\"length\":" +
-                std::to_string(2 * chain.size()) + ",\"blocks\":[" + ids +
+        text += "{\"op\":\"request\",\"seq\":\"" + std::to_string(text.size()) +
+                "\",\"t\":0,\"length\":" + std::to_string(2 * chain.size()) + ",\"blocks\":[" + ids +
                 "],\"output_length\":" + std::to_string(output_tokens) + "}\n";
     }
     return load_text(text);
@@ -97,7 +97,8 @@ TEST_CASE("bounds: output blocks take room only where they must be stored") {
 }
 
 // Room for one block. b is used at 1, 2 and never again; a at 0 and 3. With all requests counted there is one hit to
-// have, of either; Belady takes the nearer one, b at 2. If only r3 counts, that hit is worth nothing, and a can be kept.
+// have, of either; Belady takes the nearer one, b at 2. If only r3 counts, that hit is worth nothing, and a can be
+// kept.
 TEST_CASE("bounds: a hit in the warm-up is worth nothing") {
     Trace t = trace_of({"a", "b", "b", "a"});
     RunOptions options;
@@ -110,9 +111,9 @@ TEST_CASE("bounds: a hit in the warm-up is worth nothing") {
     CHECK(OfflineBounds(t, options).optimal(1).counted_hit_blocks == 0);
 }
 
-// One token a block, a = a1 a2 and so on. r2 can hit a1 only, since a2 is its last token; r3 can hit all of b1 b2 c1 c2.
-// With room for four, a1 takes the place of c2 while r2 waits for it. In the second trace [1] comes twice and is nothing
-// but a last token: Belady's rule would keep it for r2 in place of 3, a token that r3 can hit.
+// One token a block, a = a1 a2 and so on. r2 can hit a1 only, since a2 is its last token; r3 can hit all of b1 b2 c1
+// c2. With room for four, a1 takes the place of c2 while r2 waits for it. In the second trace [1] comes twice and is
+// nothing but a last token: Belady's rule would keep it for r2 in place of 3, a token that r3 can hit.
 TEST_CASE("bounds: the last token is computed anyway") {
     Trace t = trace_of({"bc", "a", "a", "bcd"});
     t.reblock_to(1);  // a is two tokens: r2 can hit one of them
@@ -123,12 +124,13 @@ TEST_CASE("bounds: the last token is computed anyway") {
     CHECK(bounds.optimal(kUnlimited).hit_blocks == Hits{0, 0, 1, 4});
     CHECK(bounds.optimal(4).hit_blocks == Hits{0, 0, 1, 3});
     CHECK(bounds.optimal(1).hit_blocks == Hits{0, 0, 1, 0});
-    Trace single = load_text("{\"kvsim_trace\":1}\n"
-                             "{\"op\":\"request\",\"seq\":\"0\",\"t\":0,\"tokens\":[2,3],\"output_length\":0}\n"
-                             "{\"op\":\"request\",\"seq\":\"1\",\"t\":1,\"tokens\":[1],\"output_length\":0}\n"
-                             "{\"op\":\"request\",\"seq\":\"2\",\"t\":2,\"tokens\":[1],\"output_length\":0}\n"
-                             "{\"op\":\"request\",\"seq\":\"3\",\"t\":3,\"tokens\":[2,3,4],\"output_length\":0}\n",
-                             "auto", 1);
+    Trace single = load_text(
+        "{\"kvsim_trace\":1}\n"
+        "{\"op\":\"request\",\"seq\":\"0\",\"t\":0,\"tokens\":[2,3],\"output_length\":0}\n"
+        "{\"op\":\"request\",\"seq\":\"1\",\"t\":1,\"tokens\":[1],\"output_length\":0}\n"
+        "{\"op\":\"request\",\"seq\":\"2\",\"t\":2,\"tokens\":[1],\"output_length\":0}\n"
+        "{\"op\":\"request\",\"seq\":\"3\",\"t\":3,\"tokens\":[2,3,4],\"output_length\":0}\n",
+        "auto", 1);
     CHECK(OfflineBounds(single, options).optimal(2).hit_blocks == Hits{0, 0, 0, 2});
     CHECK(OfflineBounds(single, options).optimal_admit(2).hit_blocks == Hits{0, 0, 0, 1});
     CHECK(OfflineBounds(single, options).flat_belady(2, true)->hit_blocks == Hits{0, 0, 0, 1});
@@ -138,7 +140,9 @@ TEST_CASE("bounds: the last token is computed anyway") {
 // r1 begins with. The tail t is looked up by r0 and r2 and stored by neither, unless the bounds let it stay.
 TEST_CASE("bounds: named output") {
     std::string head = "{\"kvsim_trace\":1,\"block_size\":2}\n";
-    std::string r0 = "{\"op\":\"request\",\"seq\":\"0\",\"t\":0,\"length\":3,\"blocks\":[0,9],\"output_length\":1,\"output_blocks\":[1]}\n";
+    std::string r0 =
+        "{\"op\":\"request\",\"seq\":\"0\",\"t\":0,\"length\":3,\"blocks\":[0,9],\"output_length\":1,\"output_blocks\":"
+        "[1]}\n";
     std::string r1 = "{\"op\":\"request\",\"seq\":\"1\",\"t\":1,\"length\":6,\"blocks\":[0,1,2],\"output_length\":0}\n";
     Trace t = load_text(head + r0 + r1);
     REQUIRE(t.has_named_output());
@@ -156,9 +160,10 @@ TEST_CASE("bounds: named output") {
 }
 
 TEST_CASE("bounds: traces of lengths only, and of nothing") {
-    Trace lengths = load_text("{\"kvsim_trace\":1}\n"
-                              "{\"op\":\"request\",\"seq\":\"0\",\"t\":0,\"length\":40,\"output_length\":3}\n"
-                              "{\"op\":\"request\",\"seq\":\"1\",\"t\":0,\"length\":0,\"output_length\":3}\n");
+    Trace lengths = load_text(
+        "{\"kvsim_trace\":1}\n"
+        "{\"op\":\"request\",\"seq\":\"0\",\"t\":0,\"length\":40,\"output_length\":3}\n"
+        "{\"op\":\"request\",\"seq\":\"1\",\"t\":0,\"length\":0,\"output_length\":3}\n");
     OfflineBounds bounds(lengths, RunOptions{});
     CHECK(bounds.optimal(1).hit_blocks == Hits{0, 0});
     CHECK(bounds.optimal_admit(1).hit_blocks == Hits{0, 0});

@@ -23,8 +23,8 @@ Trace trace_of(const std::vector<std::string>& chains, uint32_t last_prompt = 0)
         bool shorter = i + 1 == chains.size() && last_prompt != 0;
         text += "{\"op\":\"request\",\"seq\":\"" + std::to_string(i) + "\",\"t\":0,\"category\":\"" +
                 std::string(i % 2 == 0 ? "even" : "odd") +
-                "\",\"length\":" + std::to_string(shorter ? last_prompt : 2 * chains[i].size()) + ",\"blocks\":[" + ids +
-                "],\"output_length\":0}\n";
+                "\",\"length\":" + std::to_string(shorter ? last_prompt : 2 * chains[i].size()) + ",\"blocks\":[" +
+                ids + "],\"output_length\":0}\n";
     }
     return load_text(text);
 }
@@ -112,11 +112,14 @@ TEST_CASE("curve: what it refuses") {
     RunOptions by_trace;
     by_trace.concurrency = kByTrace;
     CHECK(complaint_of(t, by_trace, "pinned").rfind("--concurrency trace: ", 0) == 0);
-    Trace lengths = load_text("{\"kvsim_trace\":1}\n{\"op\":\"request\",\"seq\":\"0\",\"t\":0,\"length\":40,\"output_length\":3}\n");
+    Trace lengths = load_text(
+        "{\"kvsim_trace\":1}\n{\"op\":\"request\",\"seq\":\"0\",\"t\":0,\"length\":40,\"output_length\":3}\n");
     CHECK(complaint_of(lengths, RunOptions{}, "pinned") == kNoNames);
     // The output completes the block of the prompt's tail, which so is looked up and not stored.
-    Trace named = load_text("{\"kvsim_trace\":1,\"block_size\":2}\n"
-                            "{\"op\":\"request\",\"seq\":\"0\",\"t\":0,\"length\":3,\"blocks\":[0,9],\"output_length\":1,\"output_blocks\":[1]}\n");
+    Trace named = load_text(
+        "{\"kvsim_trace\":1,\"block_size\":2}\n"
+        "{\"op\":\"request\",\"seq\":\"0\",\"t\":0,\"length\":3,\"blocks\":[0,9],\"output_length\":1,\"output_blocks\":"
+        "[1]}\n");
     CHECK(complaint_of(named, RunOptions{}, "pinned") == "no complaint");
     CHECK(complaint_of(named, RunOptions{}, "flat").rfind("named output ", 0) == 0);
     CHECK(complaint_of(named, RunOptions{}, "tree").rfind("named output ", 0) == 0);

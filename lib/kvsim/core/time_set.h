@@ -53,7 +53,7 @@ class TimeSet {
             if (words_[at] == 0) erase_above(at);
         });
     }
-    /// How many of from, from + 1, ... are there (`present`), or are not, before the first that differs; at most `most`.
+    /// How many of from, from + 1, ... are there (`present`) or are not, up to the first that differs; at most `most`.
     uint64_t alike(uint64_t from, uint64_t most, bool present) const {
         uint64_t flip = present ? ~uint64_t{0} : 0;
         uint64_t n = 0;

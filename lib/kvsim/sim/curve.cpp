@@ -2,21 +2,23 @@
 // from its rank in the recency order on, and one pass gives all capacities.
 //
 // Under pinned a request looks all its blocks up before any is touched, then touches them from last to first: the
-// ranks that count are those before the request. (The usual loop, which touches one reference after the other, is wrong here: it
-// counts blocks of the request itself that moved ahead.) The recency order is requests by age, newest first; what is left
-// of a request is an interval of its chain, first block first. So a run of blocks last used by the same request
-// has consecutive ranks: behind all that newer requests still hold, found by one query of a prefix sum over
+// ranks that count are those before the request. (The usual loop, which touches one reference after the other, is wrong
+// here: it counts blocks of the request itself that moved ahead.) The recency order is requests by age, newest first;
+// what is left of a request is an interval of its chain, first block first. So a run of blocks last used by the same
+// request has consecutive ranks: behind all that newer requests still hold, found by one query of a prefix sum over
 // requests, and the run then leaves that sum.
 //
-// Under flat the last block is touched last, and each block is touched as soon as it was looked up. What is newer than a
-// block of a run: all that newer requests hold, the blocks before it in the run (they have just moved), and the blocks
-// behind it of its last user. Together that is the same for all blocks of the run: what this and all newer
+// Under flat the last block is touched last, and each block is touched as soon as it was looked up. What is newer than
+// a block of a run: all that newer requests hold, the blocks before it in the run (they have just moved), and the
+// blocks behind it of its last user. Together that is the same for all blocks of the run: what this and all newer
 // requests hold.
 //
 // Block by block (ids of content under flat; named tails that are looked up, not stored, under pinned): every touch
 // is a slot in time, a bit says whether it is its block's latest, and a rank is a count of bits.
 //
-// Difference from the literature's stack algorithms: whole runs, in pieces that are straight lines (curve_marks.h).
+// Source: the stack algorithms of Mattson, Gecsei, Slutz and Traiger (1970), with sums in a Fenwick tree. Different
+// here: a request is looked up as a whole, ranks come in runs, the result is pieces of straight lines (curve_marks.h).
+// Cost: about 20 ns per run, whatever the block size.
 #include <kvsim/core/error.h>
 #include <kvsim/core/prefix_sums.h>
 #include <kvsim/sim/curve.h>
@@ -148,7 +150,7 @@ template <class Sum, class F>
 void by_runs(F&& for_runs, const std::vector<uint32_t>& stored, bool flat, Collector<Sum>& out) {
     PrefixSums<Sum> held;  // per request before the newest
     held.reserve(stored.size());
-    Sum newest = 0;  // held by the request before r: most runs come from it, so it stays out of the sums until r is done
+    Sum newest = 0;  // held by the request before r. Most runs come from it, so it enters the sums only after r
     Sum all = 0;     // held by all of them
     for (uint32_t r = 0; r < stored.size(); ++r) {
         uint32_t limit = out.limit(r);
@@ -199,7 +201,8 @@ void by_runs(const Trace& trace, const RunOptions& options, const NextUse* uses,
     walk.reset(chains.rows());
     by_runs(
         [&](uint32_t r, auto&& f) {
-            walk.take(chains[r], r, [&](uint32_t user, const WalkState&, uint32_t low, uint32_t high) { f(user, low, high); });
+            walk.take(chains[r], r,
+                      [&](uint32_t user, const WalkState&, uint32_t low, uint32_t high) { f(user, low, high); });
         },
         stored, flat, out);
 }
@@ -296,8 +299,9 @@ bool looks_up_more_than_it_stores(const Trace& trace, bool decode) {
 void check(const Trace& trace, const RunOptions& options, bool tails, AccountingKind accounting) {
     if (trace.lengths_only) throw_input(kNoNames);
     if (options.concurrency == kByTrace)
-        throw_input("--concurrency trace: who has to wait depends on the capacity, so there is no curve in one pass; "
-                    "expected a number");
+        throw_input(
+            "--concurrency trace: who has to wait depends on the capacity, so there is no curve in one pass; "
+            "expected a number");
     if (tails && accounting != AccountingKind::pinned)
         throw_input("named output that completes a prompt's last block: under --accounting " +
                     std::string(accounting == AccountingKind::flat ? "flat" : "tree") +

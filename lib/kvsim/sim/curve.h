@@ -83,11 +83,11 @@ struct LruCurve {
 };
 
 /// Of `options` decode, warmup_requests and compute_last_token count. A fixed --concurrency changes no hit of LRU.
-/// O(runs * log(requests)) on prefixes; on content under flat, and under pinned where a request looks up a named tail that it does
-/// not store, O(references * log(references)).
-/// Throws Error(input) where LRU has no curve that one pass gives: a trace of lengths only; requests that run until their
-/// recorded end (RunOptions::concurrency = kByTrace: who has to wait depends on the capacity); under flat and tree a
-/// request that looks up a named tail it does not store (whether it is touched depends on the capacity).
+/// O(runs * log(requests)) on prefixes; on content under flat, and under pinned where a request looks up a named tail
+/// that it does not store, O(references * log(references)). Throws Error(input) where LRU has no curve that one pass
+/// gives: a trace of lengths only; requests that run until their recorded end (RunOptions::concurrency = kByTrace: who
+/// has to wait depends on the capacity); under flat and tree a request that looks up a named tail it does not store
+/// (whether it is touched depends on the capacity).
 LruCurve lru_curve(const Trace& trace, const RunOptions& options, const CurveOptions& curve);
 
 }  // namespace kvsim

@@ -72,7 +72,8 @@ std::vector<Curve::Knot> CurveMarks<Rank>::knots() {
     bends_.push_back({kEnd, 0, 0});
     steps_.push_back({kEnd, 0, 0});
     std::vector<Curve::Knot> knots;
-    knots.reserve(begins_.size() + ends_.size() + bends_.size() + steps_.size());  // pages that stay unused cost nothing
+    // More than needed: pages that stay unused cost nothing, moving does.
+    knots.reserve(begins_.size() + ends_.size() + bends_.size() + steps_.size());
     Curve::Knot k;
     size_t begin = 0, end = 0, bend = 0, step = 0;
     for (;;) {

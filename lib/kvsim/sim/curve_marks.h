@@ -47,8 +47,8 @@ class CurveMarks {
 
     uint64_t usual_tokens_;
     std::vector<Rank> begins_, ends_;  ///< from this rank on there is one block more, or less, of usual tokens at each
-    std::vector<Mark> bends_;              ///< so much more at each rank from here on
-    std::vector<Mark> steps_;              ///< so much at this rank
+    std::vector<Mark> bends_;          ///< so much more at each rank from here on
+    std::vector<Mark> steps_;          ///< so much at this rank
     size_t merge_at_ = size_t{1} << 20;
 };
 

@@ -5,7 +5,8 @@
 // looked up. Blocks that are not used again are only counted; they go first, in any order, so their misses
 // in a row (most of a new chain, and output) cost one step together. Where ids name prefixes, blocks of a run
 // are used next in the same order (trace/next_use.h): hits in a row are a stretch of bits that moves, misses in a row a
-// stretch that is set as long as there is room. Cost: a bit per reference, a few steps per run and per eviction.
+// stretch that is set as long as there is room.
+// Source: Belady (1966). Cost: a bit per reference, a few steps per run and per eviction.
 #pragma once
 
 #include <kvsim/cache/cache.h>
