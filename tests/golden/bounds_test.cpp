@@ -37,9 +37,7 @@ RunOptions without_decode() {
     return options;
 }
 
-uint64_t sum(const std::vector<uint32_t>& column) {
-    return std::accumulate(column.begin(), column.end(), uint64_t{0});
-}
+uint64_t sum(const std::vector<uint32_t>& column) { return std::accumulate(column.begin(), column.end(), uint64_t{0}); }
 
 }  // namespace
 

@@ -95,6 +95,30 @@ text: created before t|trace/format_text.cpp|if ((seen_ & (bit - 1) & (kT \| kTi
 chunk weight rounds down|trace/trace.cpp|(2 * uint64_t{prompt_tokens[r]} + chunks)|(2 * uint64_t{prompt_tokens[r]})
 warm-up one late|cache/cache.h|if (request == options.warmup_requests) result.warmup = result.total;|if (request == options.warmup_requests + 1) result.warmup = result.total;
 peaks during warm-up|cache/run_result.h|if (!is_counted) return;|
+next use: empty runs|trace/next_use.cpp|bool counts = std::min(run.high, most) > run.low;|bool counts = std::min(run.high, most) >= run.low;
+bounds: hits stay in the cache|sim/bounds.cpp|cached -= waiting[row];|
+bounds: hits of the warm-up are sought|sim/bounds.cpp|limit.push_back(counts ? most : 0);|limit.push_back(most);
+bounds: the last token is sought|sim/bounds.cpp|uint32_t most = options_.compute_last_token ?|uint32_t most = false ?
+bounds: storing is hitting|sim/bounds.cpp|bool counts = r != before && r >=|bool counts = r >=
+admit: the others may fill the cache|sim/bounds.cpp|shrink_to(capacity - keep);|shrink_to(capacity);
+admit: the chain is not cut|sim/bounds.cpp|std::min(run.high, keep) - run.low|run.high - run.low
+time set: latest of before|core/time_set.h|if (at > top_) top_ = at;|
+flat min: unused blocks keep their places|sim/flat_min.h|unused_ = std::min(unused_, capacity_ - waiting_);|
+flat min: bypass takes the farther one|sim/flat_min.h|if (kBypass && next + i > farthest) return;|
+flat min: warm-up sought|sim/flat_min.h|later >= counted ? later : kNeverUsed|later
+flat min: leading after a gap|sim/flat_min.h|if (leading == position) leading += n;|if (leading <= position) leading += n;
+curve: total not lowered|sim/curve.cpp|all -= high - low;|
+curve: the newest holds what it lost|sim/curve.cpp|newest -= high - low;|
+curve: the owner is newer than itself|sim/curve.cpp|held.first(user + size_t{1})|held.first(user)
+curve: flat without the owner|sim/curve.cpp|from_newest ? newest : all - held.first(user)|from_newest ? newest : all - held.first(user + size_t{1})
+curve: partly filled blocks are whole|sim/curve.cpp|if (less != 0) marks|if (false) marks
+curve: warm-up counted|sim/curve.cpp|if (r < options_.warmup_requests) return 0;|
+curve: leading as any|sim/curve.cpp|worst = std::max(worst, rank);|worst = rank;
+curve: output touches nothing|sim/curve.cpp|for (uint32_t i = stored[r]; i > named; --i) slots.touch();|
+curve: stored forwards|sim/curve.cpp|for (size_t k = segments.size(); k-- > 0;)\n            for (uint32_t i = segments[k].count; i-- > 0;)|for (size_t k = 0; k < segments.size(); ++k)\n            for (uint32_t i = 0; i < segments[k].count; ++i)
+curve: exact from one block|sim/curve.cpp|std::max<uint64_t>(result.exact_from_blocks, blocks)|1
+curve: slope one rank too far|sim/curve_marks.cpp|k.at.hit_blocks += k.more_blocks * since;|k.at.hit_blocks += k.more_blocks * (since + 1);
+curve: dropped from a word that is being filled|sim/curve.cpp|if (slot / 64 < next_ / 64)|if (slot / 64 + 1 < next_ / 64)
 salt ignored|trace/names.h|.append(scope).append(1, kind)|.append(1, kind)
 copy on write not in the need|block/paged_store.cpp|if (fresh + copy > pool_.available())|if (fresh > pool_.available())
 last holder copies|block/paged_store.cpp|(s.room == 0 \|\| pool_.references(s.table.back()) == 1)|s.room == 0
@@ -151,6 +175,11 @@ FLAGS = -std=c++20 -O1 -I$scratch/lib -I$source/tests -MMD -DKVSIM_SOURCE_DIR='"
 LIB := \$(wildcard $scratch/lib/kvsim/core/*.cpp $scratch/lib/kvsim/trace/*.cpp $scratch/lib/kvsim/block/*.cpp \
          $scratch/lib/kvsim/eviction/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp $scratch/lib/kvsim/model/*.cpp)
 TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/*.cpp $source/tests/unit/*.cpp)
+         $scratch/lib/kvsim/eviction/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp)
+TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/shared_traces_test.cpp \
+         $source/tests/golden/beam_test.cpp $source/tests/unit/paged_cache_test.cpp \
+         $source/tests/unit/format_*_test.cpp $source/tests/unit/index_test.cpp $source/tests/unit/concurrency_test.cpp \
+         $source/tests/unit/source_test.cpp $source/tests/unit/bounds_test.cpp $source/tests/unit/curve_test.cpp)
 OBJECTS := \$(LIB:$scratch/lib/%.cpp=$scratch/o/%.o) \$(TESTS:$source/tests/%.cpp=$scratch/o/tests/%.o)
 $scratch/tests: \$(OBJECTS)
 	@g++ -o \$@ \$^ -lrapidcheck -lsimdjson -lfmt -lzstd -lz -lcrypto -lpthread

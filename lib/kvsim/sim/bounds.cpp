@@ -1,7 +1,7 @@
 // The idea. Belady's rule (keep what is used next) is optimal for chains of blocks too if, of the blocks that are used
 // next by the same request, the deeper ones go first: then nothing is kept behind a missing block. So the cache is
-// ordered by the request that uses a block next, and the blocks that wait for one request are always one interval of its
-// chain: users before it hand the interval over from the deep end upward, eviction takes from the deep end. Its
+// ordered by the request that uses a block next, and the blocks that wait for one request are always one interval of
+// its chain: users before it hand the interval over from the deep end upward, eviction takes from the deep end. Its
 // length is all there is to know: the state is one number per future request, which is also that request's hits
 // when its turn comes, and a set of the requests with a length. Nothing is looked up.
 //
@@ -13,6 +13,7 @@
 // is stored) are no reason to keep a block: it will be there again after them, stored anew. So their runs are left out
 // of the next uses, and a block without a counted next use is as good as gone.
 //
+// Source: Belady (1966). Different here: requests are looked up as a whole, and nothing is done block by block.
 // Cost: a few steps per run of next use (trace/next_use.h), 1.0 to 1.4 runs per request. It is the mirror image of LRU
 // by runs (layout/prefix_runs.cpp). Flat Belady, in flat_min.h, goes block by block.
 #include <kvsim/core/time_set.h>

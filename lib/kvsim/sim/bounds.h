@@ -25,9 +25,9 @@ struct FlatBound : Bound {
     uint64_t counted_any_hit_tokens = 0;
 };
 
-/// Bounds of one trace at any number of capacities, in blocks, at least 1 (kUnlimited is one too). Of the options decode,
-/// warmup_requests and compute_last_token count; --concurrency does not (running requests only take choices away).
-/// The trace must outlive this. Threads may share it: methods only read.
+/// Bounds of one trace at any number of capacities, in blocks, at least 1 (kUnlimited is one too). Of the options
+/// decode, warmup_requests and compute_last_token count; --concurrency does not (running requests only take choices
+/// away). The trace must outlive this. Threads may share it: methods only read.
 ///
 /// Named output (Trace::has_named_output(), with decode): exact where no request looks up a prompt tail that it does
 /// not store; where one does, the bounds allow it to be kept, which makes them upper bounds that may be out of reach.
@@ -43,10 +43,11 @@ class OfflineBounds {
     /// prefixes. Does not depend on decode unless output is named. Ids that name content count as their paths
     /// (so under pinned and tree; under flat, see flat_optimal()). O(requests + runs), whatever the block size.
     Bound optimal(uint64_t capacity) const;
-    /// Bounds pinned: every request's chain must be stored, output blocks included, cut to the first `capacity`. O(requests + runs).
+    /// Bounds pinned: every request's chain must be stored, output blocks included, cut to the first `capacity`.
+    /// O(requests + runs).
     Bound optimal_admit(uint64_t capacity) const;
-    /// Bounds flat. On ids that name content: the most hits over the ids themselves, in any_hit_blocks; what leads among
-    /// them is only reported. Else the same as optimal(). O(references) on content, else O(requests + runs).
+    /// Bounds flat. On ids that name content: the most hits over the ids themselves, in any_hit_blocks; what leads
+    /// among them is only reported. Else the same as optimal(). O(references) on content, else O(requests + runs).
     FlatBound flat_optimal(uint64_t capacity) const;
     /// The strategy belady under flat: blocks one by one, a miss evicts the resident block whose next use is farthest
     /// and is inserted; with `bypass` only if its own next use is nearer. It knows no warm-up: all hits are alike to
@@ -55,7 +56,8 @@ class OfflineBounds {
     std::optional<FlatBound> flat_belady(uint64_t capacity, bool bypass) const;
 
   private:
-    /// What `chains` is used by, in order: one row per request, or with named output lookup and store one after the other.
+    /// What `chains` is used by, in order: one row per request, or with named output lookup and store one after the
+    /// other.
     struct Rows {
         std::vector<uint32_t> order;    ///< rows of the trace's index; empty: one per request as they stand
         std::vector<uint32_t> request;  ///< per row

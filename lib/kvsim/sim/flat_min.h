@@ -3,8 +3,10 @@
 // The idea. Number the references of the trace. A resident block is known by the time of its next use: one bit per
 // future reference. A reference is a hit if its own bit is set, and the victim is the latest bit. No block is ever
 // looked up. Blocks that are not used again are only counted; they go first, in any order, so their misses
-// in a row (most of a new chain, and output) cost one step together.
-// Cost: a bit per reference; about 3 ns for a reference that is used again.
+// in a row (most of a new chain, and output) cost one step together. Where ids name prefixes, blocks of a run
+// are used next in the same order (trace/next_use.h): hits in a row are a stretch of bits that moves, misses in a row a
+// stretch that is set as long as there is room.
+// Source: Belady (1966). Cost: a bit per reference, a few steps per run and per eviction.
 #pragma once
 
 #include <kvsim/cache/cache.h>
@@ -25,30 +27,39 @@ class FlatMin {
   public:
     FlatMin(uint64_t capacity, uint64_t references) : capacity_(capacity), uses_(references) {}
 
+    /// The references at now, now + 1, ... to `count` blocks that are used next at next, next + 1, ...
+    /// Calls on_hits(time, how many) for each stretch of hits, in order.
+    template <class F>
+    void access_run(uint64_t now, uint64_t next, uint64_t count, F&& on_hits) {
+        while (count > 0) {
+            uint64_t n = uses_.alike(now, count, true);
+            if (n > 0) {
+                uses_.erase_range(now, n);
+                uses_.insert_range(next, n);
+                on_hits(now, n);
+            } else {
+                n = uses_.alike(now, count, false);
+                insert_misses(next, n);
+            }
+            now += n;
+            next += n;
+            count -= n;
+        }
+    }
     /// The reference at `now` to a block that is used next at `next`, or kNeverUsed. True if it is a hit.
     bool access(uint64_t now, uint64_t next) {
         bool hit = uses_.has(now);
+        if (next != kNeverUsed) {
+            access_run(now, next, 1, [](uint64_t, uint64_t) {});
+            return hit;
+        }
         if (hit) {
             uses_.erase(now);
             --waiting_;
-            if (!kBypass) ++unused_;  // it is resident, and for a moment nobody waits for it
         } else if (!kBypass) {
             make_room();
-            ++unused_;
         }
-        if (next == kNeverUsed) return hit;
-        if (kBypass) {
-            if (waiting_ == capacity_) {
-                uint64_t farthest = uses_.latest();
-                if (next > farthest) return hit;
-                uses_.erase(farthest);
-                --waiting_;
-            }
-        } else {
-            --unused_;
-        }
-        uses_.insert(next);
-        ++waiting_;
+        if (!kBypass) ++unused_;
         return hit;
     }
     /// The references at [from, to) to blocks that are not used again. Calls on_hit(time) for each hit, in order.
@@ -78,6 +89,18 @@ class FlatMin {
     }
 
   private:
+    void insert_misses(uint64_t next, uint64_t count) {
+        uint64_t easy = std::min(count, capacity_ - waiting_);  // free places, then those of blocks nobody waits for
+        uses_.insert_range(next, easy);
+        waiting_ += easy;
+        unused_ = std::min(unused_, capacity_ - waiting_);
+        for (uint64_t i = easy; i < count; ++i) {
+            uint64_t farthest = uses_.latest();
+            if (kBypass && next + i > farthest) return;  // the next ones are farther still
+            uses_.erase(farthest);
+            uses_.insert(next + i);
+        }
+    }
     void make_room() {
         if (waiting_ + unused_ < capacity_) return;
         if (unused_ > 0) {
@@ -100,10 +123,11 @@ struct FlatHits {
     uint32_t leading = 0, any = 0;
     bool last = false;  ///< also its last block
 
-    void hit(uint64_t position, uint32_t blocks) {
-        leading += leading == position;
-        ++any;
-        last |= position + 1 == blocks;
+    void hit(uint64_t position, uint32_t blocks, uint64_t count = 1) {
+        auto n = static_cast<uint32_t>(count);
+        if (leading == position) leading += n;
+        any += n;
+        last |= position + n == blocks;
     }
     uint64_t tokens(const Trace& trace, uint32_t r) const {
         uint64_t sum = trace.leading_tokens(r, leading);
@@ -176,8 +200,9 @@ uint64_t run_prefixes(uint64_t capacity, const Trace& trace, const RunOptions& o
         FlatHits hits;
         uint32_t used = 0;
         for (const UseRun& run : next[r]) {
-            for (; used < run.high; ++used)
-                if (cache.access(base[r] + used, base[run.row] + used)) hits.hit(used, blocks);
+            cache.access_run(base[r] + run.low, base[run.row] + run.low, run.high - run.low,
+                             [&](uint64_t time, uint64_t count) { hits.hit(time - base[r], blocks, count); });
+            used = run.high;
         }
         cache.access_last(base[r] + used, base[r] + blocks, [&](uint64_t time) { hits.hit(time - base[r], blocks); });
         cache.store_unnamed(stored[r] - blocks);

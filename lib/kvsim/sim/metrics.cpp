@@ -3,7 +3,8 @@
 #include <kvsim/sim/metrics.h>
 
 #include <algorithm>
-#include <map>
+#include <numeric>
+#include <unordered_map>
 
 namespace kvsim {
 
@@ -121,23 +122,51 @@ static std::optional<Utilization> utilization_of(const RunResult& run, uint64_t 
     return u;
 }
 
+// Numbers as text: the shorter is the smaller.
+static void order_turns(Grouping& g) {
+    std::vector<uint32_t> order(g.labels.size());
+    std::iota(order.begin(), order.end(), 0u);
+    std::stable_sort(order.begin(), order.end(), [&](uint32_t x, uint32_t y) {
+        const std::string& a = g.labels[x];
+        const std::string& b = g.labels[y];
+        return a.size() != b.size() ? a.size() < b.size() : a < b;
+    });
+    std::vector<std::string> labels;
+    std::vector<uint32_t> place(order.size());
+    for (uint32_t group : order) {
+        place[group] = static_cast<uint32_t>(labels.size());
+        labels.push_back(g.labels[group]);
+    }
+    g.labels.swap(labels);
+    for (uint32_t& group : g.of)
+        if (group != kNone) group = place[group];
+}
+
+Grouping group_requests(const Trace& trace, GroupBy by, uint64_t warmup_requests) {
+    Grouping g;
+    if (by == GroupBy::none) return g;
+    g.of.assign(trace.requests(), kNone);
+    std::unordered_map<std::string, uint32_t> group_of;
+    for (uint64_t i = warmup_requests; i < trace.requests(); ++i) {
+        auto r = static_cast<uint32_t>(i);
+        auto [at, fresh] = group_of.emplace(group_label(trace, by, r), static_cast<uint32_t>(g.labels.size()));
+        if (fresh) g.labels.push_back(at->first);
+        g.of[r] = at->second;
+    }
+    if (by == GroupBy::turn) order_turns(g);
+    return g;
+}
+
 Metrics measure(const Trace& trace, const RunResult& run, const RunOptions& options, GroupBy by) {
     Metrics m;
     uint64_t warmup = options.warmup_requests;
     m.utilization = utilization_of(run, options.capacity_blocks, trace.block_size);
-    std::map<std::string, size_t> group_of;
+    Grouping grouping = group_requests(trace, by, warmup);
+    for (const std::string& label : grouping.labels) m.groups.push_back({label, {}});
     for (uint64_t i = warmup; i < trace.requests(); ++i) {
         auto r = static_cast<uint32_t>(i);
         add(m.hits, trace, run, r);
-        if (by == GroupBy::none) continue;
-        auto [at, fresh] = group_of.emplace(group_label(trace, by, r), m.groups.size());
-        if (fresh) m.groups.push_back({at->first, {}});
-        add(m.groups[at->second].hits, trace, run, r);
-    }
-    if (by == GroupBy::turn) {
-        std::stable_sort(m.groups.begin(), m.groups.end(), [](const GroupHits& a, const GroupHits& b) {
-            return a.label.size() != b.label.size() ? a.label.size() < b.label.size() : a.label < b.label;
-        });
+        if (!grouping.of.empty()) add(m.groups[grouping.of[r]].hits, trace, run, r);
     }
     if (run.hit_blocks.empty()) return m;
     m.spread = spread_of(trace, run, warmup);

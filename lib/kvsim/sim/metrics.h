@@ -62,6 +62,13 @@ enum class GroupBy : uint8_t { none, category, session, turn, salt, lora };
 /// Throws Error(input) on an unknown word, or if the trace has no such column.
 GroupBy parse_group_by(const std::string& word, const Trace& trace);
 
+/// Which group each request belongs to.
+struct Grouping {
+    std::vector<std::string> labels;  ///< in order of first appearance; turns by number
+    std::vector<uint32_t> of;         ///< per request; kNone in the warm-up. Empty without groups
+};
+Grouping group_requests(const Trace& trace, GroupBy by, uint64_t warmup_requests);
+
 /// `capacity_blocks` may be kUnlimited: then the fractions of the capacity stay 0.
 Metrics measure(const Trace& trace, const RunResult& run, const RunOptions& options, GroupBy by);
 

@@ -24,25 +24,36 @@ NextUse::NextUse(const PrefixIndex& chains) {
     last_.begin.push_back(static_cast<uint32_t>(last_.runs.size()));
 }
 
-UseRuns NextUse::next_uses(std::span<const uint32_t> limit) const {
-    uint32_t n = rows();
-    auto used = [&](uint32_t user, const UseRun& run) {
-        return limit.empty() ? run.high : std::min(run.high, limit[user]);
-    };
+// `used` says how far into its chain a user counts as using it.
+template <class Used>
+static UseRuns by_owner(const UseRuns& last, uint32_t rows, Used&& used) {
     UseRuns next;
-    next.begin.assign(n + size_t{2}, 0);  // once summed, begin[owner + 1] is where the owner's next run goes
-    for (uint32_t user = 0; user < n; ++user)
-        for (const UseRun& run : last_[user])
-            if (used(user, run) > run.low) ++next.begin[run.row + size_t{2}];
-    for (size_t i = 1; i <= n; ++i) next.begin[i + 1] += next.begin[i];
-    next.runs.resize(next.begin[n + size_t{1}]);
-    for (uint32_t user = 0; user < n; ++user)
-        for (const UseRun& run : last_[user]) {
-            uint32_t high = used(user, run);
+    next.begin.assign(rows + size_t{2}, 0);  // once summed, begin[owner + 1] is where the owner's next run goes
+    size_t total = 0;
+    for (uint32_t user = 0; user < rows; ++user) {
+        uint32_t most = used(user);
+        for (const UseRun& run : last[user]) {
+            bool counts = std::min(run.high, most) > run.low;
+            next.begin[run.row + size_t{2}] += counts;
+            total += counts;
+        }
+    }
+    for (size_t i = 1; i <= rows; ++i) next.begin[i + 1] += next.begin[i];
+    next.runs.resize(total);
+    for (uint32_t user = 0; user < rows; ++user) {
+        uint32_t most = used(user);
+        for (const UseRun& run : last[user]) {
+            uint32_t high = std::min(run.high, most);
             if (high > run.low) next.runs[next.begin[run.row + size_t{1}]++] = {user, run.low, high};
         }
+    }
     next.begin.pop_back();
     return next;
+}
+
+UseRuns NextUse::next_uses(std::span<const uint32_t> limit) const {
+    if (limit.empty()) return by_owner(last_, rows(), [](uint32_t) { return kNone; });
+    return by_owner(last_, rows(), [&](uint32_t user) { return limit[user]; });
 }
 
 }  // namespace kvsim
