@@ -82,7 +82,7 @@ class BlockQueue {
     template <EligibleBlocks E>
     BlockId oldest(const E& eligible) {
         uint64_t place = first(eligible);
-        if (!kLeaves && place != kEnd) from_ = place;
+        if (!kLeaves) from_ = std::min(place, head_);
         return place == kEnd ? kNone : log_[place];
     }
     /// Place of the oldest eligible block, kEnd if there is none.
