@@ -1,5 +1,5 @@
 // Strategies that remember what has gone on the conversation trace, flat, prompts only: misses of 288,500 lookups as
-// published for libCacheSim. Where nobody has published any (w_tinylfu, arc:variant=vllm) our own, so that a change shows.
+// published for libCacheSim. Where nobody has published any (w_tinylfu, arc:variant=vllm) our own: a change shows.
 #include <doctest/doctest.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/sim/replay.h>

@@ -414,19 +414,19 @@ TEST_CASE("twin: s3_fifo") {
 }
 
 TEST_CASE("twin: lirs") {
-    check_twin(lirs("lirs", 0.01), 2);
+    check_twin(lirs("lirs", 0.01), 4);
     check_twin(lirs("lirs:hir=0.3", 0.3));
     check_twin(lirs("lirs:hir=1", 1));
 }
 
 TEST_CASE("twin: w_tinylfu") {
-    check_twin(w_tinylfu("w_tinylfu:counts=exact", 0.01, 0.8, true), 2);
+    check_twin(w_tinylfu("w_tinylfu:counts=exact", 0.01, 0.8, true), 3);
     check_twin(w_tinylfu("w_tinylfu:counts=exact,window=0.5,protected=0.5", 0.5, 0.5, true));
     check_twin(w_tinylfu("w_tinylfu:counts=exact,window=1", 1, 0.8, true));
     check_twin(w_tinylfu("w_tinylfu:counts=exact,window=0,protected=1", 0, 1, true));
     // With the sketch where ids are known: given in the order in which blocks are first seen.
     StoryWishes w;
-    CHECK(holds(w_tinylfu("w_tinylfu", 0.01, 0.8, false), "sketch", w, false));
+    CHECK(holds(w_tinylfu("w_tinylfu", 0.01, 0.8, false), "sketch", w, false, 8));
     w.max_blocks = 25;
-    CHECK(holds(w_tinylfu("w_tinylfu:window=0.3", 0.3, 0.8, false), "sketch, longer chains", w, false, 2));
+    CHECK(holds(w_tinylfu("w_tinylfu:window=0.3", 0.3, 0.8, false), "sketch, longer chains", w, false, 6));
 }

@@ -88,6 +88,16 @@ TEST_CASE("arc: the oldest of T1 goes without a trace, the target grows") {
           "a ab abc abcd bcde acde acde acde acdf cdfg acdg adeg");
 }
 
+// C = 3     T1     T2     B1     B2     p
+// a a b c   b c    a                    0
+// d         c d    a      b             0
+// b         d      a b    c             1   |T1| = 2 > 1: c goes
+// c         d      b c           a      2   |T1| = 1 is less than 2: a goes
+// a                b c a  d             1   |T1| = 1 = p, and a was in B2: d goes
+TEST_CASE("arc: T1 of just the target's size") {
+    CHECK(after_each<BlockArc>("arc", 3, "aabcdbca") == "a a ab abc acd abd bcd abc");
+}
+
 // C = 2     T1     T2     B1     B2     p
 // a b a c   c      a      b             0
 // b         b      a      c             1   |T1| = 1 is at least 1: c goes, b enters T1
@@ -97,8 +107,8 @@ TEST_CASE("arc: vLLM's variant by hand") {
     CHECK(after_each<BlockArc>("arc:variant=vllm", 2, "abacbca") == "a ab ab ac ab bc ac");
 }
 
-// C = 4, small 2, main 2, ghosts 2. v1: small = a b, main = c d; a is hit. e: a moves to main, b goes: small = e, main =
-// c d a. b was a ghost: main has 3 > 2: c goes, main = d a b. c is no ghost: d goes, small = e c. d: e goes.
+// C = 4, small 2, main 2, ghosts 2. v1: small = a b, main = c d; a is hit. e: a moves to main, b goes: small = e,
+// main = c d a. b was a ghost: main has 3 > 2: c goes, main = d a b. c is no ghost: d goes, small = e c. d: e goes.
 // v0: small = a b c d. e: a moves to main, b goes: small = c d e. b: main has 1: c goes, main = a b. c: d goes, main =
 // a b c. d: main has 3: a goes, main = b c d.
 TEST_CASE("s3_fifo by hand") {
@@ -120,17 +130,17 @@ TEST_CASE("lirs by hand") {
     CHECK(after_each<BlockLirs>("lirs:hir=0.34", 3, "abcdcaad") == "a ab abc abd abc abc abc acd");
 }
 
-// C = 2, L = 1: S may have 4 entries. a is LIR; S = a b, b* c, c* d: S = a b* c* d is full; e: d goes and S would have 5, so
-// b, which went first, is forgotten. b is then HIR like e was (e goes, c is forgotten); d, whose id is there, becomes LIR
-// and a leaves S for Q with all that was above it but d. b, then new, is HIR: a goes.
+// C = 2, L = 1: S may have 4 entries. a is LIR; S = a b, then b* c, then c* d: S = a b* c* d is full. e: d goes and S
+// would have 5, so b, which went first, is forgotten. b is then HIR like e was (e goes, c is forgotten). d, whose id is
+// there, becomes LIR and a leaves S for Q with all that was above it but d. b, then new, is HIR: a goes.
 TEST_CASE("lirs: the stack forgets who went first") {
     CHECK(after_each<BlockLirs>("lirs", 2, "abcdebdb") == "a ab ac ad ae ab ad bd");
 }
 
 // C = 4, W = 4 - floor(0.75 * 4) = 1, main 3, of which floor(0.8 * 3) = 2 protected.
-// a b c d: window = d, probation = a b c. a: protected = a. e: d (used once) is no better than b: d goes. e again: twice.
-// f: e against b: b goes, probation = c e. f once more and g: f against c: c goes, probation = e f. e, f: protected = a e,
-// then e f, and a is back in probation. h: g (1) against a (2): g goes.
+// a b c d: window = d, probation = a b c. a: protected = a. e: d (used once) is no better than b: d goes. e again:
+// twice. f: e against b: b goes, probation = c e. f once more and g: f against c: c goes, probation = e f. e, f:
+// protected = a e, then e f, and a is back in probation. h: g (1) against a (2): g goes.
 TEST_CASE("w_tinylfu by hand") {
     CHECK(after_each<BlockWTinyLfu>("w_tinylfu:window=0.25,counts=exact", 4, "abcdaeeffgefh") ==
           "a ab abc abcd abcd abce abce acef acef aefg aefg aefg aefh");
@@ -176,6 +186,23 @@ TEST_CASE("frequency sketch: counts, saturates, halves") {
     CHECK(sketch.estimate(2) == 6);
 }
 
+TEST_CASE("frequency table: counts, saturates, halves") {
+    FrequencyTable table;
+    table.reset(5, 3);  // halves after 30 additions
+    for (int i = 0; i < 20; ++i) table.add(4);
+    for (int i = 0; i < 14; ++i) table.add(3);
+    CHECK(table.estimate(4) == 15);
+    CHECK(table.estimate(3) == 14);
+    CHECK(table.estimate(2) == 0);
+    table.add(2);  // 15 + 14 + 1 = 30
+    CHECK(table.estimate(4) == 7);
+    CHECK(table.estimate(3) == 7);
+    CHECK(table.estimate(2) == 0);
+    for (int i = 0; i < 15; ++i) table.add(0);  // 15 left of the halving, and 15
+    CHECK(table.estimate(4) == 3);
+    CHECK(table.estimate(0) == 7);
+}
+
 TEST_CASE("frequency sketch: never below the true count before the first halving") {
     FrequencySketch sketch;
     sketch.reset(1000);
@@ -219,8 +246,8 @@ TEST_CASE("ghost strategies: parameters that cannot be") {
     for (const char* bad : {"arc:variant=", "arc:variant=vLLM", "arc:p=1", "s3_fifo:small=1.5", "s3_fifo:small=-0.1",
                             "s3_fifo:small=nan", "s3_fifo:small=", "s3_fifo:promote=0", "s3_fifo:promote=64",
                             "s3_fifo:promote=1.5", "s3_fifo:ghost=101", "s3_fifo:variant=v2", "s3_fifo:smal=0.1",
-                            "lirs:hir=2", "lirs:hir=-1", "lirs:hir=inf", "w_tinylfu:window=1.01", "w_tinylfu:protected=x",
-                            "w_tinylfu:counts=sketchy", "w_tinylfu:seed=1", "lirs:hir=0.1,hir=0.2"}) {
+                            "lirs:hir=2", "lirs:hir=-1", "lirs:hir=inf", "w_tinylfu:window=1.01",
+                            "w_tinylfu:protected=x", "w_tinylfu:counts=sketchy", "w_tinylfu:seed=1", "lirs:hir=0.1,hir=0.2"}) {
         CAPTURE(bad);
         CHECK(!refusal(bad).empty());
     }

@@ -7,14 +7,14 @@
 // becomes one. With C blocks of room, H = max(1, floor(hir * C)) and L = C - H:
 //   hit       LIR: to the top of S. HIR in S: to the top, becomes LIR, leaves Q. HIR out of S: onto S and to the newest
 //             end of Q.
-//   miss      an id in S goes to its top and becomes LIR; any other block is LIR while there are fewer than L, else HIR,
-//             newest of Q and on top of S.
+//   miss      an id in S goes to its top and becomes LIR; any other block goes onto S, as LIR while there are fewer
+//             than L, else as HIR and newest of Q.
 //   room      the oldest of Q goes; if it is in S its id stays there.
 //   always    more than L LIR blocks: the lowest one of S leaves it and becomes the newest of Q. Then whatever lies
 //             below the lowest LIR block leaves S. S has more than 2C entries: the ids in it that went first are
 //             forgotten.
-// Blocks of Q that are not eligible are stepped over; if it has nobody eligible, the lowest eligible LIR block of S goes
-// and leaves no id. Blocks without a name leave none either. With L = 0 (C = 1) nothing stays in S and Q is LRU.
+// Blocks of Q that are not eligible are stepped over; if it has nobody eligible, the lowest eligible LIR block of S
+// goes and leaves no id. Blocks without a name leave none either. With L = 0 (C = 1) nothing stays in S and Q is LRU.
 // Differs from the paper by the bound on S and by who goes when Q has nobody to give.
 // Cost: O(1) amortized; 9 bytes per block of the trace, 8 per entry of S and per id that has gone.
 #pragma once
@@ -113,8 +113,8 @@ class BlockLirs : public BlockStrategyBase {
     }
     bool contains(BlockId block) const { return state_[block] >= kHir; }
     uint64_t state_bytes() const {
-        return in_stack_.size() * 4 + in_queue_.size() * 4 + state_.size() + stack_.state_bytes() + queue_.state_bytes() +
-               gone_.state_bytes();
+        return in_stack_.size() * 4 + in_queue_.size() * 4 + state_.size() + stack_.state_bytes() +
+               queue_.state_bytes() + gone_.state_bytes();
     }
 
   private:

@@ -27,7 +27,7 @@ class BlockS3Fifo : public BlockStrategyBase {
   public:
     static constexpr bool kKeyed = false;
     static StrategyInfo info() {
-        return {"s3_fifo", "small queue for newcomers, main queue for those that were hit, ghosts for those that come back",
+        return {"s3_fifo", "newcomers pass a small queue; hit there, or back soon, they enter the main one",
                 "Yang et al., SOSP 2023; AIBrix", "pinned flat tree", "published counts and a naive twin",
                 "small=0.1 ghost=0.9 promote=2 variant=v1"};
     }

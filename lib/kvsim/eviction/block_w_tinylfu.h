@@ -117,7 +117,8 @@ class BlockWTinyLfu : public BlockStrategyBase {
         window_.push(block);
         window_.on_leaf(block);
         where_[block] = kWindow;
-        if (window_.size() > window_size_ && probation_.size() + protected_.size() < main_size_) to_main(window_.front());
+        bool room = probation_.size() + protected_.size() < main_size_;
+        if (window_.size() > window_size_ && room) to_main(window_.front());
     }
     void on_leaf(BlockId block) { queue_of(block).on_leaf(block); }
     void on_inner(BlockId block) { queue_of(block).on_inner(block); }
