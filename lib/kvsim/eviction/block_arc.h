@@ -13,7 +13,8 @@
 // any other block; room is made in T1 while its size is at least the whole part of p, else in T2; each ghost list keeps
 // C ids, whatever T1 and T2 hold; a ghost that is hit becomes the newest of its list and leaves it when the block is
 // stored. Where vLLM differs from this: it touches and evicts for a whole request at once, stores none of a request
-// whose blocks do not all find room, and looks for none in T1 once T2 has nobody to give.
+// whose blocks do not all find room, does not look in T1 when it was T2's turn and T2 has nobody to give, and leaves a
+// block that is touched before it has been written in T1.
 // The oldest eligible block of a list goes, as if the others were not there; if the list has none, that of the other
 // list. Blocks without a name leave no ghost. Ghost lists are trimmed when the miss comes, before room is made.
 // Cost: O(1) amortized; 5 bytes per block of the trace, 16 per block of the cache and per ghost.
