@@ -247,7 +247,8 @@ TEST_CASE("ghost strategies: parameters that cannot be") {
                             "s3_fifo:small=nan", "s3_fifo:small=", "s3_fifo:promote=0", "s3_fifo:promote=64",
                             "s3_fifo:promote=1.5", "s3_fifo:ghost=101", "s3_fifo:variant=v2", "s3_fifo:smal=0.1",
                             "lirs:hir=2", "lirs:hir=-1", "lirs:hir=inf", "w_tinylfu:window=1.01",
-                            "w_tinylfu:protected=x", "w_tinylfu:counts=sketchy", "w_tinylfu:seed=1", "lirs:hir=0.1,hir=0.2"}) {
+                            "w_tinylfu:protected=x", "w_tinylfu:counts=sketchy", "w_tinylfu:seed=1",
+                            "lirs:hir=0.1,hir=0.2"}) {
         CAPTURE(bad);
         CHECK(!refusal(bad).empty());
     }
