@@ -163,6 +163,47 @@ confidence: few requests say a lot|sim/confidence.cpp|if (table.too_few) c.p = 1
 cost: a window sees everything|model/cost.cpp|std::clamp(window, begin, end);|end;
 cost: a token sees itself|model/cost.cpp|(bend - begin) - (bend - begin);|(bend - begin) + (bend - begin);
 cost: values as wide as keys|model/cost.cpp|group.value_head_dim == 0 ?|true ?
+arc: target of the wrong list|eviction/block_arc.h|if (from_ == kB1) {|if (from_ != kB1) {
+arc: target by one only|eviction/block_arc.h|std::max(b2 / b1, 1.0)|1.0
+arc: ratio without the ghost|eviction/block_arc.h|auto b1 = static_cast<double>(b1_.size()),|auto b1 = static_cast<double>(b1_.size() - (from_ == kB1 ? 1 : 0)),
+arc: equal goes to T2|eviction/block_arc.h|(once == target_ && from_ == kB2)|false
+arc: T1 always leaves a ghost|eviction/block_arc.h|no_ghost_ = b1_.empty();\n            if (!no_ghost_)|if (!b1_.empty())
+arc: all four lists without limit|eviction/block_arc.h|>= 2 * room_|> 2 * room_
+arc: output leaves a ghost|eviction/block_arc.h|if (no_ghost_ \|\| block >= named_) return;|if (no_ghost_) return;
+arc: nobody steps in|eviction/block_arc.h|if (block == kNone) block = first ?|if (false) block = first ?
+arc vllm: ghost list one too long|eviction/block_arc.h|ghosts.size() > room_|ghosts.size() > room_ + 1
+arc vllm: a ghost is not renewed|eviction/block_arc.h|return ghosts.renew(block);|return;
+arc vllm: target not cut to a whole number|eviction/block_arc.h|t1_.size() >= static_cast<uint64_t>(target_)|static_cast<double>(t1_.size()) >= target_
+s3_fifo: one round at most|eviction/block_s3_fifo.h|kRounds = 3|kRounds = 2
+s3_fifo: counter survives the promotion|eviction/block_s3_fifo.h|small_.move_to(main_, block);\n            state_[block] = kMain;|small_.move_to(main_, block);\n            state_[block] \|= kMain;
+s3_fifo: promoted one later|eviction/block_s3_fifo.h|state_[block] / kOne < promote_|state_[block] / kOne <= promote_
+s3_fifo: main over its size unnoticed|eviction/block_s3_fifo.h|main_.size() > main_size_ \|\| small_.empty()|small_.empty()
+s3_fifo: ghosts enter small|eviction/block_s3_fifo.h|bool main = ghost_hit_ \|\| (|bool main = (
+s3_fifo: warm-up never ends|eviction/block_s3_fifo.h|evicted_ = true;|
+s3_fifo: ghost stays behind|eviction/block_s3_fifo.h|if (ghost_hit_) forget(block);|
+s3_fifo: output leaves a ghost|eviction/block_s3_fifo.h|block >= named_ \|\| ghost_size_ == 0|ghost_size_ == 0
+s3_fifo: ghosts forgotten early|eviction/block_s3_fifo.h|if (ghosts_.size() == ghost_size_)|if (ghosts_.size() + 1 >= ghost_size_ \&\& !ghosts_.empty())
+s3_fifo: main not asked last|eviction/block_s3_fifo.h|return block != kNone ? block : pick_main(eligible);|return block;
+lirs: not pruned|eviction/block_lirs.h|        prune();\n        while (stack_.size()|        while (stack_.size()
+lirs: stack without limit|eviction/block_lirs.h|stack_.size() > 2 * room_|stack_.size() > 3 * room_
+lirs: stays HIR though in the stack|eviction/block_lirs.h|} else if (in_stack_[block] != 0) {|} else if (in_stack_[block] != 0 \&\& block % 2 == 0) {
+lirs: HIR hit does not enter the stack|eviction/block_lirs.h|queue_.renew(block);\n            stack_.push(block);|queue_.renew(block);
+lirs: one LIR too many|eviction/block_lirs.h|if (lir_ < most_lir_) {|if (lir_ <= most_lir_) {
+lirs: output leaves an id|eviction/block_lirs.h|if (block >= named_) return stack_.erase(block);|
+lirs: becomes LIR as no leaf|eviction/block_lirs.h|if (leaf) stack_.on_leaf(block);|
+lirs: leaves the stack as no leaf|eviction/block_lirs.h|if (leaf) queue_.on_leaf(lowest);|
+w_tinylfu: equals win|eviction/block_w_tinylfu.h|often(candidate) <= often(rival)|often(candidate) < often(rival)
+w_tinylfu: no way back to probation|eviction/block_w_tinylfu.h|if (protected_.size() <= protected_size_) return;|return;
+w_tinylfu: protected spared|eviction/block_w_tinylfu.h|if (rival == kNone) rival = protected_.oldest(eligible);|
+w_tinylfu: misses are not counted|eviction/block_w_tinylfu.h|void on_miss(BlockId block) { count(block); }|void on_miss(BlockId) {}
+w_tinylfu: output counts as never used|eviction/block_w_tinylfu.h|if (block >= named_) return 1;|if (block >= named_) return 0;
+w_tinylfu: window grows|eviction/block_w_tinylfu.h|if (window_.size() > window_size_ && room)|if (window_.size() > window_size_ + 1 \&\& room)
+w_tinylfu: table never halves|eviction/block_w_tinylfu.h|if (++added_ == period_) halve();|
+sketch: three counters|eviction/frequency_sketch.h|i < 4; ++i, hash >>= 8)\n            least|i < 3; ++i, hash >>= 8)\n            least
+sketch: never halves|eviction/frequency_sketch.h|if (raised && ++added_ == period_) halve();|
+sketch: halving keeps the additions|eviction/frequency_sketch.h|added_ /= 2;|
+sketch: counters run over|eviction/frequency_sketch.h|if ((word >> shift & 15) == 15) continue;|
+queue: moves as no leaf|eviction/block_queue.h|if (leaf) other.on_leaf(block);|
 LIST
 }
 
@@ -180,6 +221,7 @@ TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $s
          $source/tests/golden/beam_test.cpp $source/tests/unit/paged_cache_test.cpp \
          $source/tests/unit/format_*_test.cpp $source/tests/unit/index_test.cpp $source/tests/unit/concurrency_test.cpp \
          $source/tests/unit/source_test.cpp $source/tests/unit/bounds_test.cpp $source/tests/unit/curve_test.cpp)
+         $source/tests/unit/source_test.cpp $source/tests/unit/strategy_*_test.cpp)
 OBJECTS := \$(LIB:$scratch/lib/%.cpp=$scratch/o/%.o) \$(TESTS:$source/tests/%.cpp=$scratch/o/tests/%.o)
 $scratch/tests: \$(OBJECTS)
 	@g++ -o \$@ \$^ -lrapidcheck -lsimdjson -lfmt -lzstd -lz -lcrypto -lpthread

@@ -49,11 +49,19 @@ class BlockQueue {
         --size_;
     }
     /// To the newest end. With leaves: as the leaf or inner node it was.
-    void renew(BlockId block) {
-        bool leaf = kLeaves && leaves_.contains(places_[block]);
+    void renew(BlockId block) { move_to(*this, block); }
+    /// To the newest end of a queue that shares the places. With leaves: as the leaf or inner node it was.
+    void move_to(BlockQueue& other, BlockId block) {
+        bool leaf = is_leaf(block);
         erase(block);
-        push(block);
-        if (leaf) on_leaf(block);
+        other.push(block);
+        if (leaf) other.on_leaf(block);
+    }
+    bool is_leaf(BlockId block) const { return kLeaves && leaves_.contains(places_[block]); }
+    /// The oldest block, eligible or not; kNone if there is none.
+    BlockId front() {
+        skip_empty();
+        return tail_ < head_ ? log_[tail_] : kNone;
     }
     void on_leaf(BlockId block) {
         if (kLeaves) leaves_.insert(places_[block]);
@@ -74,13 +82,13 @@ class BlockQueue {
     template <EligibleBlocks E>
     BlockId oldest(const E& eligible) {
         uint64_t place = first(eligible);
-        if (!kLeaves && place != kEnd) from_ = place;
+        if (!kLeaves) from_ = std::min(place, head_);
         return place == kEnd ? kNone : log_[place];
     }
     /// Place of the oldest eligible block, kEnd if there is none.
     template <EligibleBlocks E>
     uint64_t first(const E& eligible) {
-        while (tail_ < head_ && log_[tail_] == kNone) ++tail_;
+        skip_empty();
         return next(kLeaves ? tail_ : std::max(tail_, from_), eligible);
     }
     /// The first place of an eligible block at `from` or newer.
@@ -104,6 +112,9 @@ class BlockQueue {
     uint64_t state_bytes() const { return log_.size() * 4 + (kLeaves ? leaves_.bytes() : 0); }
 
   private:
+    void skip_empty() {
+        while (tail_ < head_ && log_[tail_] == kNone) ++tail_;
+    }
     // Whoever was stepped over stands before from_ with empty places between: moved together, so that blocks that are
     // always pinned do not keep the log from being used up from its old end.
     void slide() {
