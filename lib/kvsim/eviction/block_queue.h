@@ -49,9 +49,11 @@ class BlockQueue {
         --size_;
     }
     /// To the newest end. With leaves: as the leaf or inner node it was.
-    void renew(BlockId block) {
-        bool leaf = kLeaves && leaves_.contains(places_[block]);
-        erase(block);
+    void renew(BlockId block) { take(block, *this); }
+    /// The same with a block of another queue.
+    void take(BlockId block, BlockQueue& from) {
+        bool leaf = kLeaves && from.leaves_.contains(places_[block]);
+        from.erase(block);
         push(block);
         if (leaf) on_leaf(block);
     }
@@ -60,6 +62,18 @@ class BlockQueue {
     }
     void on_inner(BlockId block) {
         if (kLeaves) leaves_.erase(places_[block]);
+    }
+
+    /// The oldest, eligible or not; kNone if there is none.
+    BlockId front() {
+        while (tail_ < head_ && log_[tail_] == kNone) ++tail_;
+        return tail_ < head_ ? log_[tail_] : kNone;
+    }
+    /// Whether there is a block at a newer place.
+    bool any_newer(uint64_t place) {
+        while (head_ > tail_ && log_[head_ - 1] == kNone) --head_;
+        from_ = std::min(from_, head_);
+        return place + 1 < head_;
     }
 
     // ---- walks, from the oldest to the newest ----
@@ -74,7 +88,7 @@ class BlockQueue {
     template <EligibleBlocks E>
     BlockId oldest(const E& eligible) {
         uint64_t place = first(eligible);
-        if (!kLeaves && place != kEnd) from_ = place;
+        if (!kLeaves) from_ = place == kEnd ? head_ : place;
         return place == kEnd ? kNone : log_[place];
     }
     /// Place of the oldest eligible block, kEnd if there is none.
