@@ -114,7 +114,8 @@ uint64_t share(double part, uint64_t capacity) { return static_cast<uint64_t>(pa
 
 class NaiveTwoQ : public NaiveStrategy {
   public:
-    NaiveTwoQ(uint64_t capacity, double in, double out) : in_room_(share(in, capacity)), ghosts_(share(out, capacity)) {}
+    NaiveTwoQ(uint64_t capacity, double in, double out)
+        : in_room_(share(in, capacity)), ghosts_(share(out, capacity)) {}
     bool keyed() const override { return false; }
     void hit(const std::string& name) override {
         if (among(in_, name)) return;
@@ -149,7 +150,10 @@ class NaiveTwoQ : public NaiveStrategy {
 class NaiveQdlp : public NaiveStrategy {
   public:
     NaiveQdlp(uint64_t capacity, double small, double ghost, int promote)
-        : capacity_(capacity), clock_room_(capacity - share(small, capacity)), ghosts_(share(ghost, capacity)), promote_(promote) {}
+        : capacity_(capacity),
+          clock_room_(capacity - share(small, capacity)),
+          ghosts_(share(ghost, capacity)),
+          promote_(promote) {}
     bool keyed() const override { return false; }
     void hit(const std::string& name) override { ++count_[name]; }
     void miss(const std::string& name) override {
@@ -207,7 +211,9 @@ Twin two_q(const std::string& eviction, double in, double out) {
     return {eviction, [=](const NaiveSetting& s) { return std::make_unique<NaiveTwoQ>(s.capacity, in, out); }};
 }
 Twin qdlp(const std::string& eviction, double small, double ghost, int promote) {
-    return {eviction, [=](const NaiveSetting& s) { return std::make_unique<NaiveQdlp>(s.capacity, small, ghost, promote); }};
+    return {eviction, [=](const NaiveSetting& s) {
+                return std::make_unique<NaiveQdlp>(s.capacity, small, ghost, promote);
+            }};
 }
 
 }  // namespace

@@ -162,14 +162,15 @@ TEST_CASE("qdlp: hardly any blocks") {
 
 TEST_CASE("queues: parameters out of range") {
     CHECK(complaint_of("sieve:x=1").find("x") != std::string::npos);
-    for (const char* bad : {"slru:segments=0", "slru:segments=65", "slru:segments=1.5", "slru:segments=", "slru:variant=lru",
-                            "slru:variant=sglang,segments=2", "two_q:in=1", "two_q:in=-0.1", "two_q:in=nan", "two_q:out=101",
-                            "two_q:in=0.2,in=0.3", "two_q:small=0.1", "qdlp:small=1", "qdlp:ghost=-1", "qdlp:ghost=inf",
-                            "qdlp:promote=256", "qdlp:promote=-1", "qdlp:promote=0.5"}) {
+    for (const char* bad :
+         {"slru:segments=0", "slru:segments=65", "slru:segments=1.5", "slru:segments=", "slru:variant=lru",
+          "slru:variant=sglang,segments=2", "two_q:in=1", "two_q:in=-0.1", "two_q:in=nan", "two_q:out=101",
+          "two_q:in=0.2,in=0.3", "two_q:small=0.1", "qdlp:small=1", "qdlp:ghost=-1", "qdlp:ghost=inf",
+          "qdlp:promote=256", "qdlp:promote=-1", "qdlp:promote=0.5"}) {
         CAPTURE(bad);
         CHECK(!complaint_of(bad).empty());
     }
-    for (const char* good : {"slru:segments=64", "slru:variant=classic,segments=1", "slru:variant=sglang", "two_q:in=0.99,out=0",
-                             "qdlp:small=0,ghost=100,promote=0", "block/sieve"})
+    for (const char* good : {"slru:segments=64", "slru:variant=classic,segments=1", "slru:variant=sglang",
+                             "two_q:in=0.99,out=0", "qdlp:small=0,ghost=100,promote=0", "block/sieve"})
         CHECK(complaint_of(good).empty());
 }

@@ -1,9 +1,9 @@
-// QDLP, quick demotion and lazy promotion (Yang et al., HotOS 2023): a FIFO queue that new blocks leave quickly, in front
-// of a CLOCK with counters, and ghosts.
+// QDLP, quick demotion and lazy promotion (Yang et al., HotOS 2023): a FIFO queue that new blocks leave quickly, in
+// front of a CLOCK with counters, and ghosts.
 //
 // New blocks enter the FIFO. When room is needed its oldest block becomes a ghost, or, if it was hit `promote` times,
-// moves to the CLOCK with a counter of 0, and the next one is looked at. The CLOCK has room for C - floor(small * C): if
-// it is full, a block of its own goes before another enters, and leaves no ghost. A missed block that is a ghost (the
+// moves to the CLOCK with a counter of 0, and the next one is looked at. The CLOCK has room for C - floor(small * C):
+// if it is full, a block of its own goes before another enters, and leaves no ghost. A missed block that is a ghost (the
 // newest floor(ghost * C) are remembered) enters the CLOCK: after room was made, a full CLOCK gives one more, so that
 // the cache holds one block less until the next miss. If the FIFO is empty the CLOCK gives a block. CLOCK: a hit adds 1
 // to a counter of at most 3; at the oldest block, 0 goes, anything else loses 1 and moves to the newest end.

@@ -71,8 +71,7 @@ class BlockQueue {
     }
     /// Whether there is a block at a newer place.
     bool any_newer(uint64_t place) {
-        while (head_ > tail_ && log_[head_ - 1] == kNone) --head_;
-        from_ = std::min(from_, head_);
+        if (log_[head_ - 1] == kNone) trim();
         return place + 1 < head_;
     }
 
@@ -134,12 +133,17 @@ class BlockQueue {
         if (hand_ >= tail_ && hand_ < from_) hand_ = hand;
         tail_ = to;
     }
-    void compact() {
-        uint64_t to = 1, hand = 0, from_place = 0;
+    // Rare, and out of line so that push() and any_newer() are not.
+    [[gnu::noinline]] void trim() {
+        while (head_ > tail_ && log_[head_ - 1] == kNone) --head_;
+        from_ = std::min(from_, head_);
+        hand_ = std::min(hand_, head_);
+    }
+    [[gnu::noinline]] void compact() {
+        BlockId at_hand = block_from(hand_), at_from = block_from(from_);
+        uint64_t to = 1;
         for (uint64_t from = tail_; from < head_; ++from) {
             BlockId block = log_[from];
-            if (hand == 0 && from >= hand_) hand = to;
-            if (from_place == 0 && from >= from_) from_place = to;
             if (block == kNone) continue;
             bool leaf = kLeaves && leaves_.contains(from);
             log_[from] = kNone;
@@ -151,8 +155,14 @@ class BlockQueue {
         }
         tail_ = 1;
         head_ = to;
-        hand_ = hand == 0 ? to : hand;
-        from_ = from_place == 0 ? to : from_place;
+        hand_ = at_hand == kNone ? to : places_[at_hand];
+        from_ = at_from == kNone ? to : places_[at_from];
+    }
+    // The first block at the place or newer.
+    BlockId block_from(uint64_t place) const {
+        for (uint64_t at = std::max(place, tail_); at < head_; ++at)
+            if (log_[at] != kNone) return log_[at];
+        return kNone;
     }
 
     uint32_t* places_ = nullptr;

@@ -1,9 +1,10 @@
 // Segmented LRU: blocks climb from one LRU queue to the next as they are hit (Karedla 1994, with two; here any number).
 //
 // `segments` queues of floor(C / segments) blocks each. A hit takes a block to the newest end of the next segment (in
-// the highest: of that one). A segment that is then over its size hands its oldest block down to the newest end of the
-// one below, which may do the same. A new block enters the lowest segment that has room, so that a cold cache fills
-// one after the other, and the lowest if none has. The victim is the oldest block of the lowest segment that has one.
+// the highest: of that one). If that segment is over its size now, it hands its oldest block down to the newest end of
+// the one below, which has just lost one. A new block enters the lowest segment that has room, so that a cold cache
+// fills one after the other, and the lowest if none has. The victim is the oldest block of the lowest segment that is
+// not empty.
 //
 // Where C is not a multiple of `segments`, the lowest segment holds the remainder as well; with C < segments it holds
 // everything and this is LRU. libCacheSim, whose rule this is, then evicts from the lowest segment already on a hit, so
@@ -16,8 +17,7 @@
 //
 // The end of the last running request that holds a block renews it within its segment. A block that is not eligible
 // climbs, is handed down and keeps its place like any other; the oldest eligible one of the lowest segment that has one
-// goes. Cost: O(1) amortized for hits and insertions (at most one block is handed down per segment), O(segments) for
-// a victim; 13 bytes per block.
+// goes. Cost: O(1) amortized for hits, O(segments) at worst for insertions and victims; 13 bytes per block.
 #pragma once
 
 #include <kvsim/eviction/block_queue.h>
@@ -55,8 +55,8 @@ class BlockSlru : public BlockStrategyBase {
     void on_hit(BlockId block) {
         size_t top = (segments_.size() - 1) << steps_;
         move(block, std::min<size_t>(level_[block] + 1, top));
-        for (size_t i = level_[block] >> steps_; i > 0 && segments_[i].size() > size_; --i)
-            move(segments_[i].front(), i - 1);
+        size_t segment = level_[block] >> steps_;
+        if (segment > 0 && segments_[segment].size() > size_) move(segments_[segment].front(), segment - 1);
     }
     void on_insert(BlockId block) {
         size_t to = 0;

@@ -4,8 +4,8 @@
 // A1in: FIFO, target floor(in * C). A1out: ghosts of what left A1in, FIFO, at most floor(out * C) names. Am: LRU.
 // A hit in A1in changes nothing; a hit in Am renews. A missed block that is a ghost enters Am (and is a ghost no more),
 // any other enters A1in. When room is needed: the oldest of A1in, if A1in is above its target or Am is empty, becomes a
-// ghost; otherwise the oldest of Am goes and leaves no trace. With a target of 0 (small C) whatever is in A1in goes first;
-// with floor(out * C) = 0 nothing ever enters Am and this is FIFO.
+// ghost; otherwise the oldest of Am goes and leaves no trace. With a target of 0 (small C) whatever is in A1in goes
+// first; with floor(out * C) = 0 nothing ever enters Am and this is FIFO.
 // Source: the paper's full version with the sizes of libCacheSim, which also bounds Am by C - floor(in * C): without
 // ineligible blocks it never gets there before room is needed, so nothing of the kind is written here.
 //
@@ -27,7 +27,8 @@ class BlockTwoQ : public BlockStrategyBase {
         return {"two_q", "new blocks in a FIFO queue, those that come back after leaving it in an LRU queue",
                 "Johnson and Shasha 1994", "pinned flat tree", "published counts and a naive twin", "in=0.25 out=0.5"};
     }
-    explicit BlockTwoQ(Spec& spec) : in_share_(spec.number("in", 0.25, 0, 0.99)), out_share_(spec.number("out", 0.5, 0, 100)) {}
+    explicit BlockTwoQ(Spec& spec)
+        : in_share_(spec.number("in", 0.25, 0, 0.99)), out_share_(spec.number("out", 0.5, 0, 100)) {}
 
     void reset(const StrategyContext& context) {
         uint64_t capacity = std::min(context.capacity_blocks, context.blocks);
