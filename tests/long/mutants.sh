@@ -42,7 +42,7 @@ held: one too many run|layout/prefix_running.cpp|running_ >= concurrency_ ?|runn
 held: nobody waits|layout/prefix_holding.h|waits = true;|
 held: waits with room left|layout/prefix_holding.h|- held_.leading(this->segments_) > this->capacity()|> this->capacity()
 pinned: a held block stays in the order|eviction/block_lru.h|stamp[i] = kHeld;|stamp[i] = stamp[i] == 0 ? kHeld : stamp[i];
-pinned: output blocks never released|layout/prefix_pinned.h|for (BlockId block : running.unnamed) this->strategy_.on_release(block);|
+pinned: output blocks never released|layout/prefix_pinned.h|for (BlockId block : running.unnamed) let_go(block);|
 pinned: held block stays partial|layout/prefix_pinned.h|for (const Segment& s : running.named) this->partial_.clear_run(s.begin, s.count);|
 tree: a running request is no child|layout/prefix_tree.h|if (children_[tip_]++ == 0) this->strategy_.on_inner(tip_);|++children_[tip_];
 tree: never a leaf after release|layout/prefix_tree.h|if (--children_[deepest] == 0) this->strategy_.on_leaf(deepest);|--children_[deepest];
@@ -61,8 +61,8 @@ token: the bound counts the last one|layout/prefix.cpp|hits = std::min(hits, tra
 compaction drops a leaf|eviction/block_lru.h|leaves_.insert(to);|(void)0;
 compaction keeps stale entries|eviction/block_lru.h|if (stamp_[block] != from) continue;|if (stamp_[block] == 0) continue;
 first in first out|eviction/block_lru.h|        push(block);\n        if (leaf)|        if (leaf)
-sieve: the hand begins at the oldest each time|eviction/block_sieve.h|queue_.any_newer(place) ? place + 1 : kOldest|kOldest
-sieve: the hand waits for the next block|eviction/block_sieve.h|queue_.any_newer(place) ? place + 1 : kOldest|place + 1
+sieve: the hand begins at the oldest each time|eviction/block_sieve.h|place + 1 < queue_.end() ? place + 1 : kOldest|kOldest
+sieve: the hand waits for the next block|eviction/block_sieve.h|place + 1 < queue_.end() ? place + 1 : kOldest|place + 1
 sieve: two walks|eviction/block_sieve.h|walk < 3|walk < 2
 slru: a cold cache fills the lowest segment only|eviction/block_slru.h|while (to < segments_.size() && segments_[to].size() >= size_) ++to;|
 slru: nobody is handed down|eviction/block_slru.h|segments_[segment].size() > size_|segments_[segment].size() > size_ + 1
@@ -82,9 +82,8 @@ wanted room: flat|layout/prefix_flat.h|while (this->strategy_.wants_room() && ma
 wanted room: pinned|layout/prefix_pinned.h|while (this->strategy_.wants_room()) {|while (false) {
 wanted room: tree|layout/prefix_tree.h|while (this->full() \|\| this->strategy_.wants_room()) {|while (this->full()) {
 queue: a leaf is none in the next queue|eviction/block_queue.h|if (leaf) on_leaf(block);|
-queue: the next one is stepped over|eviction/block_queue.h|from_ = place == kEnd ? head_ : place;|from_ = place == kEnd ? head_ : place + 1;
+queue: one victim per request|eviction/block_queue.h|from_ = place == kEnd ? head_ : place;|from_ = head_;
 queue: compaction leaves the hand|eviction/block_queue.h|hand_ = at_hand == kNone ? to : places_[at_hand];|
-queue: empty newest places count|eviction/block_queue.h|if (log_[head_ - 1] == kNone) trim();|
 bitmap forgets its summary|eviction/bitmap_min.h|if (before != 0) return;|return;
 re-block ratio of shared|trace/prefix_index.cpp|length : r.shared * ratio;|length : r.shared * ratio - 1;
 re-block ignores ragged fill|trace/prefix_index.cpp|if (here != there) return false;|

@@ -17,12 +17,16 @@ struct Accesses {
     uint64_t resident;
 };
 
-Accesses replay(const std::string& eviction, uint64_t capacity, const std::string& ids) {
+Trace trace_of(const std::string& ids) {
     std::string text = "{\"kvsim_trace\":1,\"block_size\":4}\n";
     for (size_t i = 0; i < ids.size(); ++i)
         text += "{\"op\":\"request\",\"seq\":\"" + std::to_string(i) + "\",\"t\":" + std::to_string(i) +
                 ",\"length\":4,\"blocks\":[" + ids[i] + "]}\n";
-    Trace trace = load_text(text);
+    return load_text(text);
+}
+
+Accesses replay(const std::string& eviction, uint64_t capacity, const std::string& ids) {
+    Trace trace = trace_of(ids);
     Accesses all;
     for (const char* accounting : {"flat", "pinned", "tree"}) {
         RunOptions options;
@@ -38,6 +42,20 @@ Accesses replay(const std::string& eviction, uint64_t capacity, const std::strin
         all = one;
     }
     return all;
+}
+
+/// Every request ends when it has arrived, but number `late` ends after the next one.
+std::string replay_running(const std::string& eviction, uint64_t capacity, const std::string& ids, uint32_t late) {
+    Trace trace = trace_of(ids);
+    for (uint32_t r = 0; r < trace.requests(); ++r) trace.end_s.set(r, r == late ? r + 1.5 : r);
+    RunOptions options;
+    options.capacity_blocks = capacity;
+    options.concurrency = kByTrace;
+    RunResult run;
+    make_prefix_cache(eviction, Accounting::parse("pinned"), trace, options)->run(trace, options, run);
+    std::string letters;
+    for (uint32_t hits : run.hit_blocks) letters += hits != 0 ? 'h' : '.';
+    return letters;
 }
 
 std::string complaint_of(const std::string& eviction) {
@@ -134,6 +152,25 @@ TEST_CASE("two_q: ghosts come back into Am") {
 TEST_CASE("two_q: hardly any blocks") {
     CHECK(replay("two_q", 1, "1121").hits == ".h..");
     CHECK(replay("two_q", 2, "123121451").hits == ".....h..h");
+}
+
+// 1 and 2 come into Am and are hit once more, 1 before 2. If 1 runs longer, 2 is older when Am has to give one:
+// 12345 12  4 5 / 3 / 1 2
+// 12        4 5 / 3 / 2 1, or 1 2 where 1 ends before 2 begins
+// 6         5 6 / 3 4 / 2 1
+// 3         6 / 4 5 / 2 1 3
+// 7         6 7 / 4 5 / 1 3
+TEST_CASE("two_q: the end of a request renews its block in Am") {
+    CHECK(replay_running("two_q", 4, "12345121263712", 7) == ".......hh...h.");
+    CHECK(replay_running("two_q", 4, "12345121263721", 8) == ".......hh...h.");
+}
+// The same in the upper of two segments.
+// 1234 34 12  3 4 | 2 1, or 1 2 where 1 ends before 2 begins
+// 3           4 2 | 1 3
+// 56          5 6 | 1 3    4 goes, 2 goes
+TEST_CASE("slru: the end of a request renews its block in its segment") {
+    CHECK(replay_running("slru:segments=2", 4, "123434123561", 6) == "....hhhhh..h");
+    CHECK(replay_running("slru:segments=2", 4, "123434123561", 7) == "....hhhhh...");
 }
 
 // 4 blocks, 2 of them the CLOCK's room, 2 ghosts. FIFO / ghosts / CLOCK, oldest first, counts behind ' signs.

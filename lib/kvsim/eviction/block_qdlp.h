@@ -3,10 +3,10 @@
 //
 // New blocks enter the FIFO. When room is needed its oldest block becomes a ghost, or, if it was hit `promote` times,
 // moves to the CLOCK with a counter of 0, and the next one is looked at. The CLOCK has room for C - floor(small * C):
-// if it is full, a block of its own goes before another enters, and leaves no ghost. A missed block that is a ghost (the
-// newest floor(ghost * C) are remembered) enters the CLOCK: after room was made, a full CLOCK gives one more, so that
-// the cache holds one block less until the next miss. If the FIFO is empty the CLOCK gives a block. CLOCK: a hit adds 1
-// to a counter of at most 3; at the oldest block, 0 goes, anything else loses 1 and moves to the newest end.
+// if it is full, a block of its own goes before another enters, and leaves no ghost. A missed block that is a ghost
+// (the newest floor(ghost * C) are remembered) enters the CLOCK: after room was made, a full CLOCK gives one more, so
+// that the cache holds one block less until the next miss. If the FIFO is empty the CLOCK gives a block. CLOCK: a hit
+// adds 1 to a counter of at most 3; at the oldest block, 0 goes, anything else loses 1 and moves to the newest end.
 // Source: the rule of libCacheSim's QDLP with Clock2. The FIFO's own size never stops anything: it holds what the CLOCK
 // leaves, all C blocks at first. So floor(small * C) = 0 (small C) only means a CLOCK that may grow to C, and
 // floor(ghost * C) = 0 that nothing comes back.

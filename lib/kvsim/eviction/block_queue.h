@@ -69,11 +69,6 @@ class BlockQueue {
         while (tail_ < head_ && log_[tail_] == kNone) ++tail_;
         return tail_ < head_ ? log_[tail_] : kNone;
     }
-    /// Whether there is a block at a newer place.
-    bool any_newer(uint64_t place) {
-        if (log_[head_ - 1] == kNone) trim();
-        return place + 1 < head_;
-    }
 
     // ---- walks, from the oldest to the newest ----
 
@@ -109,6 +104,8 @@ class BlockQueue {
         return kEnd;
     }
     BlockId at(uint64_t place) const { return log_[place]; }
+    /// The place that the next block will get.
+    uint64_t end() const { return head_; }
 
     /// A place that stays with its block, or the next newer one, whatever happens to the log.
     uint64_t hand() const { return hand_; }
@@ -133,12 +130,7 @@ class BlockQueue {
         if (hand_ >= tail_ && hand_ < from_) hand_ = hand;
         tail_ = to;
     }
-    // Rare, and out of line so that push() and any_newer() are not.
-    [[gnu::noinline]] void trim() {
-        while (head_ > tail_ && log_[head_ - 1] == kNone) --head_;
-        from_ = std::min(from_, head_);
-        hand_ = std::min(hand_, head_);
-    }
+    // Rare, and out of line so that push() is not.
     [[gnu::noinline]] void compact() {
         BlockId at_hand = block_from(hand_), at_from = block_from(from_);
         uint64_t to = 1;

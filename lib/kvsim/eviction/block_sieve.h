@@ -49,7 +49,8 @@ class BlockSieve : public BlockStrategyBase {
     void on_evict(BlockId block) {
         uint64_t place = places_[block];
         queue_.erase(block);
-        queue_.set_hand(queue_.any_newer(place) ? place + 1 : kOldest);
+        // A block enters between two victims, so the newest place is empty only if the newest block has just gone.
+        queue_.set_hand(place + 1 < queue_.end() ? place + 1 : kOldest);
     }
     void on_leaf(BlockId block) { queue_.on_leaf(block); }
     void on_inner(BlockId block) { queue_.on_inner(block); }
