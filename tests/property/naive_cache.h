@@ -10,7 +10,8 @@
 //                  touched, not stored.
 //   running        requests that have not been released hold their stored blocks, which nothing evicts. Release touches
 //                  them from last to first, also the ones that others still hold. One at a time: each is released
-//                  before the next is looked up. A strategy hears of the release of blocks that nobody holds any more.
+//                  before the next is looked up. A strategy hears of the release of blocks that nobody holds any more,
+//                  but not when requests run one at a time.
 //   tokens         the last block of a stored chain holds what is left of in + out (of in under decode off),
 //   all
 //                  others are full; who stored a block last says how full it is.
@@ -170,12 +171,12 @@ class NaiveCache {
     /// In the order in which they went.
     const std::vector<std::string>& evicted() const { return evicted_; }
     size_t running() const { return running_.size(); }
-    /// `which` counts running requests in order of admission.
-    void release(size_t which) {
+    /// `which` counts running requests in order of admission; `told`: the strategy hears of it.
+    void release(size_t which, bool told) {
         std::vector<std::string> held = running_[which];
         running_.erase(running_.begin() + static_cast<long>(which));
         for (size_t i = held.size(); i-- > 0;)
-            if (!this->held(held[i])) strategy_.released(held[i]);
+            if (told && !this->held(held[i])) strategy_.released(held[i]);
     }
     /// Whether the request's blocks and those of all running ones fit together.
     bool fits(const NaiveRequest& r) const {
@@ -235,6 +236,15 @@ class NaiveCache {
         return victim;
     }
 
+    /// Blocks that the strategy wants to go although there is room.
+    void give_more(const std::string& incoming, const std::function<bool(const std::string&)>& eligible) {
+        while (strategy_.wants_room()) {
+            std::string victim = pick(incoming, eligible);
+            if (victim.empty()) return;
+            evict(victim);
+        }
+    }
+
     uint64_t serve_pinned(const NaiveRequest& r) {
         size_t keep = std::min<uint64_t>(r.stored.size(), capacity_);
         std::vector<std::string> pinned(r.stored.begin(), r.stored.begin() + static_cast<long>(keep));
@@ -247,6 +257,7 @@ class NaiveCache {
         for (size_t i = keep; i-- > 0;) {
             if (!resident(r.stored[i])) strategy_.miss(r.stored[i]);
             if (!resident(r.stored[i]) && resident_.size() >= capacity_) evict(pick(r.stored[i], free_to_go));
+            if (!resident(r.stored[i])) give_more(r.stored[i], free_to_go);
             store(r, i);
         }
         return keep;
@@ -259,6 +270,7 @@ class NaiveCache {
             if (victim.empty()) return;  // better not stored
             evict(victim);
         }
+        if (!resident(r.stored[i])) give_more(r.stored[i], [](const std::string&) { return true; });
         store(r, i);
     }
 
@@ -302,11 +314,12 @@ class NaiveCache {
         if (at == r.stored.size() && at > 0) tokens_[r.stored[at - 1]] = r.last_tokens;
         for (; at < r.stored.size(); ++at) {
             strategy_.miss(r.stored[at]);
-            if (resident_.size() >= capacity_) {
+            while (resident_.size() >= capacity_ || strategy_.wants_room()) {
                 std::string victim = pick(r.stored[at], [&](const std::string& name) {
                     bool safe = std::find(guarded.begin(), guarded.end(), name) != guarded.end() || held(name);
                     return !safe && leaf(name);
                 });
+                if (victim.empty() && resident_.size() < capacity_) break;
                 if (victim.empty()) return at;
                 evict(victim);
                 if (at > 0 && !resident(r.stored[at - 1])) return at - 1;
@@ -362,7 +375,7 @@ class NaiveServer {
 
   private:
     void release(size_t which) {
-        cache_.release(which);
+        cache_.release(which, how_.requests != 1);
         who_.erase(who_.begin() + static_cast<long>(which));
     }
     bool release_next_ended(double now) {

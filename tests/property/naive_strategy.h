@@ -21,6 +21,8 @@ class NaiveStrategy {
     virtual void hit(const std::string& name) = 0;
     /// About to be stored, before room is made.
     virtual void miss(const std::string& name) { (void)name; }
+    /// One more block is to go before the one that missed is stored, although there is room.
+    virtual bool wants_room() const { return false; }
     virtual void insert(const std::string& name, size_t depth) = 0;
     virtual void evict(const std::string& name) = 0;
     /// The last running request that held it has ended.

@@ -69,6 +69,10 @@ struct BlockStrategyBase {
 
     void on_lookup(const RequestView&) {}
     void on_miss(BlockId) {}
+    /// Whether one more block is to go before the one that missed is stored, although there is room: a queue of the
+    /// strategy is at a limit of its own. Asked after on_miss() and after each on_evict(). If nobody can go, the block
+    /// is stored all the same.
+    bool wants_room() const { return false; }
     void on_release(BlockId) {}
     void on_leaf(BlockId) {}
     void on_inner(BlockId) {}
@@ -81,6 +85,7 @@ concept BlockStrategy = requires(S s, const S c, BlockId block, StrategyContext 
     { S::kKeyed } -> std::convertible_to<bool>;
     { S::kKeepsPrefixes } -> std::convertible_to<bool>;
     { S::kNeedsDepth } -> std::convertible_to<bool>;
+    { c.wants_room() } -> std::same_as<bool>;
     s.reset(context);
     s.on_lookup(request);
     s.on_hit(block);

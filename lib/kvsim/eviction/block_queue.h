@@ -70,6 +70,12 @@ class BlockQueue {
         if (kLeaves) leaves_.erase(places_[block]);
     }
 
+    /// The oldest, eligible or not; kNone if there is none.
+    BlockId front() {
+        while (tail_ < head_ && log_[tail_] == kNone) ++tail_;
+        return tail_ < head_ ? log_[tail_] : kNone;
+    }
+
     // ---- walks, from the oldest to the newest ----
 
     /// A new request: whoever was not eligible may be now. Without leaves walks begin where the last one of the same
@@ -104,6 +110,8 @@ class BlockQueue {
         return kEnd;
     }
     BlockId at(uint64_t place) const { return log_[place]; }
+    /// The place that the next block will get.
+    uint64_t end() const { return head_; }
 
     /// A place that stays with its block, or the next newer one, whatever happens to the log.
     uint64_t hand() const { return hand_; }
@@ -131,12 +139,12 @@ class BlockQueue {
         if (hand_ >= tail_ && hand_ < from_) hand_ = hand;
         tail_ = to;
     }
-    void compact() {
-        uint64_t to = 1, hand = 0, from_place = 0;
+    // Rare, and out of line so that push() is not.
+    [[gnu::noinline]] void compact() {
+        BlockId at_hand = block_from(hand_), at_from = block_from(from_);
+        uint64_t to = 1;
         for (uint64_t from = tail_; from < head_; ++from) {
             BlockId block = log_[from];
-            if (hand == 0 && from >= hand_) hand = to;
-            if (from_place == 0 && from >= from_) from_place = to;
             if (block == kNone) continue;
             bool leaf = kLeaves && leaves_.contains(from);
             log_[from] = kNone;
@@ -148,8 +156,14 @@ class BlockQueue {
         }
         tail_ = 1;
         head_ = to;
-        hand_ = hand == 0 ? to : hand;
-        from_ = from_place == 0 ? to : from_place;
+        hand_ = at_hand == kNone ? to : places_[at_hand];
+        from_ = at_from == kNone ? to : places_[at_from];
+    }
+    // The first block at the place or newer.
+    BlockId block_from(uint64_t place) const {
+        for (uint64_t at = std::max(place, tail_); at < head_; ++at)
+            if (log_[at] != kNone) return log_[at];
+        return kNone;
     }
 
     uint32_t* places_ = nullptr;

@@ -77,14 +77,11 @@ class FlatPrefix : public PrefixBlocks<S> {
             this->strategy_.on_hit(block);
         } else {
             this->strategy_.on_miss(block);
-            if (this->full()) {
-                BlockId victim = this->strategy_.pick_victim(block, AnyBlock{});
-                if (victim == kNone) {
-                    this->unnamed_.give_back(block);
-                    return;
-                }
-                this->evict(victim);
+            if (this->full() && !make_room(block)) {
+                this->unnamed_.give_back(block);
+                return;
             }
+            while (this->strategy_.wants_room() && make_room(block)) {}
             this->insert(block);
         }
         if (count == stored) {
@@ -92,6 +89,14 @@ class FlatPrefix : public PrefixBlocks<S> {
         } else {
             this->fill_whole(block);
         }
+    }
+
+    // False: the strategy names nobody.
+    bool make_room(BlockId incoming) {
+        BlockId victim = this->strategy_.pick_victim(incoming, AnyBlock{});
+        if (victim == kNone) return false;
+        this->evict(victim);
+        return true;
     }
 
     // Content ids may stand twice in one request; they are one block.

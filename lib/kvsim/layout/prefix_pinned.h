@@ -102,13 +102,22 @@ class PinnedPrefix : public HoldingPrefix<S> {
     void admit(BlockId block) {
         if (this->strategy_.contains(block)) return this->strategy_.on_hit(block);
         this->strategy_.on_miss(block);
-        if constexpr (!S::kKeyed)
+        if constexpr (!S::kKeyed) {
             if (this->full()) this->evict(victim_for(block));
+            while (this->strategy_.wants_room()) {
+                BlockId victim = pick(block);
+                if (victim == kNone) break;
+                this->evict(victim);
+            }
+        }
         this->insert(block);
     }
 
+    BlockId pick(BlockId incoming) {
+        return this->strategy_.pick_victim(incoming, [this](BlockId b) { return !kept_.has(b); });
+    }
     BlockId victim_for(BlockId incoming) {
-        BlockId victim = this->strategy_.pick_victim(incoming, [this](BlockId b) { return !kept_.has(b); });
+        BlockId victim = pick(incoming);
         if (victim == kNone) throw_failed("prefix pinned: the strategy names nobody to evict");
         return victim;
     }

@@ -118,10 +118,11 @@ class TreePrefix : public HoldingPrefix<S> {
         for (; position < stored; ++position) {
             BlockId next = position < named ? this->segments_[k].begin + skip : this->take_unnamed(position);
             this->strategy_.on_miss(next);
-            if (this->full()) {
+            while (this->full() || this->strategy_.wants_room()) {
                 BlockId victim = this->strategy_.pick_victim(next, [&](BlockId b) {
                     return b != protected_ && b != protected_lookup_ && !(protect_chain_ && b == tip_);
                 });
+                if (victim == kNone && !this->full()) break;
                 if (victim == kNone) {
                     this->unnamed_.give_back(next);
                     return position;
