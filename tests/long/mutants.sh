@@ -13,12 +13,12 @@ mutants() {
 touch order forwards|layout/prefix_pinned.h|for (size_t k = this->segments_.size(); k-- > 0;) {|for (size_t k = 0; k < this->segments_.size(); ++k) {
 keep one less|layout/prefix_pinned.h|std::min<uint64_t>(stored, this->capacity()));|std::min<uint64_t>(stored, this->capacity() > 1 ? this->capacity() - 1 : 1));
 keep one less, runs|layout/prefix_runs.cpp|std::min<uint64_t>(stored, capacity_));|std::min<uint64_t>(stored, capacity_ > 1 ? capacity_ - 1 : 1));
-root shortcut not updated|layout/prefix_runs.cpp|root.shared = std::min(root.shared, record.shared);|
-root latest not updated|layout/prefix_runs.cpp|root.last = request;|
-walk one too far|layout/prefix_runs.cpp|while (position <= h->cut) {|while (position + 1 < h->cut) {
-halving too eager|layout/prefix_runs.cpp|position <= next.cut && next.cut >= h->cut|position <= next.cut
+root shortcut not updated|trace/prefix_walk.h|root.shared = std::min(root.shared, record.shared);|
+root latest not updated|trace/prefix_walk.h|root.last = row;|
+walk one too far|trace/prefix_walk.h|while (position <= h->cut) {|while (position + 1 < h->cut) {
+halving too eager|trace/prefix_walk.h|position <= next.cut && next.cut >= h->cut|position <= next.cut
 hits from the last holder|layout/prefix_runs.cpp|if (hits == 0) hits = end;|hits = end;
-fill kept after taking over|layout/prefix_runs.cpp|if (end == h->high && missing_[holder] != 0) {|if (end > h->high && missing_[holder] != 0) {
+fill kept after taking over|layout/prefix_runs.cpp|if (end == h.high && missing_[holder] != 0) {|if (end > h.high && missing_[holder] != 0) {
 fill kept after eviction|layout/prefix_runs.cpp|resident_missing_ -= missing_[oldest_];|
 fill of a cut request|layout/prefix_runs.cpp|if (keep == stored && !trace.content) {|if (!trace.content) {
 fill forgotten in blocks|layout/prefix_pinned.h|if (named == stored && named > 0)|if (named == stored \&\& named > 1)
@@ -48,7 +48,7 @@ tree: a running request is no child|layout/prefix_tree.h|if (children_[tip_]++ =
 tree: never a leaf after release|layout/prefix_tree.h|if (--children_[deepest] == 0) this->strategy_.on_leaf(deepest);|--children_[deepest];
 tree: release touches nothing|layout/prefix_tree.h|for (uint32_t i = count; i-- > 0;) this->strategy_.on_release(begin + i);|
 tree: tip gone unnoticed|layout/prefix_tree.h|tip_ = above;|
-runs: taken blocks counted twice|layout/prefix_runs.cpp|if (kConcurrent && holder >= running_) active_ -= end - h->cut;|
+runs: taken blocks counted twice|layout/prefix_runs.cpp|if (kConcurrent && holder >= running_) active_ -= end - low;|
 runs: one too many run|layout/prefix_runs.cpp|r - running_ >= options.concurrency|r - running_ > options.concurrency
 runs: used whatever the order of release|layout/prefix.cpp|if (options.concurrency == kByTrace) return false;|
 linked: the next turn need not begin alike|trace/link_outputs.cpp|>= full) next[p] = r;|>= 0 * full) next[p] = r;

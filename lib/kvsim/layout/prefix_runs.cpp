@@ -1,13 +1,7 @@
 // The idea. A request touches its chain from the last block to the first, so the first ends most recent: the order of
 // eviction is requests by age, and within a request its deepest block first. Later requests take over prefixes of a
 // chain, eviction takes from its deep end, so what is left of a request is always one interval of its chain: two
-// numbers. Who holds what of a new request's chain is found by walking up from its deepest shared block: the holder
-// at position p has exactly (cut, p]; the next position is its cut, the next holder is who took that. On real traces
-// that is 1.0 to 1.4 steps per request.
-//
-// Two things keep the walk short. Every request of a conversation takes the first blocks from its predecessor, so
-// these would be found only after many steps; but the blocks common to *all* requests of a root belong to the latest
-// of them (Root). And `up` links may skip a request that has itself been passed as far (path halving).
+// numbers. Who holds what of a new request's chain is found by the walk of trace/prefix_walk.h.
 //
 // Several running requests (--concurrency N) change no hit: they end in the order in which they were admitted, so the
 // latest touch of a block is that of its latest holder whatever N is, and running requests are the youngest. What they
@@ -28,51 +22,23 @@ namespace kvsim {
 // of them are resident: they are the leading ones, since a block is never older than the blocks before it.
 template <bool kConcurrent>
 uint32_t PrefixRunLru::take_over(const Trace& trace, uint32_t request) {
-    const ChainRecord& record = trace.chains[request];
-    State& own = states_[request];
-    uint32_t position = record.shared;
-    if (position == 0) {
-        own.root = static_cast<uint32_t>(roots_.size());
-        roots_.push_back({request, record.length});
-        return 0;
-    }
-    uint32_t holder = record.owner;
-    own.root = states_[holder].root;
-    Root& root = roots_[own.root];
     uint32_t hits = 0;
-    while (position > 0) {
-        if (position <= root.shared) holder = root.last;
-        State* h = &states_[holder];
-        while (position <= h->cut) {
-            State& next = states_[h->up];
-            if (position <= next.cut && next.cut >= h->cut) h->up = next.up;
-            holder = h->up;
-            h = &states_[holder];
+    walk_.take(trace.chains[request], request, [&](uint32_t holder, const State& h, uint32_t low, uint32_t high) {
+        if (h.high <= low) return;
+        uint32_t end = std::min(high, h.high);
+        if (hits == 0) hits = end;
+        if (kConcurrent && holder >= running_) active_ -= end - low;
+        if (end == h.high && missing_[holder] != 0) {
+            resident_missing_ -= missing_[holder];
+            missing_[holder] = 0;
         }
-        if (h->high > h->cut) {
-            uint32_t end = std::min(position, h->high);
-            if (hits == 0) hits = end;
-            if (kConcurrent && holder >= running_) active_ -= end - h->cut;
-            if (end == h->high && missing_[holder] != 0) {
-                resident_missing_ -= missing_[holder];
-                missing_[holder] = 0;
-            }
-        }
-        uint32_t before = h->cut;
-        uint32_t above = h->up;
-        h->cut = position;
-        h->up = request;
-        position = before;
-        holder = above;
-    }
-    root.last = request;
-    root.shared = std::min(root.shared, record.shared);
+    });
     return hits;
 }
 
 void PrefixRunLru::evict_down_to(uint64_t blocks) {
     while (resident_ > blocks) {
-        State& s = states_[oldest_];
+        State& s = walk_[oldest_];
         if (s.high <= s.cut) {
             ++oldest_;
             continue;
@@ -87,7 +53,7 @@ void PrefixRunLru::evict_down_to(uint64_t blocks) {
 }
 
 void PrefixRunLru::release_oldest() {
-    const State& s = states_[running_++];
+    const State& s = walk_[running_++];
     if (s.high > s.cut) active_ -= s.high - s.cut;
 }
 
@@ -101,7 +67,7 @@ void PrefixRunLru::run_all(const Trace& trace, const RunOptions& options, RunRes
     uint32_t requests = trace.requests();
     uint32_t block_size = trace.block_size;
     capacity_ = options.capacity_blocks;
-    states_.resize(requests);
+    walk_.reset(requests);
     missing_.assign(requests, 0);
     result.hit_blocks.resize(requests);
     // Block sizes are mostly powers of two; a division per request would be a tenth of its cost.
@@ -118,9 +84,7 @@ void PrefixRunLru::run_all(const Trace& trace, const RunOptions& options, RunRes
         auto keep = static_cast<uint32_t>(std::min<uint64_t>(stored, capacity_));
         if (kConcurrent && r - running_ >= options.concurrency) release_oldest();
         uint32_t hits = take_over<kConcurrent>(trace, r);
-        states_[r].cut = 0;
-        states_[r].up = kNone;
-        states_[r].high = keep;
+        walk_[r].high = keep;
         resident_ += keep - hits;
         if (keep == stored && !trace.content) {
             uint64_t tokens = uint64_t{trace.prompt_tokens[r]} + (options.decode ? trace.output_tokens[r] : 0);
@@ -140,14 +104,14 @@ void PrefixRunLru::run_all(const Trace& trace, const RunOptions& options, RunRes
                         resident_ * block_size - resident_missing_);
     }
     end_run(requests, options, result);
-    result.state_bytes = states_.size() * sizeof(State) + missing_.size() * 4 + roots_.size() * sizeof(Root);
+    result.state_bytes = walk_.bytes() + missing_.size() * 4;
 }
 
 void PrefixRunLru::check_invariants() const {
     uint64_t resident = 0;
     uint64_t missing = 0;
-    for (size_t r = 0; r < states_.size(); ++r) {
-        const State& s = states_[r];
+    for (uint32_t r = 0; r < walk_.rows(); ++r) {
+        const State& s = walk_[r];
         if (s.high > s.cut) resident += s.high - s.cut;
         if (s.high > s.cut) missing += missing_[r];
         if (s.high <= s.cut && missing_[r] != 0) throw_failed("prefix runs: a request without blocks has a partial block");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <kvsim/cache/cache.h>
+#include <kvsim/trace/prefix_walk.h>
 
 #include <vector>
 
@@ -23,18 +24,10 @@ class PrefixRunLru : public Cache {
     void evict_down_to(uint64_t blocks);
 
     /// What is left of a request in the cache: blocks (cut, high] of its chain, 1-based, deepest last.
-    struct State {
-        uint32_t cut;   ///< leading blocks that later requests have taken over
+    struct State : WalkState {
         uint32_t high;  ///< deepest block not evicted
-        uint32_t up;    ///< a later request that took blocks 1 .. cut
-        uint32_t root;  ///< which first block its chain begins with
     };
-    struct Root {
-        uint32_t last;    ///< the latest request of this root: it holds all of its chain
-        uint32_t shared;  ///< leading blocks that all requests of this root have in common
-    };
-    std::vector<State> states_;
-    std::vector<Root> roots_;
+    PrefixWalk<State> walk_;
     std::vector<uint32_t> missing_;  ///< per request: empty token places in its last block, 0 once that has gone
     uint64_t resident_ = 0;
     uint64_t resident_missing_ = 0;
