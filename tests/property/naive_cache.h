@@ -141,6 +141,7 @@ struct NaiveSetting {
     std::vector<double> arrival_s;
     uint32_t block_size = 0;
     std::vector<NaiveFacts> facts;
+    bool concurrent = false;
 };
 
 class NaiveCache {

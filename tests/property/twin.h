@@ -112,7 +112,8 @@ inline Run naive_run(const Case& c, size_t limit) {
         naive_requests(c.story, c.block_size, c.decode, c.setup.kind == NaiveKind::flat);
     requests.resize(std::min(limit, requests.size()));
     std::unique_ptr<NaiveStrategy> strategy = c.twin->make(
-        {c.capacity, requests, c.setup.kind, c.running.start, c.block_size, c.facts});
+        {c.capacity, requests, c.setup.kind, c.running.start, c.block_size, c.facts,
+         c.running.requests != 1});
     NaiveCache cache(*strategy, c.setup.kind, c.capacity, c.block_size, c.story.content);
     NaiveServer server(cache, c.running);
     for (const NaiveRequest& r : requests) run.steps.push_back(server.serve(r));

@@ -37,6 +37,7 @@ struct StrategyContext {
     const uint32_t* depth;
     bool decode;         ///< output is stored too
     bool last_to_first;  ///< pinned: a request's blocks are touched from last to first, after all room has been made
+    bool concurrent;     ///< several requests run: on_release() follows where a request holds what it used
 };
 
 /// Which request is being served, before its blocks are looked up.

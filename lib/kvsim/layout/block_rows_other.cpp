@@ -1,5 +1,7 @@
 // Block strategies that belong nowhere else.
 #include <kvsim/eviction/block_belady.h>
+#include <kvsim/eviction/block_priority.h>
+#include <kvsim/eviction/block_workload_aware.h>
 #include <kvsim/layout/block_row.h>
 #include <kvsim/layout/block_rows.h>
 
@@ -14,6 +16,8 @@ static std::unique_ptr<Cache> make_belady(const std::string& text, const Account
 }
 
 void add_other_strategies(BlockStrategies& to) {
+    to.add(block_row<BlockPriority>());
+    to.add(block_row<BlockWorkloadAware>());
     to.add({"belady", BlockBelady<false>::info(), make_belady});
 }
 

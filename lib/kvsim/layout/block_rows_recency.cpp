@@ -3,6 +3,8 @@
 #include <kvsim/eviction/block_filo.h>
 #include <kvsim/eviction/block_lru.h>
 #include <kvsim/eviction/block_mru.h>
+#include <kvsim/eviction/block_tlru.h>
+#include <kvsim/eviction/block_ttl.h>
 #include <kvsim/layout/block_row.h>
 #include <kvsim/layout/block_rows.h>
 #include <kvsim/layout/prefix_plain_queue.h>
@@ -33,6 +35,8 @@ void add_recency_strategies(BlockStrategies& to) {
     to.add(fifo_row());
     to.add(block_row<BlockMru>());
     to.add(block_row<BlockFilo>());
+    to.add(block_row<BlockTtl>());
+    to.add(block_row<BlockTlru>());
 }
 
 }  // namespace kvsim

@@ -235,7 +235,7 @@ class PrefixBlocks : public Cache {
         if (concurrent()) references *= 2;  // released blocks are touched once more
         if constexpr (S::kNeedsDepth) find_depths();
         strategy_.reset({capacity(), blocks_, named, longest, references, trace_, depth_.data(),
-                         options_.decode, last_to_first()});
+                         options_.decode, last_to_first(), concurrent()});
         prepare();
     }
 
