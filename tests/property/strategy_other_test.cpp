@@ -89,6 +89,8 @@ class NaivePriority : public NaiveLru {
     void request(size_t r) override {
         now_ = std::max(now_, setting_.arrival_s[r]);
         facts_ = setting_.facts[r];
+        for (const std::string& name : released_) begin(name);
+        released_.clear();
         std::vector<std::string> over;
         for (const std::string& name : lives_)
             if (now_ - since_.at(name) >= duration_) over.push_back(name);
@@ -112,7 +114,7 @@ class NaivePriority : public NaiveLru {
     }
     void released(const std::string& name) override {
         NaiveLru::hit(name);
-        begin(name);
+        released_.push_back(name);
     }
     std::string pick(const std::string& incoming, const std::vector<std::string>& eligible) override {
         std::vector<std::string> lowest;
@@ -137,6 +139,7 @@ class NaivePriority : public NaiveLru {
     NaiveSetting setting_;
     double default_, duration_, now_ = 0;
     NaiveFacts facts_;
+    std::vector<std::string> released_;  ///< since the request before
     std::vector<std::string> lives_;  ///< in the order in which they began
     std::map<std::string, double> since_, priority_;
 };
@@ -158,6 +161,8 @@ class NaiveWorkload : public NaiveStrategy {
         if (by_ == "turn" || by_ == "category+turn") class_ += "/" + std::to_string(std::min(f.turn, turns_));
         for (const auto& [name, seen] : observed_) lambda_[name] = rate(seen);
         groups_.push_back({});
+        for (const std::string& released : released_) last_[released] = now_;
+        released_.clear();
     }
     void hit(const std::string& name) override {
         observe(name);
@@ -170,7 +175,7 @@ class NaiveWorkload : public NaiveStrategy {
     }
     void evict(const std::string& name) override { take_out(name); }
     void released(const std::string& name) override {
-        last_[name] = now_;
+        released_.push_back(name);
         groups_.push_back({});
         use(name, false);
     }
@@ -227,6 +232,7 @@ class NaiveWorkload : public NaiveStrategy {
     double now_ = 0;
     std::string class_;
     std::vector<std::vector<std::string>> groups_;  ///< what each request used, or release; oldest first
+    std::vector<std::string> released_;
     std::map<std::string, std::string> class_of_;
     std::map<std::string, double> last_, lambda_;
     std::map<std::string, std::vector<double>> observed_;

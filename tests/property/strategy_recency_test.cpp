@@ -37,7 +37,11 @@ class NaiveTtl : public NaiveLru {
     NaiveTtl(const NaiveSetting& setting, double seconds, bool from_use)
         : arrival_s_(setting.arrival_s), seconds_(seconds), from_use_(from_use) {}
 
-    void request(size_t r) override { now_ = std::max(now_, arrival_s_[r]); }
+    void request(size_t r) override {
+        now_ = std::max(now_, arrival_s_[r]);
+        for (const std::string& name : released_) since_[name] = now_;
+        released_.clear();
+    }
     void hit(const std::string& name) override {
         NaiveLru::hit(name);
         if (from_use_) since_[name] = now_;
@@ -51,7 +55,10 @@ class NaiveTtl : public NaiveLru {
         NaiveLru::evict(name);
         remove(inserted_, name);
     }
-    void released(const std::string& name) override { hit(name); }
+    void released(const std::string& name) override {
+        NaiveLru::hit(name);
+        if (from_use_) released_.push_back(name);
+    }
     std::string pick(const std::string& incoming, const std::vector<std::string>& eligible) override {
         for (const std::string& name : inserted_)
             if (among(eligible, name) && now_ - since_.at(name) >= seconds_) return name;
@@ -63,7 +70,7 @@ class NaiveTtl : public NaiveLru {
     double seconds_;
     bool from_use_;
     double now_ = 0;
-    std::vector<std::string> inserted_;
+    std::vector<std::string> inserted_, released_;
     std::map<std::string, double> since_;
 };
 

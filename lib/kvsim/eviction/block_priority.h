@@ -44,24 +44,25 @@ class BlockPriority : public BlockStrategyBase {
         if (has_) level_ = level_of(trace_->priority[view.request]);
         if (!lasts_) return;
         clock_.on_lookup(view.request);
+        lives_.arrive(clock_.now());
         lives_.end(clock_.now(), alive(), [this](BlockId block) { heap_.change(block, default_level_, time_.next()); });
     }
     void on_insert(BlockId block) {
         uint32_t time = time_.next();
         uint64_t level = has_ ? level_ : default_level_;
         heap_.insert(block, level, time);
-        if (!at_release_) begin_life(block, level, time);
+        if (ends(level) && !at_release_) lives_.begin(block, time, clock_.now(), alive());
     }
     void on_hit(BlockId block) {
         uint32_t time = time_.next();
         uint64_t level = has_ ? level_ : heap_.key(block);
         heap_.change(block, level, time);
-        if (!at_release_) begin_life(block, level, time);
+        if (ends(level) && !at_release_) lives_.begin(block, time, clock_.now(), alive());
     }
     void on_release(BlockId block) {
         uint32_t time = time_.next();
         heap_.raise(block, heap_.key(block), time);
-        begin_life(block, heap_.key(block), time);
+        if (ends(heap_.key(block))) lives_.begin_next(block, time, alive());
     }
     template <EligibleBlocks E>
     BlockId pick_victim(BlockId, const E& eligible) {
@@ -93,9 +94,7 @@ class BlockPriority : public BlockStrategyBase {
             return heap_.contains(block) && heap_.tie(block) == stamp && heap_.key(block) != default_level_;
         };
     }
-    void begin_life(BlockId block, uint64_t level, uint32_t time) {
-        if (lasts_ && level != default_level_) lives_.begin(block, time, clock_.now(), alive());
-    }
+    bool ends(uint64_t level) const { return lasts_ && level != default_level_; }
 
     double default_;
     bool lasts_;

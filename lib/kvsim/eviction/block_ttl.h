@@ -35,6 +35,7 @@ class BlockTtl : public BlockStrategyBase {
     void on_lookup(const RequestView& view) {
         heap_.begin_request();
         clock_.on_lookup(view.request);
+        lives_.arrive(clock_.now());
     }
     void on_insert(BlockId block) {
         uint32_t time = time_.next();
@@ -43,12 +44,13 @@ class BlockTtl : public BlockStrategyBase {
         begin_life(block, time);
     }
     void on_hit(BlockId block) {
-        if (!from_use_ && heap_.key(block) == kOver) return heap_.raise(block, kOver, heap_.tie(block));
-        uint32_t time = time_.next();
-        heap_.raise(block, kFresh, time);
-        if (from_use_) begin_life(block, time);
+        use(block);
+        if (from_use_) begin_life(block, heap_.tie(block));
     }
-    void on_release(BlockId block) { on_hit(block); }
+    void on_release(BlockId block) {
+        use(block);
+        if (from_use_) lives_.begin_next(block, heap_.tie(block), alive());
+    }
     template <EligibleBlocks E>
     BlockId pick_victim(BlockId, const E& eligible) {
         lives_.end(clock_.now(), alive(), [this](BlockId block) { heap_.change(block, kOver, inserted_[block]); });
@@ -66,6 +68,10 @@ class BlockTtl : public BlockStrategyBase {
   private:
     static constexpr uint64_t kOver = 0, kFresh = 1;
 
+    void use(BlockId block) {
+        if (!from_use_ && heap_.key(block) == kOver) return heap_.raise(block, kOver, heap_.tie(block));
+        heap_.raise(block, kFresh, time_.next());
+    }
     // A life is known by the use that began it. One that is over has nothing left to wait for.
     auto alive() const {
         return [this](BlockId block, uint32_t stamp) {

@@ -76,11 +76,11 @@ class BlockWorkloadAware : public BlockStrategyBase {
         observe(block);
         log_.insert(block, class_);
     }
-    // Of the class it has, and no observation.
+    // Of the class it has, and no observation. At the arrival of the next request.
     void on_release(BlockId block) {
         log_.end_request();
         log_.use(block, log_.class_of(block));
-        last_use_[block] = request();
+        last_use_[block] = request() + 1;
     }
     template <EligibleBlocks E>
     BlockId pick_victim(BlockId, const E& eligible) {

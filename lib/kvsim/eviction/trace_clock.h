@@ -1,5 +1,6 @@
 // Seconds on the trace's own clock, for strategies that are defined in seconds: now is the arrival of the request being
-// served. It never runs backwards, whatever the order of requests.
+// served. It never runs backwards, whatever the order of requests. What happens between two requests (running ones are
+// released) happens at the arrival of the second.
 #pragma once
 
 #include <kvsim/core/error.h>
@@ -45,13 +46,21 @@ class Lives {
     template <class Alive>
     void begin(BlockId block, uint32_t stamp, double now, const Alive& alive) {
         if (last_ - first_ == ring_.size()) make_room(alive);
-        ring_[last_++ & (ring_.size() - 1)] = {block, stamp, now};
+        at(last_++) = {block, stamp, now};
+    }
+    /// The life begins with the next arrival.
+    template <class Alive>
+    void begin_next(BlockId block, uint32_t stamp, const Alive& alive) {
+        begin(block, stamp, kNextArrival, alive);
+    }
+    void arrive(double now) {
+        for (uint64_t i = last_; i > first_ && at(i - 1).since == kNextArrival; --i) at(i - 1).since = now;
     }
     /// Calls ended(block) for whose life has lasted `seconds` at `now`, in order.
     template <class Alive, class F>
     void end(double now, const Alive& alive, F&& ended) {
         for (; first_ != last_; ++first_) {
-            Life life = ring_[first_ & (ring_.size() - 1)];
+            Life life = at(first_);
             if (!alive(life.block, life.stamp)) continue;
             if (now - life.since < seconds_) return;
             ended(life.block);
@@ -65,13 +74,15 @@ class Lives {
         uint32_t stamp;
         double since;
     };
+    static constexpr double kNextArrival = std::numeric_limits<double>::infinity();
+
+    Life& at(uint64_t place) { return ring_[place & (ring_.size() - 1)]; }
 
     template <class Alive>
     void make_room(const Alive& alive) {
         HugeVector<Life> kept;
         for (uint64_t i = first_; i != last_; ++i) {
-            const Life& life = ring_[i & (ring_.size() - 1)];
-            if (alive(life.block, life.stamp)) kept.push_back(life);
+            if (alive(at(i).block, at(i).stamp)) kept.push_back(at(i));
         }
         first_ = 0;
         last_ = kept.size();
