@@ -113,6 +113,7 @@ class NaivePriority : public NaiveLru {
         remove(lives_, name);
     }
     void released(const std::string& name) override {
+        if (!setting_.concurrent) return;  // a request that runs alone ends with its last use
         NaiveLru::hit(name);
         released_.push_back(name);
     }
@@ -175,6 +176,7 @@ class NaiveWorkload : public NaiveStrategy {
     }
     void evict(const std::string& name) override { take_out(name); }
     void released(const std::string& name) override {
+        if (!setting_.concurrent) return;
         released_.push_back(name);
         groups_.push_back({});
         use(name, false);

@@ -35,7 +35,7 @@ class NaiveFilo : public NaiveMru {
 class NaiveTtl : public NaiveLru {
   public:
     NaiveTtl(const NaiveSetting& setting, double seconds, bool from_use)
-        : arrival_s_(setting.arrival_s), seconds_(seconds), from_use_(from_use) {}
+        : arrival_s_(setting.arrival_s), concurrent_(setting.concurrent), seconds_(seconds), from_use_(from_use) {}
 
     void request(size_t r) override {
         now_ = std::max(now_, arrival_s_[r]);
@@ -57,7 +57,7 @@ class NaiveTtl : public NaiveLru {
     }
     void released(const std::string& name) override {
         NaiveLru::hit(name);
-        if (from_use_) released_.push_back(name);
+        if (from_use_ && concurrent_) released_.push_back(name);
     }
     std::string pick(const std::string& incoming, const std::vector<std::string>& eligible) override {
         for (const std::string& name : inserted_)
@@ -67,6 +67,7 @@ class NaiveTtl : public NaiveLru {
 
   private:
     std::vector<double> arrival_s_;
+    bool concurrent_;
     double seconds_;
     bool from_use_;
     double now_ = 0;
