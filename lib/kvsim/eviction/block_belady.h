@@ -34,7 +34,7 @@ class BlockBelady : public BlockStrategyBase {
         depth_ = context.depth;
         named_ = context.named_blocks;
         last_to_first_ = context.last_to_first;
-        heap_.reset(context.blocks);
+        heap_.reset(context.blocks, context.capacity_blocks);
         time_.reset(context);
         next_.assign(context.blocks, kNone);
         content_ = nullptr;

@@ -17,7 +17,6 @@ class BlockFilo : public BlockStrategyBase {
     void reset(const StrategyContext& context) {
         stack_.reset(context.blocks, std::min(context.capacity_blocks, context.blocks));
     }
-    void on_lookup(const RequestView&) { stack_.begin_request(); }
     void on_hit(BlockId) {}
     void on_insert(BlockId block) {
         stack_.push(block);

@@ -19,7 +19,6 @@ class BlockMru : public BlockStrategyBase {
     void reset(const StrategyContext& context) {
         stack_.reset(context.blocks, std::min(context.capacity_blocks, context.blocks));
     }
-    void on_lookup(const RequestView&) { stack_.begin_request(); }
     void on_hit(BlockId block) { stack_.renew(block); }
     void on_insert(BlockId block) {
         stack_.push(block);

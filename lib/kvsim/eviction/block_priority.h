@@ -30,7 +30,7 @@ class BlockPriority : public BlockStrategyBase {
 
     void reset(const StrategyContext& context) {
         trace_ = context.trace;
-        heap_.reset(context.blocks);
+        heap_.reset(context.blocks, context.capacity_blocks);
         time_.reset(context);
         find_levels();
         at_release_ = context.concurrent;

@@ -59,10 +59,8 @@ class BlockStack {
         if (kLeaves) leaves_.erase(place_[block]);
     }
 
-    /// A new request: whoever was not eligible may be now. Without leaves walks begin where the last one of the same
-    /// request found everything newer ineligible.
-    void begin_request() { from_ = 0; }
-    /// Newest eligible block; kNone if there is none.
+    /// Newest eligible block; kNone if there is none. Without leaves walks begin where the last one found everything newer
+    /// ineligible: under pinned room is made for all that is then entered, and whoever enters is new.
     template <EligibleBlocks E>
     BlockId newest(const E& eligible) {
         if constexpr (kLeaves) {
@@ -102,7 +100,7 @@ class BlockStack {
     HugeVector<BlockId> log_;  ///< kNone where nobody is (any more)
     BitmapMin leaves_;
     uint64_t top_ = 1;   ///< place of the newest block; the log's size if there is none
-    uint64_t from_ = 0;  ///< nobody newer is eligible
+    uint64_t from_ = 0;  ///< nobody newer is eligible, until the next push()
 };
 
 }  // namespace kvsim

@@ -28,7 +28,7 @@ class BlockTlru : public BlockStrategyBase {
     void reset(const StrategyContext& context) {
         trace_ = context.trace;
         depth_ = context.depth;
-        heap_.reset(context.blocks);
+        heap_.reset(context.blocks, context.capacity_blocks);
         time_.reset(context);
     }
     void on_lookup(const RequestView& view) {

@@ -26,7 +26,7 @@ class BlockTtl : public BlockStrategyBase {
           from_use_(spec.choice("from", "insert", {"insert", "use"}) == "use") {}
 
     void reset(const StrategyContext& context) {
-        heap_.reset(context.blocks);
+        heap_.reset(context.blocks, context.capacity_blocks);
         time_.reset(context);
         clock_.reset(*context.trace, "ttl");
         lives_.reset(seconds_);
