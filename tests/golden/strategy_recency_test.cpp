@@ -1,5 +1,5 @@
-// FIFO as a plain queue under tree against published counts; the others at the ends of their parameters, where they must
-// be FIFO or LRU.
+// FIFO as a plain queue under tree against published counts; the others at the ends of their parameters, where they
+// must be FIFO or LRU.
 #include "golden/timed_strategies.h"
 
 using namespace kvsim;
@@ -12,7 +12,8 @@ struct Cell {
     uint64_t hits;
 };
 
-void check(const char* trace_name, const std::string& eviction, const char* accounting, const std::vector<Cell>& cells) {
+void check(const char* trace_name, const std::string& eviction, const char* accounting,
+           const std::vector<Cell>& cells) {
     const Trace& trace = shared_trace(trace_name);
     if (trace.requests() == 0) return;
     for (const Cell& c : cells) {

@@ -242,7 +242,8 @@ class NaiveWorkload : public NaiveStrategy {
 };
 
 Twin workload(const std::string& by, double life, size_t history, int64_t turns) {
-    std::string text = "workload_aware:classes=" + by + ",life=" + std::to_string(life) + ",history=" + std::to_string(history);
+    std::string text = "workload_aware:classes=" + by + ",life=" + std::to_string(life) +
+                       ",history=" + std::to_string(history);
     if (by == "turn" || by == "category+turn") text += ",turns=" + std::to_string(turns);
     return {text, [=](const NaiveSetting& s) { return std::make_unique<NaiveWorkload>(s, by, life, history, turns); }};
 }

@@ -169,7 +169,9 @@ class NaiveQueue {
     }
 
   private:
-    bool resident(const std::string& name) const { return std::find(queue_.begin(), queue_.end(), name) != queue_.end(); }
+    bool resident(const std::string& name) const {
+        return std::find(queue_.begin(), queue_.end(), name) != queue_.end();
+    }
 
     uint64_t capacity_;
     uint32_t block_size_;
@@ -189,7 +191,8 @@ void check_queue_case(const StoryWishes& wishes, bool reblock) {
     trace.reblock_to(c.block_size);
     NaiveQueue queue(c.capacity, c.block_size);
     Run naive;
-    for (const NaiveRequest& r : naive_requests(c.story, c.block_size, c.decode, false)) naive.steps.push_back(queue.serve(r));
+    for (const NaiveRequest& r : naive_requests(c.story, c.block_size, c.decode, false))
+        naive.steps.push_back(queue.serve(r));
     naive.stranded = queue.stranded();
     for (uint64_t warmup : {0, 3}) check_run(c, trace, naive, RunPath::blocks, warmup);
 }

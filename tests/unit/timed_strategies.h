@@ -15,7 +15,8 @@ using namespace kvsim;
 inline const std::string kHead = "{\"kvsim_trace\":1,\"block_size\":4}\n";
 
 /// A request of `count` full blocks without output; `more` is other keys.
-inline std::string chain(const std::string& seq, double t, const std::string& blocks, int count, const std::string& more = "") {
+inline std::string chain(const std::string& seq, double t, const std::string& blocks, int count,
+                         const std::string& more = "") {
     return "{\"op\":\"request\",\"seq\":\"" + seq + "\",\"t\":" + std::to_string(t) + ",\"length\":" +
            std::to_string(4 * count) + ",\"blocks\":[" + blocks + "]" + more + "}\n";
 }
@@ -45,6 +46,12 @@ inline std::string complaint(const Trace& trace, const std::string& eviction, co
         return e.what();
     }
     return "";
+}
+
+inline bool refused(const Trace& trace, const std::string& eviction, const char* accounting,
+                    const std::string& because) {
+    std::string said = complaint(trace, eviction, accounting);
+    return said.find(because) != std::string::npos;
 }
 
 }  // namespace kvsim_test

@@ -3,8 +3,8 @@
 //
 // A use is a lookup, and time counts in requests: of the blocks that the same request looks up next the deepest goes
 // first, since the front of a prefix is worth nothing less without its end. Of those never used again the deepest goes
-// first too, then the one used longest ago. Then nothing is ever kept behind a missing block, and the greedy rule is the
-// optimum of its accounting: pinned, where every block must be stored, is the bound `optimal_admit`; tree, where a
+// first too, then the one used longest ago. Then nothing is ever kept behind a missing block, and the greedy rule is
+// the optimum of its accounting: pinned, where every block must be stored, is the bound `optimal_admit`; tree, where a
 // block is only stored if it is used again, and sooner than the one that would have to go, is the bound `optimal`; flat
 // is MIN with forced insertion, with bypass=on MIN that may decline. Ids that name content (under flat) are known by
 // reference, not by request, since a chunk can stand twice in one.

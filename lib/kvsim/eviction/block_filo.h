@@ -10,7 +10,8 @@ template <bool kLeaves>
 class BlockFilo : public BlockStrategyBase {
   public:
     static StrategyInfo info() {
-        return {"filo", "the block inserted last first; hits change nothing", "SGLang", "pinned flat tree", "a naive twin"};
+        return {"filo", "the block inserted last first; hits change nothing", "SGLang", "pinned flat tree",
+                "a naive twin"};
     }
     explicit BlockFilo(Spec&) {}
 

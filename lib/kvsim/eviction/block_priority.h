@@ -1,14 +1,14 @@
 // Priorities (the block manager of TensorRT-LLM, version 1): the block with the lowest priority goes, among equals the
 // one used longest ago.
 //
-// A request gives its priority to all blocks it uses, over what they had; a request without one leaves them as they are,
-// and stores new ones with `default`. With `duration` a priority other than the default holds for so many seconds after
-// the block's last use; when they are over, the block drops (or rises) to the default and counts as just used, that is,
-// it enters the default level at its most recently used end. In a trace no request can say how long, so one
-// duration serves all; the source lets each request, and each part of its prompt, have its own.
-// Now is the arrival of the request being served; whose time is over by then moves first, those that began first before
-// the others. With --concurrency the time begins when the last running request that holds the block is released.
-// Cost: O(1) per use, O(log n) per victim and lower priority; see key_heap.h and trace_clock.h.
+// A request gives its priority to all blocks it uses, over what they had; a request without one leaves them as they
+// are, and stores new ones with `default`. With `duration` a priority other than the default holds for so many seconds
+// after the block's last use; when they are over, the block drops (or rises) to the default and counts as just used,
+// that is, it enters the default level at its most recently used end. In a trace no request can say how long, so one
+// duration serves all; the source lets each request, and each part of its prompt, have its own. Now is the arrival of
+// the request being served; whose time is over by then moves first, those that began first before the others. With
+// --concurrency the time begins when the last running request that holds the block is released. Cost: O(1) per use,
+// O(log n) per victim and lower priority; see key_heap.h and trace_clock.h.
 #pragma once
 
 #include <kvsim/eviction/key_heap.h>

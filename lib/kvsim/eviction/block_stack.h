@@ -59,8 +59,8 @@ class BlockStack {
         if (kLeaves) leaves_.erase(place_[block]);
     }
 
-    /// Newest eligible block; kNone if there is none. Without leaves walks begin where the last one found everything newer
-    /// ineligible: under pinned room is made for all that is then entered, and whoever enters is new.
+    /// Newest eligible block; kNone if there is none. Without leaves walks begin where the last one found everything
+    /// newer ineligible: under pinned room is made for all that is then entered, and whoever enters is new.
     template <EligibleBlocks E>
     BlockId newest(const E& eligible) {
         if constexpr (kLeaves) {

@@ -1,13 +1,13 @@
 // T-LRU, tail-optimized LRU (Zhang and others, NeurIPS 2025; SGLang's `tlru`). A conversation that is L tokens long and
-// expected to go on with Q more will have to compute at most xi tokens in its next prefill if its first L + Q - xi tokens
-// are still cached. So many need stay; the blocks behind them can go without harm to the slowest answers, and go first,
-// least recently used first. Then all others, least recently used first.
+// expected to go on with Q more will have to compute at most xi tokens in its next prefill if its first L + Q - xi
+// tokens are still cached. So many need stay; the blocks behind them can go without harm to the slowest answers, and go
+// first, least recently used first. Then all others, least recently used first.
 //
 // `budget` is xi, `next` is Q, both in tokens; the defaults are ours. L is prompt and output of the request that used a
 // block, whether or not output is stored. A block is needed if its first token is; once a request needs it, it stays so
 // while it is resident (SGLang measures against the longest conversation below a node, which only grows). Differs from
-// SGLang in that it takes blocks, not whole nodes. Chunks of content count block_size tokens each, where they stand first.
-// With budget=0 the order is that of lru. Cost: O(1) per use, O(log n) per victim, see key_heap.h.
+// SGLang in that it takes blocks, not whole nodes. Chunks of content count block_size tokens each, where they stand
+// first. With budget=0 the order is that of lru. Cost: O(1) per use, O(log n) per victim, see key_heap.h.
 #pragma once
 
 #include <kvsim/eviction/key_heap.h>
@@ -19,7 +19,8 @@ class BlockTlru : public BlockStrategyBase {
   public:
     static constexpr bool kNeedsDepth = true;
     static StrategyInfo info() {
-        return {"tlru", "blocks a conversation's next prompt can spare within its budget first, then the least recently used",
+        return {"tlru",
+                "blocks a conversation's next prompt can spare within its budget first, then the least recently used",
                 "T-LRU, NeurIPS 2025; SGLang", "pinned flat tree", "a naive twin", "budget=2048 next=256"};
     }
     explicit BlockTlru(Spec& spec)

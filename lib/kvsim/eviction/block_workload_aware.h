@@ -1,19 +1,19 @@
-// Workload-aware eviction (Wang and others, "KVCache Cache in the Wild", USENIX ATC 2025). Requests fall into classes w,
-// category and turn number; how soon a block is used again depends on the class of the request that used it last. For
-// each class the time to the next use is taken to be exponential with rate lambda_w. With t seconds gone since its last
-// use, a block is used again within the next `life` seconds with probability
+// Workload-aware eviction (Wang and others, "KVCache Cache in the Wild", USENIX ATC 2025). Requests fall into classes
+// w, category and turn number; how soon a block is used again depends on the class of the request that used it last.
+// For each class the time to the next use is taken to be exponential with rate lambda_w. With t seconds gone since its
+// last use, a block is used again within the next `life` seconds with probability
 //   P_w(t) = F(t + life) - F(t) = exp(-lambda_w t) (1 - exp(-lambda_w life)),
 // and the block with the smallest (P_w(t), -offset) goes: of equals the one further back in its prefix, then the
 // one used longest ago. P falls with t, so within a class the order is that of the last use, and the victim is the
 // head of one of the classes' queues. Blocks of one request are queued as if it had used them from last to first.
 //
 // What the paper leaves open, here: lambda_w is fitted as the run goes. Each time a block with a name is used again, be
-// it resident or not, the seconds since its last use are one observation of the class of that last use; below 0.3 s they
-// are left out, as in the authors' profiler (system prompts). lambda_w is the number of recent observations divided by
-// their sum, see ReuseFit; `history` is how many are recent. It is fitted anew when a request arrives, from what
-// requests before it did. A class without observations has the rate of all classes together, before the first
-// observation 1 / life. Probabilities are compared as logarithms.
-// Written from descriptions of the paper; its traces were not at hand, so its gains are not reproduced.
+// it resident or not, the seconds since its last use are one observation of the class of that last use; below 0.3 s
+// they are left out, as in the authors' profiler (system prompts). lambda_w is the number of recent observations
+// divided by their sum, see ReuseFit; `history` is how many are recent. It is fitted anew when a request arrives, from
+// what requests before it did. A class without observations has the rate of all classes together, before the first
+// observation 1 / life. Probabilities are compared as logarithms. Written from descriptions of the paper; its traces
+// were not at hand, so its gains are not reproduced.
 //
 // With one class (classes=none) this is LRU in the order of pinned accounting. Differs from LRU only through classes.
 // Cost: O(classes) per victim, O(log64 n) per use; 13 bytes per block, see class_log.h.

@@ -1,12 +1,12 @@
 // Blocks in the order of their last use, each in one of a few classes: the oldest one of any class.
 //
-// One log for all, as in block_queue.h: a use appends the block, its place before becomes empty. Per class a bitmap over
-// the log says where its candidates are, so the oldest one is the lowest bit. Candidates are all blocks, or with leaves
-// the leaves. Under pinned accounting whoever is found not eligible is no candidate any more; a use makes it one again,
-// and it is used before it is eligible again.
-// What a request uses can be put in reverse: the later it is used, the older it counts. Then a request that uses its
-// blocks first to last leaves them in the order in which one leaves them that uses them last to first.
-// Cost: O(log64 n) per step; 5 bytes per block of the trace, 8 + classes / 4 per block that can be resident.
+// One log for all, as in block_queue.h: a use appends the block, its place before becomes empty. Per class a bitmap
+// over the log says where its candidates are, so the oldest one is the lowest bit. Candidates are all blocks, or with
+// leaves the leaves. Under pinned accounting whoever is found not eligible is no candidate any more; a use makes it one
+// again, and it is used before it is eligible again. What a request uses can be put in reverse: the later it is used,
+// the older it counts. Then a request that uses its blocks first to last leaves them in the order in which one leaves
+// them that uses them last to first. Cost: O(log64 n) per step; 5 bytes per block of the trace, 8 + classes / 4 per
+// block that can be resident.
 #pragma once
 
 #include <kvsim/core/huge_vector.h>

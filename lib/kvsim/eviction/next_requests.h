@@ -19,7 +19,8 @@ class NextRequests {
     void reset(const Trace& trace, bool decode);
     /// Writes the next request (kNone: none) of every named block that `request` looks up or stores.
     void tell(uint32_t request, HugeVector<uint32_t>& next);
-    /// Calls f(block) for blocks that `request` looks up but does not store: the prompt's tail, once output completes it.
+    /// Calls f(block) for blocks that `request` looks up but does not store: the prompt's tail, once output completes
+    /// it.
     template <class F>
     void for_tails(uint32_t request, F&& f) const {
         if (rows_.empty() || rows_[request + 1] - rows_[request] < 2) return;

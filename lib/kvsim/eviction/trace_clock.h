@@ -32,8 +32,8 @@ class TraceClock {
 };
 
 /// Blocks whose life lasts equally long for all, in the order in which it began. A block is entered with a stamp; a
-/// block that begins anew, or goes, leaves a stale entry behind, whose stamp is no longer the block's. Stale entries are
-/// taken out when the ring is full, so that it stays below four times the blocks alive. O(1) amortized per step; 16
+/// block that begins anew, or goes, leaves a stale entry behind, whose stamp is no longer the block's. Stale entries
+/// are taken out when the ring is full, so that it stays below four times the blocks alive. O(1) amortized per step; 16
 /// bytes per place.
 class Lives {
   public:
