@@ -172,6 +172,43 @@ preempt: the request's first sample only|layout/sequence_requests.h|key = std::m
 samples: the last holder copies too|block/paged_store.h|uint64_t copies = empty != 0 ? samples - 1 : 0;|uint64_t copies = empty != 0 ? samples : 0;
 samples: the tail is not filled first|block/paged_store.h|(tokens > empty ? samples * blocks_for(tokens - empty) : 0)|samples * blocks_for(tokens)
 peak between events only|layout/sequence_replay.h|std::max(store().used_blocks(), s.peak_used_blocks);|store().used_blocks();
+recomputed: trimmed tokens too|layout/sequence_replay.h|recomputed_tokens += held_tokens(p.extent);|recomputed_tokens += p.extent.tokens;
+never fits unnoticed|layout/sequence_replay.h|if (never_fits(whole) \|\| (rules_|if ((rules_
+admitted again beyond N|layout/sequence_replay.h|} while (admit_again());|} while (false); while (admit_again()) {}
+peak after the threshold|layout/sequence_replay.h|        note_peak();\n        if (!cache_.needs|        if (!cache_.needs
+mru: hits forgotten|eviction/block_mru.h|void on_hit(BlockId block) { stack_.renew(block); }|void on_hit(BlockId) {}
+mru: release forgotten|eviction/block_mru.h|void on_release(BlockId block) { stack_.renew(block); }|void on_release(BlockId) {}
+stack: compaction drops a leaf|eviction/block_stack.h|if (leaf) leaves_.insert(to);|(void)leaf;
+stack: renewed as no leaf|eviction/block_stack.h|if (leaf) on_leaf(block);|(void)leaf;
+stack: a walk goes on behind new blocks|eviction/block_stack.h|static_cast<uint32_t>(top_);\n        from_ = 0;|static_cast<uint32_t>(top_);
+plain queue: whole blocks stay partial|layout/prefix_plain_queue.h|fill_whole(block);|(void)0;
+plain queue: looked up behind the first miss only|layout/prefix_plain_queue.h|count_behind(r, result.hit_blocks[r], result);|count_behind(r, t.lookup_blocks(r), result);
+ttl: a use begins no life|eviction/block_ttl.h|if (from_use_) begin_life(block, heap_.tie(block));|
+ttl: over in order of use|eviction/block_ttl.h|heap_.change(block, kOver, inserted_[block]);|heap_.change(block, kOver, heap_.tie(block));
+ttl: stale lives count|eviction/block_ttl.h|return stamp == (from_use_ ? heap_.tie(block) : inserted_[block]);|return stamp != 0;
+lives: over a moment later|eviction/trace_clock.h|if (now - life.since < seconds_) return;|if (now - life.since <= seconds_) return;
+lives: only the last one released begins|eviction/trace_clock.h|--i) at(i - 1).since = now;|--i) { at(i - 1).since = now; break; }
+tlru: partly needed is spare|eviction/block_tlru.h|(needed + trace_->block_size - 1) / trace_->block_size|needed / trace_->block_size
+tlru: needed by the last user only|eviction/block_tlru.h|kNeeded : heap_.key(block), time_.next());|kNeeded : kSpare, time_.next());
+tlru: output is not part of it|eviction/block_tlru.h|+ trace_->output_tokens[view.request] + next_|+ next_
+priority: the first one stays|eviction/block_priority.h|uint64_t level = has_ ? level_ : heap_.key(block);|uint64_t level = heap_.key(block);
+priority: over at the least recently used end|eviction/block_priority.h|heap_.change(block, default_level_, time_.next());|heap_.change(block, default_level_, heap_.tie(block));
+priority: time runs while running|eviction/block_priority.h|at_release_ = context.concurrent;|at_release_ = false;
+class log: a leaf in use is none|eviction/class_log.h|if (!kLeaves \|\| leaf) candidates_|if (!kLeaves) candidates_
+class log: compaction loses candidates|eviction/class_log.h|if (candidate) candidates.insert(to);|(void)candidate;
+workload: first to last|eviction/block_workload_aware.h|reverse_ = !context.last_to_first;|reverse_ = false;
+workload: class of the new use|eviction/block_workload_aware.h|fits_[log_.class_of(block)].observe(seconds);|fits_[class_].observe(seconds);
+workload: ties to the front|eviction/block_workload_aware.h|? depth_[a] > depth_[b]|? depth_[a] < depth_[b]
+workload: everything is recent|eviction/workload_classes.h|count_[1] = count_[0];|count_[1] += count_[0];
+workload: no rate of all|eviction/block_workload_aware.h|fits_[c].empty() ? all :|fits_[c].empty() ? rates_[c] :
+workload: system prompts count|eviction/block_workload_aware.h|if (seconds < kSystemPrompt) return;|
+workload: released at the request before|eviction/block_workload_aware.h|last_use_[block] = request() + 1;|last_use_[block] = request();
+belady: the front first|eviction/block_belady.h|<< 32 \| depth_[block]|<< 32 \| (0xFFFFFFFFu - depth_[block])
+belady: stores what is useless|eviction/block_belady.h|next_[incoming] != kNone && key|key
+belady: the tail keeps its use|eviction/block_belady.h|if (!last_to_first_) return;|return;
+belady: a chunk twice|eviction/block_belady.h|void on_miss(BlockId block) { pass(block); }|void on_miss(BlockId) {}
+belady: storing is a use|eviction/next_requests.cpp|limit.push_back(0);|limit.push_back(kNone);
+belady: nothing left out|eviction/next_requests.cpp|position < runs[run].low) {|position + 1 == 0) {
 eight digits|trace/json_reader.cpp|(*p == '0' && next_count > 1)|(*p == '0' \&\& next_count > 99)
 confidence: blocks end at the end|sim/confidence.cpp|add(sums, start, requests_);|
 confidence: other draws for other cells|sim/confidence.cpp|Random random(o.seed);|Random random(o.seed + first);

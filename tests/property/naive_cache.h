@@ -125,12 +125,24 @@ inline std::vector<NaiveRequest> naive_requests(const Story& story, uint32_t to,
     return requests;
 }
 
+/// What the trace says about a request beside its blocks.
+struct NaiveFacts {
+    uint32_t in = 0, out = 0;
+    double priority = 0;
+    bool has_priority = false;
+    std::string category, session;  ///< "": none
+    int64_t turn = 0;               ///< 0: none
+};
+
 /// What a twin may know before the run.
 struct NaiveSetting {
     uint64_t capacity;
     std::vector<NaiveRequest> requests;
     NaiveKind kind;
     std::vector<double> arrival_s;
+    uint32_t block_size = 0;
+    std::vector<NaiveFacts> facts;
+    bool concurrent = false;
 };
 
 class NaiveCache {

@@ -103,6 +103,7 @@ struct Case {
     Setup setup;
     NaiveConcurrency running;
     const Twin* twin = nullptr;
+    std::vector<NaiveFacts> facts;
 };
 
 inline Run naive_run(const Case& c, size_t limit) {
@@ -110,7 +111,9 @@ inline Run naive_run(const Case& c, size_t limit) {
     std::vector<NaiveRequest> requests =
         naive_requests(c.story, c.block_size, c.decode, c.setup.kind == NaiveKind::flat);
     requests.resize(std::min(limit, requests.size()));
-    std::unique_ptr<NaiveStrategy> strategy = c.twin->make({c.capacity, requests, c.setup.kind, c.running.start});
+    std::unique_ptr<NaiveStrategy> strategy = c.twin->make(
+        {c.capacity, requests, c.setup.kind, c.running.start, c.block_size, c.facts,
+         c.running.requests != 1});
     NaiveCache cache(*strategy, c.setup.kind, c.capacity, c.block_size, c.story.content);
     NaiveServer server(cache, c.running);
     for (const NaiveRequest& r : requests) run.steps.push_back(server.serve(r));
@@ -138,11 +141,41 @@ inline void describe(const Case& c) {
     for (size_t i = 0; i < c.story.requests.size(); ++i) {
         const Told& t = c.story.requests[i];
         RC_LOG() << c.running.start[i] << " to " << c.running.end[i] << " ";
+        const NaiveFacts& f = c.facts[i];
+        RC_LOG() << "priority=" << (f.has_priority ? std::to_string(f.priority) : "none") << " category=" << f.category
+                 << " session=" << f.session << " turn=" << f.turn << " ";
         RC_LOG() << "in=" << t.in << " out=" << t.out << " prompt";
         for (uint32_t s : t.prompt) RC_LOG() << " " << s;
         RC_LOG() << " output";
         for (uint32_t s : t.output) RC_LOG() << " " << s;
         RC_LOG() << "\n";
+    }
+}
+
+/// Few different values of each, so that requests share them; the first request has them all.
+inline std::vector<NaiveFacts> random_facts(const Story& story, std::mt19937_64& random) {
+    std::vector<NaiveFacts> facts;
+    for (const Told& t : story.requests) {
+        NaiveFacts f;
+        f.in = t.in;
+        f.out = t.out;
+        bool first = facts.empty();
+        f.has_priority = first || random() % 3 != 0;
+        f.priority = static_cast<double>(random() % 4) * 17.5;
+        if (first || random() % 4 != 0) f.category = random() % 2 == 0 ? "text" : "file";
+        if (first || random() % 4 != 0) f.session = std::to_string(random() % 3);
+        if (first || random() % 4 != 0) f.turn = 1 + static_cast<int64_t>(random() % 3);
+        facts.push_back(f);
+    }
+    return facts;
+}
+
+inline void set_facts(Trace& trace, const std::vector<NaiveFacts>& facts) {
+    for (uint32_t r = 0; r < facts.size(); ++r) {
+        if (facts[r].has_priority) trace.priority.set(r, facts[r].priority);
+        if (!facts[r].category.empty()) trace.category.set(r, facts[r].category);
+        if (!facts[r].session.empty()) trace.session.set(r, facts[r].session);
+        if (facts[r].turn != 0) trace.turn.set(r, facts[r].turn);
     }
 }
 
@@ -160,12 +193,13 @@ inline Case random_case(const Twin& twin, const StoryWishes& wishes, bool rebloc
     c.setup = kSetups[random() % 4];
     bool alone = c.setup.kind == NaiveKind::flat || random() % 3 == 0;
     c.running.requests = alone ? 1 : random() % 2 == 0 ? 0 : 2 + random() % 5;
-    double now = 0;
+    double now = 1;
     for (uint32_t i = 0; i < c.requests; ++i) {
         c.running.start.push_back(now);
         c.running.end.push_back(now + static_cast<double>(random() % 7));
         now += static_cast<double>(random() % 3);
     }
+    c.facts = random_facts(c.story, random);
     return c;
 }
 
@@ -176,6 +210,7 @@ inline void check_case(const Twin& twin, const StoryWishes& wishes, bool reblock
     trace.reblock_to(c.block_size);
     trace.arrival_s = c.running.start;
     for (uint32_t i = 0; i < c.requests; ++i) trace.end_s.set(i, c.running.end[i]);
+    set_facts(trace, c.facts);
     Run naive = naive_run(c, ~size_t{0});
     std::mt19937_64 random(c.seed);
     for (RunPath path : {RunPath::fastest, RunPath::blocks}) {

@@ -1,4 +1,5 @@
 // FIFO over blocks: the block inserted longest ago goes; hits change nothing. Textbook. O(1) per insertion and victim.
+// `leaf=off`, under tree only, is another cache: see layout/prefix_plain_queue.h.
 #pragma once
 
 #include <kvsim/eviction/block_queue.h>
@@ -10,7 +11,7 @@ class BlockFifo : public BlockStrategyBase {
   public:
     static StrategyInfo info() {
         return {"fifo", "the block inserted longest ago first; hits change nothing", "textbook", "pinned flat tree",
-                "published counts and a naive twin"};
+                "published counts and a naive twin", "leaf=on"};
     }
     explicit BlockFifo(Spec&) {}
 

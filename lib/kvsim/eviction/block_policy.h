@@ -35,6 +35,9 @@ struct StrategyContext {
     const Trace* trace;
     /// Position of each block in its chain; only for strategies with kNeedsDepth. Of content ids: where they stand first.
     const uint32_t* depth;
+    bool decode;         ///< output is stored too
+    bool last_to_first;  ///< pinned: a request's blocks are touched from last to first, after all room has been made
+    bool concurrent;     ///< several requests run: on_release() follows where a request holds what it used
 };
 
 /// Which request is being served, before its blocks are looked up.

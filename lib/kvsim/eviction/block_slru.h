@@ -88,7 +88,7 @@ class BlockSlru : public BlockStrategyBase {
   private:
     BlockQueue<kLeaves>& segment_of(BlockId block) { return segments_[level_[block] >> steps_]; }
     void move(BlockId block, size_t level) {
-        segments_[level >> steps_].take(block, segment_of(block));
+        segment_of(block).move_to(segments_[level >> steps_], block);
         level_[block] = static_cast<uint8_t>(level);
     }
 

@@ -131,6 +131,7 @@ class PrefixBlocks : public Cache {
     bool concurrent() const { return options_.concurrency != 1; }
     /// Ids of content count as they are instead of as paths from the root.
     virtual bool counts_content() const { return false; }
+    virtual bool last_to_first() const { return false; }
     /// Whether a block can outlive an ancestor; where it cannot, check_invariants() sees to it.
     virtual bool can_strand() const = 0;
     virtual uint64_t own_bytes() const { return 0; }
@@ -236,7 +237,8 @@ class PrefixBlocks : public Cache {
         partial_.reset(blocks_);
         if (concurrent()) references *= 2;  // released blocks are touched once more
         if constexpr (S::kNeedsDepth) find_depths();
-        strategy_.reset({capacity(), blocks_, named, longest, references, trace_, depth_.data()});
+        strategy_.reset({capacity(), blocks_, named, longest, references, trace_, depth_.data(),
+                         options_.decode, last_to_first(), concurrent()});
         prepare();
     }
 

@@ -16,6 +16,7 @@ class PinnedPrefix : public HoldingPrefix<S> {
 
   protected:
     bool can_strand() const override { return !S::kKeepsPrefixes; }
+    bool last_to_first() const override { return true; }
 
     void prepare() override {
         HoldingPrefix<S>::prepare();
