@@ -318,6 +318,8 @@ int cli_main(int argc, const char* const* argv) {
         std::vector<std::unique_ptr<app::Command>> commands;
         commands.push_back(app::replay_command(root));
         commands.push_back(app::compare_command(root));
+        commands.push_back(app::curve_command(root));
+        commands.push_back(app::size_command(root));
         CLI::App* trace = root.add_subcommand("trace", "look at, check, convert and make traces");
         trace->allow_extras();
         app::add_version(*trace);

@@ -73,6 +73,8 @@ class Command {
 // One per command; each file cmd_<name>.cpp defines its own.
 std::unique_ptr<Command> replay_command(CLI::App& parent);
 std::unique_ptr<Command> compare_command(CLI::App& parent);
+std::unique_ptr<Command> curve_command(CLI::App& parent);
+std::unique_ptr<Command> size_command(CLI::App& parent);
 std::unique_ptr<Command> trace_info_command(CLI::App& parent);
 std::unique_ptr<Command> trace_validate_command(CLI::App& parent);
 std::unique_ptr<Command> trace_convert_command(CLI::App& parent);

@@ -70,11 +70,6 @@ class BlockQueue {
         if (kLeaves) leaves_.erase(places_[block]);
     }
 
-    /// The oldest, eligible or not; kNone if there is none.
-    BlockId front() {
-        while (tail_ < head_ && log_[tail_] == kNone) ++tail_;
-        return tail_ < head_ ? log_[tail_] : kNone;
-    }
 
     // ---- walks, from the oldest to the newest ----
 

@@ -46,7 +46,9 @@ static Definitions definitions(const CacheConfig& c, const Trace& trace, const R
                                         "), " + std::to_string(longest_sequence(trace, options.decode)) + " tokens"
                                   : "grow: the smallest power of two of blocks that holds the sequence; when full the next one "
                                     "that does, in place or by moving while both runs exist; copied_tokens counts what moved");
-    d.emplace_back("forks", "nothing is shared: a fork copies its parent's tokens (copied_tokens)");
+    d.emplace_back("forks", "forks: children, n - 1 for n samples of a request, again when it is stored again; nothing is "
+                            "shared (shared_blocks_peak and cow_copies are 0): a fork copies its parent's tokens; "
+                            "copied_tokens: by forks, and by growth that moves a run");
     d.emplace_back("placement", "best fit: the smallest hole that is large enough, the lowest of equal ones; a sequence cannot "
                                 "use several");
     return d;

@@ -14,7 +14,8 @@ static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, con
 
 static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     Definitions d = sequence_definitions(c, trace, options);
-    d.emplace_back("forks", "a fork shares its parent's blocks; cow_copies: partly filled blocks copied because somebody "
+    d.emplace_back("forks", "forks: children, which share their parent's blocks; n - 1 for n samples of a request, again "
+                            "when it is stored again; cow_copies: partly filled blocks copied because somebody "
                             "else held them when they were appended to; shared_blocks_peak: the most blocks of more than one "
                             "sequence there ever were at once");
     return d;

@@ -113,19 +113,44 @@ static std::string concurrency_definition(const RunOptions& options) {
                   "and the running ones do not fit together, the oldest end early and it counts as waited";
 }
 
+static void define_requests(Definitions& d, const Trace& trace, const RunOptions& options) {
+    d.emplace_back("requests", std::string("total: requests past the warm-up; all are completed, none rejected") +
+                                   (options.concurrency == 1 ? "" : "; waited: those for which an older one ended early, "
+                                                                    "each once") +
+                                   (trace.lengths_only ? "" : "; with_hit: at least one leading block hit"));
+}
+
+// What the rates are made of.
+static void define_hits(Definitions& d) {
+    d.emplace_back("hits", "lookup_blocks, lookup_tokens: all that counted requests looked up; hit_blocks, hit_tokens: their "
+                           "leading hits; any_hit_blocks, any_hit_tokens: all their hits; a block hits with the tokens it "
+                           "holds");
+    d.emplace_back("token_hit_rate", "hit_tokens / lookup_tokens over counted requests");
+    d.emplace_back("block_hit_rate", "hit_blocks / lookup_blocks over counted requests");
+    d.emplace_back("per_request", "p10, p50, p90: token hit rates of counted requests with a lookup, sorted[min(n - 1, "
+                                  "floor(p * n))]; zero_hit: how many of these had no leading hit");
+}
+
+// What follows "sampled ...: " in every accounting.
+static std::string means_definition() {
+    return "mean_active_fraction, mean_evictable_fraction: these / capacity_blocks, mean_free_fraction: the rest; "
+           "peak_active_blocks, peak_resident_blocks: the largest sample, resident being both; mean_token_fill = tokens held "
+           "/ room of resident blocks, summed over samples; internal_fragmentation = 1 - mean_token_fill";
+}
+
 static void define_usage(Definitions& d, const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     d.emplace_back("accounting", accounting_definition(Accounting::parse(c.accounting)));
     d.emplace_back("decode", decode_definition(trace, options));
     d.emplace_back("concurrency", concurrency_definition(options));
+    define_requests(d, trace, options);
     d.emplace_back("evictions", "blocks removed to make room while counted requests were admitted, unnamed ones included; "
                                 "stranded_blocks: named blocks resident at the end behind a missing ancestor");
     d.emplace_back("utilization", std::string("sampled after each counted admission: active = held by ") +
                                       (options.concurrency == 1 ? "the running request" : "running requests, each block once") +
-                                      ", evictable = resident but not held; mean_token_fill = tokens held / room of resident "
-                                      "blocks, summed over samples");
+                                      ", evictable = resident but not held; " + means_definition());
 }
 
-static Definitions snapshot_definitions(const CacheConfig& c) {
+static Definitions snapshot_definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     SnapshotMatchOptions o = SnapshotMatchOptions::parse(c.match);
     Definitions d;
     d.emplace_back("lookup", "every token of a request's prompt that the trace names; a block is one token");
@@ -138,17 +163,19 @@ static Definitions snapshot_definitions(const CacheConfig& c) {
                                 " of them; one larger than the capacity is not stored");
     d.emplace_back("decode", "no effect: output is never stored");
     d.emplace_back("concurrency", "1: each request completes before the next is looked up");
-    d.emplace_back("token_hit_rate", "hit_tokens / lookup_tokens over counted requests");
-    d.emplace_back("per_request", "token hit rates of counted requests with a lookup: sorted[min(n - 1, floor(p * n))]");
-    d.emplace_back("evictions", "tokens of snapshots that went to make room; sequences: snapshots");
-    d.emplace_back("utilization", "sampled after each counted request: active = its own snapshot, evictable = the others");
+    define_requests(d, trace, options);
+    define_hits(d);
+    d.emplace_back("evictions", "blocks (single tokens) of snapshots that went to make room; sequences: the snapshots; "
+                                "stranded_blocks: 0, a snapshot goes as a whole");
+    d.emplace_back("utilization", "sampled after each counted request: active = its own snapshot, evictable = the others; " +
+                                      means_definition());
     d.emplace_back("bounds.unlimited", "the same lookups with every token of every prompt kept: what is missed then was never "
                                        "seen before");
     return d;
 }
 
 static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
-    if (by_snapshot(c) && !trace.lengths_only) return snapshot_definitions(c);
+    if (by_snapshot(c) && !trace.lengths_only) return snapshot_definitions(c, trace, options);
     Definitions d;
     if (trace.lengths_only) {
         d.emplace_back("hit", kNoNames);
@@ -158,8 +185,7 @@ static Definitions definitions(const CacheConfig& c, const Trace& trace, const R
     d.emplace_back("lookup", lookup_definition(c, trace));
     d.emplace_back("hit", hit_definition(c));
     define_usage(d, c, trace, options);
-    d.emplace_back("token_hit_rate", "hit_tokens / lookup_tokens over counted requests");
-    d.emplace_back("per_request", "token hit rates of counted requests with a lookup: sorted[min(n - 1, floor(p * n))]");
+    define_hits(d);
     d.emplace_back("bounds.unlimited", "the same lookups with nothing ever evicted: what is missed then was never seen before");
     return d;
 }

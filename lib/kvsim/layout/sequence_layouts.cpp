@@ -135,6 +135,38 @@ static std::string on_full_definition(const CacheConfig& c, bool events) {
            "give any back, or it would not fit even alone, the sequence is rejected";
 }
 
+// total to waited go by whose they are, the others by when they happen: from the first counted one on.
+static void define_requests(Definitions& d, bool events) {
+    d.emplace_back("requests", events ? "total: prompts and forks past the warm-up: sequences, a fork's child being one of its "
+                                        "own; rejected: of these, got no room to be stored or to grow, or were forked from "
+                                        "one that did not; completed: the others"
+                                      : "total: requests past the warm-up, with all their samples (n) one each; rejected: of "
+                                        "these, never got room; completed: the others");
+    d.emplace_back("waited", events ? "sequences past the warm-up that had to wait for room, each once, rejected ones included"
+                                    : "requests past the warm-up for which an older one was released early, each once");
+    d.emplace_back("preempted", events ? "times a living sequence lost its blocks to another (--on-full preempt)"
+                                       : "times a running request lost its blocks to another (--on-full preempt), a request "
+                                         "with all its samples once");
+    d.emplace_back("recomputed_tokens", "tokens stored again after their sequence had lost its blocks");
+    d.emplace_back("evictions", std::string("blocks given back by ") +
+                                    (events ? "sequences that were evicted, preempted or trimmed"
+                                            : "requests that were preempted, not by those released early") +
+                                    "; tokens: those that left the cache with them, not what others still hold; "
+                                    "sequences: evicted ones");
+}
+
+static void define_utilization(Definitions& d, bool events) {
+    d.emplace_back("utilization",
+                   std::string(events ? "sampled after each prompt and fork that was stored past the warm-up"
+                                      : "sampled once per request past the warm-up, when it has been admitted with its output "
+                                        "and samples; not when it is admitted again") +
+                       "; mean_active_fraction: used / capacity_blocks; every block of a sequence is active, so "
+                       "mean_evictable_fraction is 0 and mean_free_fraction the rest; peak_active_blocks = "
+                       "peak_resident_blocks: the most used at any time from the first counted one on, both runs of one "
+                       "that is moved; mean_token_fill: tokens held / room of used blocks, shared ones once, summed over "
+                       "samples; internal_fragmentation: 1 - mean_token_fill");
+}
+
 Definitions sequence_definitions(const CacheConfig& config, const Trace& trace, const RunOptions& options) {
     CacheConfig c = effective_sequences(config, trace);
     bool events = !trace.events.empty();
@@ -149,11 +181,7 @@ Definitions sequence_definitions(const CacheConfig& config, const Trace& trace, 
                        : std::to_string(options.concurrency) + ": a request holds its prompt and output until " +
                              std::to_string(options.concurrency) + " later ones have been admitted, again ones too");
     d.emplace_back("hits", "not applicable: a sequence's blocks are its own, and its forks'; nothing is looked up");
-    d.emplace_back("waited", events ? "sequences past the warm-up that had to wait for room, each once, rejected ones included"
-                                    : "requests past the warm-up for which an older one was released early, each once");
-    d.emplace_back("recomputed_tokens", "tokens stored again after their sequence had lost its blocks");
-    d.emplace_back("evictions", "blocks given back by sequences that were evicted, preempted or trimmed; tokens: those that "
-                                "left the cache with them, not what others still hold; sequences: evicted ones");
+    define_requests(d, events);
     if (c.eviction.rfind("streaming_llm", 0) == 0)
         d.emplace_back("trim", "trim_requested_tokens: held tokens outside sinks and window when trimmed; "
                                "trim_dropped_tokens: of these, in whole blocks, and so dropped; positions are kept");
@@ -162,10 +190,7 @@ Definitions sequence_definitions(const CacheConfig& config, const Trace& trace, 
                                               c.evict_threshold +
                                               " sequences are evicted until it is <= " + c.evict_target +
                                               " or nobody can give a block back");
-    d.emplace_back("utilization", "sampled after each counted prompt and fork that was stored; every block of a sequence is "
-                                  "active; peaks: the most there ever was from the first counted one on, a run that is moved "
-                                  "counting twice while it is; mean_token_fill = tokens held / room of used "
-                                  "blocks, shared ones once, summed over samples");
+    define_utilization(d, events);
     return d;
 }
 

@@ -44,9 +44,17 @@ std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport&
         d.emplace_back("value", "prefill_flops_saved: of the hit prefixes; prefill_seconds_saved: at the GPU's bf16 peak x its "
                                 "prefill MFU x ranks; break_even_bytes_per_s: KV bytes of a token / its prefill seconds: "
                                 "loading it from somewhere slower costs more than computing it. Modelled, not measured");
+    if (report.memory)
+        d.emplace_back("memory", "bytes_per_token: keys and values of the layers of the model that grow with every token, "
+                                 "summed over the replica's ranks (--tp), metadata included; bytes_per_block: that times block_size; capacity_bytes "
+                                 "and peak_bytes: capacity_blocks and peak_resident_blocks of these");
     if (report.outcome->metrics.observed)
         d.emplace_back("observed", "cached_tokens as the trace reports them, beside this run's hit tokens of the same "
-                                   "requests; its token_hit_rate divides by their lookup_tokens");
+                                   "requests; its token_hit_rate divides by their lookup_tokens; requests_equal: both agree; "
+                                   "mean_abs_error_tokens: by how much they differ; first_difference: rank of the first "
+                                   "request where they do");
+    if (!report.outcome->metrics.groups.empty())
+        d.emplace_back("by", "the counts and rates of hits of counted requests with each label; \"\": those without one");
     return d;
 }
 
