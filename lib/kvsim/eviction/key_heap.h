@@ -2,8 +2,8 @@
 //
 // The order is (key, tie, block id), smallest first; the tie is usually the time of the last use. A 4-ary heap with
 // three shortcuts, since almost nothing that happens to a block needs the heap:
-//   lazy   A key that grows is only written down. The entry keeps the smaller one, which is a lower bound, and sinks when
-//          it comes to the top. So a hit costs two stores. A key that gets smaller enters once more; entries that are
+//   lazy   A key that grows is only written down. The entry keeps the smaller one, a lower bound, and sinks when it
+//          comes to the top. So a hit costs two stores. A key that gets smaller enters once more; entries that are
 //          behind their block's key are dropped when they come up.
 //   line   Whoever enters with a key no smaller than all who did so before stands in line instead, a plain FIFO, and
 //          enters the heap only if its key has grown by the time it is first in line. Most blocks are never used
@@ -50,7 +50,9 @@ class UseTime {
 template <bool kLeaves>
 class KeyHeap {
   public:
-    void reset(uint64_t blocks) {
+    /// At most `largest` blocks will be resident at once.
+    void reset(uint64_t blocks, uint64_t largest = ~uint64_t{0}) {
+        largest_ = std::min(blocks, largest);
         key_.assign(blocks, 0);
         tie_.assign(blocks, 0);
         state_.assign(blocks, 0);
@@ -261,7 +263,7 @@ class KeyHeap {
             hole_ = false;
             return sink(kRoot, entry(block));
         }
-        if (heap_.size() == heap_.capacity() && heap_.size() > 2 * queued_ + 64) rebuild();
+        if (heap_.size() == heap_.capacity()) make_room();
         heap_.push_back({});
         rise(heap_.size() - 1, entry(block));
     }
@@ -320,6 +322,12 @@ class KeyHeap {
         }
         heap_[at] = e;
     }
+    // Entries left behind go first; else twice the room, but no more than all resident blocks need.
+    void make_room() {
+        size_t size = heap_.size(), all = kRoot + 1 + largest_;
+        if (size > 2 * queued_ + 64) rebuild();
+        if (heap_.size() == size) heap_.reserve(size < all ? std::min<size_t>(2 * size + 64, all) : 2 * size);
+    }
     // One entry per candidate, with its present key.
     void rebuild() {
         size_t to = kRoot;
@@ -341,6 +349,7 @@ class KeyHeap {
     HugeVector<BlockId> line_;  ///< a ring
     uint64_t first_ = 0, last_ = 0;
     uint64_t queued_ = 0;
+    uint64_t largest_ = 0;
     std::vector<BlockId> aside_;
     BlockId fresh_blocks_[kFreshRoom] = {};
     uint32_t fresh_ = 0;
