@@ -130,6 +130,7 @@ struct NaiveSetting {
     std::vector<NaiveRequest> requests;
     NaiveKind kind;
     std::vector<double> arrival_s;
+    uint32_t block_size = 0;
 };
 
 class NaiveCache {

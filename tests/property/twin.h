@@ -110,7 +110,7 @@ inline Run naive_run(const Case& c, size_t limit) {
     std::vector<NaiveRequest> requests =
         naive_requests(c.story, c.block_size, c.decode, c.setup.kind == NaiveKind::flat);
     requests.resize(std::min(limit, requests.size()));
-    std::unique_ptr<NaiveStrategy> strategy = c.twin->make({c.capacity, requests, c.setup.kind, c.running.start});
+    std::unique_ptr<NaiveStrategy> strategy = c.twin->make({c.capacity, requests, c.setup.kind, c.running.start, c.block_size});
     NaiveCache cache(*strategy, c.setup.kind, c.capacity, c.block_size, c.story.content);
     NaiveServer server(cache, c.running);
     for (const NaiveRequest& r : requests) run.steps.push_back(server.serve(r));
