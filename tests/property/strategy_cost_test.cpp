@@ -73,6 +73,31 @@ class NaiveGdsf : public NaiveStrategy {
     uint64_t now_ = 0;
 };
 
+/// Every priority as a fraction, at every decision.
+class NaiveHyperbolic : public NaiveStrategy {
+  public:
+    void hit(const std::string& name) override {
+        ++now_;
+        ++blocks_[name].first;
+    }
+    void insert(const std::string& name, size_t) override { blocks_[name] = {1, ++now_}; }
+    void evict(const std::string& name) override { blocks_.erase(name); }
+    std::string pick(const std::string&, const std::vector<std::string>& eligible) override {
+        std::string best;
+        for (const std::string& name : eligible) {
+            auto [uses, since] = blocks_[name];
+            auto [best_uses, best_since] = blocks_[best.empty() ? name : best];
+            uint64_t a = uses * (now_ + 1 - best_since), b = best_uses * (now_ + 1 - since);
+            if (best.empty() || a < b || (a == b && since < best_since)) best = name;
+        }
+        return best;
+    }
+
+  private:
+    std::map<std::string, std::pair<uint64_t, uint64_t>> blocks_;  ///< uses, number of the use that brought it in
+    uint64_t now_ = 0;
+};
+
 /// Follows the draws of block_random.h.
 template <uint64_t kSeed>
 class NaiveRandom : public NaiveStrategy {
@@ -117,7 +142,18 @@ TEST_CASE("twin: gdsf") {
     check_twin(twin_of<NaiveGdsf<2>>("gdsf:cost=flops"));
     check_twin(twin_of<NaiveGdsf<2, 20>>("gdsf:cost=flops,p_star=20"));
 }
+TEST_CASE("twin: hyperbolic") { check_twin(twin_of<NaiveHyperbolic>("hyperbolic"), 3); }
 TEST_CASE("twin: random") {
     check_twin(twin_of<NaiveRandom<0>>("random"));
     check_twin(twin_of<NaiveRandom<~uint64_t{0}>>("random:seed=18446744073709551615"));
+}
+
+TEST_CASE("long: twins of the strategies that weigh cost, many more cases") {
+    for (int i = 0; i < 20; ++i) {
+        check_twin(twin_of<NaiveGdsf<0>>("gdsf"));
+        check_twin(twin_of<NaiveGdsf<1>>("gdsf:cost=tokens"));
+        check_twin(twin_of<NaiveGdsf<2, 20>>("gdsf:cost=flops,p_star=20"));
+        check_twin(twin_of<NaiveHyperbolic>("hyperbolic"));
+        check_twin(twin_of<NaiveRandom<7>>("random:seed=7"));
+    }
 }

@@ -92,6 +92,36 @@ class NaiveEarly : public NaiveLfu {
     }
 };
 
+/// The lowest level is that of all residents, 0 until somebody has gone.
+class NaiveLfuda : public NaiveLfu {
+  public:
+    void hit(const std::string& name) override {
+        uses_[name] = std::min(uses_[name] + lowest(), kHighest);
+        last_[name] = ++now_;
+    }
+    void insert(const std::string& name, size_t) override {
+        uses_[name] = std::min(lowest() + 1, kHighest);
+        last_[name] = ++now_;
+    }
+    void evict(const std::string& name) override {
+        evicted_ = true;
+        lowest();
+        uses_.erase(name);
+    }
+
+  private:
+    static constexpr uint64_t kHighest = 4611686018427387904;
+    uint64_t lowest() {
+        if (!evicted_) return 0;
+        if (uses_.empty()) return before_;
+        before_ = ~uint64_t{0};
+        for (const auto& one : uses_) before_ = std::min(before_, one.second);
+        return before_;
+    }
+    bool evicted_ = false;
+    uint64_t before_ = 0;
+};
+
 }  // namespace
 
 TEST_CASE("twin: lfu") {
@@ -99,6 +129,7 @@ TEST_CASE("twin: lfu") {
     check_twin(twin_of<NaiveLfuByLevels>("lfu"));
 }
 TEST_CASE("twin: lfu_history") { check_twin(twin_of<NaiveLfuHistory>("lfu_history"), 2); }
+TEST_CASE("twin: lfuda") { check_twin(twin_of<NaiveLfuda>("lfuda"), 2); }
 TEST_CASE("twin: length_aware") {
     check_twin(twin_of<NaiveLate>("length_aware"));
     check_twin(twin_of<NaiveLate>("length_aware:prefer=late"));
@@ -109,6 +140,7 @@ TEST_CASE("long: twins of the strategies that count uses, many more cases") {
     for (int i = 0; i < 20; ++i) {
         check_twin(twin_of<NaiveLfu>("lfu"));
         check_twin(twin_of<NaiveLfuHistory>("lfu_history"));
+        check_twin(twin_of<NaiveLfuda>("lfuda"));
         check_twin(twin_of<NaiveLate>("length_aware"));
         check_twin(twin_of<NaiveEarly>("length_aware:prefer=early"));
     }
