@@ -1,6 +1,7 @@
 // Strategies that count uses under every accounting against their naive twins: keys are recomputed from a diary of what
 // happened to each block, and the smallest is searched from end to end.
 #include "property/twin.h"
+#include "unit/strategy_key.h"
 
 using namespace kvsim;
 using namespace kvsim_test;
@@ -134,6 +135,34 @@ TEST_CASE("twin: length_aware") {
     check_twin(twin_of<NaiveLate>("length_aware"));
     check_twin(twin_of<NaiveLate>("length_aware:prefer=late"));
     check_twin(twin_of<NaiveEarly>("length_aware:prefer=early"));
+}
+
+// Few blocks and many accesses: levels double until they end, far beyond those that are counted at a time.
+TEST_CASE("twin: lfuda in the long run") {
+    for (uint64_t seed = 0; seed < 6; ++seed) {
+        std::mt19937_64 random(seed);
+        const size_t capacity = 2 + seed % 4;
+        NaiveLfuda naive;
+        std::vector<std::string> resident;
+        std::string ids, expected;
+        for (int i = 0; i < 3000; ++i) {
+            std::string id(1, static_cast<char>('0' + std::min(random() % 9, random() % (5 + seed))));
+            bool hit = std::find(resident.begin(), resident.end(), id) != resident.end();
+            if (hit) naive.hit(id);
+            if (!hit && resident.size() == capacity) {
+                std::string victim = naive.pick(id, resident);
+                naive.evict(victim);
+                resident.erase(std::find(resident.begin(), resident.end(), victim));
+            }
+            if (!hit) {
+                naive.insert(id, 0);
+                resident.push_back(id);
+            }
+            ids += id;
+            expected += hit ? 'h' : '.';
+        }
+        CHECK(hits(ids, "lfuda", "flat", capacity) == expected);
+    }
 }
 
 TEST_CASE("long: twins of the strategies that count uses, many more cases") {
