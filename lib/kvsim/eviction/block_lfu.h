@@ -29,6 +29,22 @@ class BlockLfu : public BlockStrategyBase {
     void on_hit(BlockId block) { heap_.raise(block, heap_.key(block) + 1, time_.next()); }
     void on_insert(BlockId block) { heap_.insert_last(block, 1, time_.next()); }
     void on_release(BlockId block) { heap_.raise(block, heap_.key(block), time_.next()); }
+    uint32_t use_run(BlockId begin, uint32_t count) {
+        uint32_t left = count;
+        uint32_t inserted = 0;
+        while (left > 0) {
+            uint32_t fresh = heap_.absent_before(begin, left);
+            heap_.insert_run_last(begin + left - fresh, fresh, 1, time_.next(fresh));
+            inserted += fresh;
+            left -= fresh;
+            while (left > 0 && heap_.contains(begin + left - 1)) on_hit(begin + --left);
+        }
+        return inserted;
+    }
+    template <EligibleBlocks E, class F>
+    void evict_smallest(uint64_t count, const E& eligible, const F& f) {
+        heap_.take_smallest(count, eligible, f);
+    }
     template <EligibleBlocks E>
     BlockId pick_victim(BlockId, const E& eligible) {
         return heap_.smallest(eligible);
@@ -44,6 +60,6 @@ class BlockLfu : public BlockStrategyBase {
     KeyHeap<kLeaves> heap_;
 };
 
-static_assert(BlockStrategy<BlockLfu<false>> && BlockStrategy<BlockLfu<true>>);
+static_assert(RunStrategy<BlockLfu<false>> && BlockStrategy<BlockLfu<true>>);
 
 }  // namespace kvsim
