@@ -1,5 +1,5 @@
-// Strategies that count uses, and gdsf, on the public traces: miss counts published for a simulator of plain caches, and
-// leading hits computed by programs that share nothing with this one.
+// Strategies that count uses, and gdsf, on the public traces: miss counts published for a simulator of plain caches,
+// and leading hits computed by programs that share nothing with this one.
 #include <doctest/doctest.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/sim/replay.h>
@@ -54,7 +54,8 @@ void check_misses(const char* eviction, const std::vector<uint64_t>& misses) {
 }
 
 /// Up to the first miss of each request.
-void check_leading(const char* name, const char* eviction, const char* accounting, const std::vector<uint64_t>& expected) {
+void check_leading(const char* name, const char* eviction, const char* accounting,
+                   const std::vector<uint64_t>& expected) {
     const Trace& trace = shared_trace(name);
     if (trace.requests() == 0) return;
     for (size_t i = 0; i < expected.size(); ++i) {

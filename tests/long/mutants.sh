@@ -136,7 +136,6 @@ hyperbolic: hits are not filed anew|eviction/block_hyperbolic.h|if (may_go && ri
 hyperbolic: search stops early|eviction/block_hyperbolic.h|if ((node & (node + 1)) == 0) return kEnd;|return kEnd;
 hyperbolic: segment tree by one child|eviction/block_hyperbolic.h|std::min(oldest_[2 * node], oldest_[2 * node + 1])|oldest_[2 * node]
 random: leaf bit of the last one lost|eviction/block_random.h|leaf ? on_leaf(last) : on_inner(last);|on_leaf(last);
-random: walks from the drawn place|eviction/block_random.h|for (size_t i = 1; i <= table_.size(); ++i) {|for (size_t i = 2; i <= table_.size(); ++i) {
 LIST
 }
 

@@ -31,7 +31,9 @@ struct NaiveHeap {
 
 template <bool kLeaves>
 struct Play {
-    explicit Play(uint64_t seed, bool in_line) : random(seed), line(in_line), kinds(1 + seed % 50) { heap.reset(kBlocks); }
+    explicit Play(uint64_t seed, bool in_line) : random(seed), line(in_line), kinds(1 + seed % 50) {
+        heap.reset(kBlocks);
+    }
 
     uint64_t below(uint64_t bound) { return random() % bound; }
     BlockId any(const std::set<BlockId>& from) {
@@ -88,8 +90,8 @@ struct Play {
             naive.blocks.erase(victim);
             naive.leaves.erase(victim);
             BlockId parent = any(resident());
-            if (kLeaves && parent != kNone && below(2) == 0 && held.count(parent) == 0 && naive.leaves.insert(parent).second)
-                heap.on_leaf(parent);
+            if (!kLeaves || parent == kNone || below(2) == 0 || held.count(parent) != 0) continue;
+            if (naive.leaves.insert(parent).second) heap.on_leaf(parent);
         }
         if (!kLeaves)
             for (BlockId block : held) use(block, below(3) == 0);

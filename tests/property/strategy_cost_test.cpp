@@ -139,6 +139,10 @@ TEST_CASE("twin: gdsf") {
     check_twin(twin_of<NaiveGdsf<0>>("gdsf"));
     check_twin(twin_of<NaiveGdsf<0>>("gdsf:cost=one"));
     check_twin(twin_of<NaiveGdsf<1>>("gdsf:cost=tokens"));
+    StoryWishes w;  // the same block filled differently
+    w.ragged = true;
+    w.floor_tails = true;
+    CHECK(holds(twin_of<NaiveGdsf<1>>("gdsf:cost=tokens"), "ragged", w, false, 3));
     check_twin(twin_of<NaiveGdsf<2>>("gdsf:cost=flops"));
     check_twin(twin_of<NaiveGdsf<2, 20>>("gdsf:cost=flops,p_star=20"));
 }

@@ -39,6 +39,14 @@ TEST_CASE("gdsf: cost by tokens") {
     CHECK(replay(t, "gdsf", "flat", 3).hit_blocks[3] == 0);
 }
 
+// 3 blocks; 1 is full at first and then holds one token: its rank falls from 4 to 0 + 2 * 1, below that of 2, and it
+// goes for 3.
+TEST_CASE("gdsf: a shorter prompt makes a block cheaper") {
+    Trace t = asks({{"0,1"}, {"0,1", 1}, {"2"}, {"3"}, {"2"}});
+    for (const char* accounting : {"flat", "pinned", "tree"})
+        CHECK(replay(t, "gdsf:cost=tokens", accounting, 3).hit_blocks[4] == 1);
+}
+
 // 2 blocks; uses / age at each miss, the access itself counted.
 // 1 1 2 3   1: 2 / 3, 2: 1 / 1; 1 goes
 // 2 4       2: 2 / 3, 3: 1 / 2; 3 goes

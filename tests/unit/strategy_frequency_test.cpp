@@ -26,9 +26,9 @@ TEST_CASE("lfu_history remembers, lfu forgets") {
     CHECK_HITS("12132313", "lfu", 2, "..h...hh");
 }
 
-// Output without a name takes the id that earlier output had; it starts at 1 all the same. 2 blocks, each request has one
-// of prompt and one of output: 1 is used twice, then the output always goes for the next prompt, which goes for the next
-// output. Counted on, the output would have outlived 1.
+// Output without a name takes the id that earlier output had; it starts at 1 all the same. 2 blocks, each request has
+// one of prompt and one of output: 1 is used twice, then the output always goes for the next prompt, which goes for the
+// next output. Counted on, the output would have outlived 1.
 TEST_CASE("lfu_history: output has no history") {
     std::string text = "{\"kvsim_trace\":1,\"block_size\":4}\n";
     for (int id : {1, 1, 2, 3, 4, 5, 6, 7, 1})
@@ -62,8 +62,8 @@ TEST_CASE("lfuda: levels end") {
     CHECK_HITS(ids, "lfuda", 1, expected);
 }
 
-// 4 blocks: chain 0 1 2, then 0 3. Uses 0:2, and 1 of 1 2 3 must go for 4: the deepest is 2, the shallowest are 1 and 3,
-// of which 1 was used longer ago.
+// 4 blocks: chain 0 1 2, then 0 3. 0 has two uses, and one of 1 2 3 must go for 4: the deepest is 2, the shallowest are
+// 1 and 3, of which 1 was used longer ago.
 TEST_CASE("length_aware: late and early") {
     Trace t = asks({{"0,1,2"}, {"0,3"}, {"4"}, {"0,1,2"}});
     for (const char* accounting : {"flat", "pinned"}) {

@@ -4,6 +4,8 @@
 #include <doctest/doctest.h>
 #include <kvsim/layout/prefix.h>
 
+#include <algorithm>
+
 #include "unit/load_text.h"
 
 namespace kvsim_test {
@@ -38,7 +40,8 @@ inline kvsim::RunResult replay(const kvsim::Trace& trace, const std::string& evi
 }
 
 /// Requests of one block each, a digit; what hits is an h, what misses a dot.
-inline std::string hits(const std::string& ids, const std::string& eviction, const char* accounting, uint64_t capacity) {
+inline std::string hits(const std::string& ids, const std::string& eviction, const char* accounting,
+                        uint64_t capacity) {
     std::vector<Ask> all;
     for (char id : ids) all.push_back({std::string(1, id)});
     std::string marks;
@@ -47,9 +50,9 @@ inline std::string hits(const std::string& ids, const std::string& eviction, con
 }
 
 /// With one block a request every accounting sees the same accesses.
-#define CHECK_HITS(ids, eviction, capacity, expected)                        \
-    for (const char* accounting : {"flat", "pinned", "tree"}) {              \
-        CAPTURE(accounting);                                                 \
+#define CHECK_HITS(ids, eviction, capacity, expected)                             \
+    for (const char* accounting : {"flat", "pinned", "tree"}) {                   \
+        CAPTURE(accounting);                                                      \
         CHECK(kvsim_test::hits(ids, eviction, accounting, capacity) == expected); \
     }
 

@@ -5,9 +5,10 @@
 // room is made. L is the rank of the last victim, so that what is not used any more is overtaken; it never falls (it
 // could where a small rank was not eligible). Under flat accounting the incoming block competes: if its rank is the
 // smallest it is not stored, and L becomes that rank. A release moves a block behind its equals.
-// Cost of a miss: one; tokens: the tokens of the running request's prompt in the block (output: a whole block); flops: 1 +
-// position / p_star, the position being that of the block's first token and p_star where attention costs as much as all
-// that is linear. Since only the order counts, ranks are whole numbers: costs in tokens, or in 1 / p_star.
+// Cost of a miss: one; tokens: the tokens of the running request's prompt in the block (output: a whole block); flops:
+// 1 + position / p_star, the position being that of the block's first token and p_star where attention costs as much as
+// all that is linear (default: Llama-3.1-8B). Only the order counts, so ranks are whole numbers: in tokens, or in
+// 1 / p_star.
 // With cost=one blocks used once have ranks in the order in which they came, so they stand in line (key_heap.h).
 #pragma once
 
@@ -19,8 +20,8 @@ template <bool kLeaves>
 class BlockGdsf : public BlockStrategyBase {
   public:
     static StrategyInfo info() {
-        return {"gdsf", "smallest uses * cost first, on top of the last victim's", "Cherkasova 1998", "pinned flat tree",
-                "published counts and a naive twin", "cost=one p_star=30600"};
+        return {"gdsf", "smallest uses * cost first, on top of the last victim's", "Cherkasova 1998",
+                "pinned flat tree", "published counts and a naive twin", "cost=one p_star=30600"};
     }
     static constexpr bool kNeedsDepth = true;
     explicit BlockGdsf(Spec& spec) {

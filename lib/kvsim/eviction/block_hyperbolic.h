@@ -1,13 +1,14 @@
 // Hyperbolic caching (Blankstein, Sen, Freedman, ATC 2017): the smallest uses / age goes first.
 //
-// Uses are counted from 1 at insertion; age is the number of block uses (hits and insertions, of any block) since then, the
-// one being served included, so it is at least 1. The paper draws a sample and takes its smallest; here the smallest of
-// all eligible blocks goes, compared as exact fractions, ties to the earlier insertion. A release changes nothing.
+// Uses are counted from 1 at insertion; age is the number of block uses (hits and insertions, of any block) since
+// then, the one being served included, so it is at least 1. The paper draws a sample and takes its smallest; here the
+// smallest of all eligible blocks goes, compared as exact fractions, ties to the earlier insertion. A release changes
+// nothing.
 // Priorities fall all the time and overtake each other, so no heap can hold them. But among blocks with equal uses the
 // one inserted first is always smallest: keep a heap by insertion per number of uses, and only the heads compete. A
-// segment tree over the numbers of uses holds the oldest insertion below each node: fewest uses / largest age is a lower
-// bound for all below, so a search from the left, fewest uses first, sees few heads. A hit is only counted: an entry
-// that has become too small a bound is filed anew when it comes up. Blocks never hit stand in line by insertion.
+// segment tree over the numbers of uses holds the oldest insertion below each node: fewest uses / largest age is a
+// lower bound for all below, so a search from the left, fewest uses first, sees few heads. A hit is only counted: an
+// entry that has become too small a bound is filed anew when it comes up. Blocks never hit stand in line by insertion.
 // Who comes up and is not eligible is dropped until on_hit(), on_release() or on_leaf(), as in key_heap.h.
 // Cost: O(1) per hit and insertion, O(log^2 n) per victim in practice; 9 bytes per block, 12 per resident one.
 #pragma once

@@ -1,8 +1,8 @@
-// LengthAware: LFU that looks at where in its chain a block stands. Among the blocks with the fewest uses since insertion
-// the deepest goes first (prefer=late: losing it costs the fewest blocks behind it) or the shallowest (prefer=early),
-// then the one used longest ago. Named in the Mooncake paper, which leaves open which of the two is meant; both
-// readings are common. A block's position is that in its chain; of content ids under flat, where it stands first.
-// A heap (key_heap.h): O(1) per hit, O(log n) per insertion and victim.
+// LengthAware: LFU that looks at where in its chain a block stands. Among the blocks with the fewest uses since
+// insertion the deepest goes first (prefer=late: losing it costs the fewest blocks behind it) or the shallowest
+// (prefer=early), then the one used longest ago. Named in the Mooncake paper, which leaves open which of the two is
+// meant; both readings are common. A block's position is that in its chain; of content ids under flat, where it stands
+// first. A heap (key_heap.h): O(1) per hit, O(log n) per insertion and victim.
 #pragma once
 
 #include <kvsim/eviction/key_heap.h>

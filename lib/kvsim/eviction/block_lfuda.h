@@ -1,10 +1,11 @@
 // LFUDA, LFU with dynamic ageing: what is used no longer is overtaken because newcomers start higher and higher.
 //
-// A block comes in one level above the lowest level of all resident blocks (eligible or not), and a hit lifts it by that
-// lowest level; the lowest one goes, among equals the one touched longest ago. The lowest level counts as 0 until the
-// first eviction; where nothing is resident it is the last one. Levels end at 2^62: small caches of hot blocks double
-// them in every round. This is the variant of libCacheSim, where the step is the lowest level instead of 1 and newcomers
-// are ranked by it (Arlitt et al. 1999 add the last victim's level once). A release moves a block behind its equals.
+// A block comes in one level above the lowest level of all resident blocks (eligible or not), and a hit lifts it by
+// that lowest level; the lowest one goes, among equals the one touched longest ago. The lowest level counts as 0 until
+// the first eviction; where nothing is resident it is the last one. Levels end at 2^62: small caches of hot blocks
+// double them in every round. This is the variant of libCacheSim; Arlitt et al. 1999 lift by 1 and add the last
+// victim's level instead. There a hit that empties the lowest level can leave the level that counts as lowest above
+// the block that was hit; here the lowest is always that of a block. A release moves a block behind its equals.
 // Newcomers' levels never fall, so they stand in line and the rest in a heap (key_heap.h). The lowest level is found by
 // counting blocks on 4,096 levels at a time: O(1), and a pass over all blocks each time it has risen by more.
 #pragma once
@@ -66,8 +67,8 @@ template <bool kLeaves>
 class BlockLfuda : public BlockStrategyBase {
   public:
     static StrategyInfo info() {
-        return {"lfuda", "LFU whose newcomers start above the lowest level and whose hits lift by it", "libCacheSim's LFUDA",
-                "pinned flat tree", "a naive twin"};
+        return {"lfuda", "LFU whose newcomers start above the lowest level and whose hits lift by it",
+                "libCacheSim's LFUDA", "pinned flat tree", "a naive twin"};
     }
     explicit BlockLfuda(Spec&) {}
 

@@ -1,7 +1,7 @@
 // Random over blocks: every eligible block is as likely to go as any other. The yardstick that a strategy must beat.
 //
-// Resident blocks stand in a table: a new one at its end, and the last one takes the place of one that goes. A victim is
-// drawn by SplitMix64 from `seed`: place = high 64 bits of (number * size of the table), again and again until an
+// Resident blocks stand in a table: a new one at its end, and the last one takes the place of one that goes. A victim
+// is drawn by SplitMix64 from `seed`: place = high 64 bits of (number * size of the table), again and again until an
 // eligible block stands there. After 4,096 draws in vain (hardly anybody is eligible) the next one behind the last
 // place drawn goes, from the end on to the beginning. With leaves, places of blocks that may go are bits, so that a
 // draw in vain costs little. Cost: expected table / eligible draws per victim; 8 bytes per block.
