@@ -112,6 +112,9 @@ heap: inner nodes go|eviction/key_heap.h|} else if (kLeaves && (state & kLeaf) =
 heap: never a leaf again|eviction/key_heap.h|if ((state_[block] & (kQueued \| kWaiting)) == 0) push(block);|(void)block;
 heap: children one off|eviction/key_heap.h|end = std::min(child + 4, size);|end = std::min(child + 3, size);
 heap: a smaller key is noted only|eviction/key_heap.h|--queued_;  // its entry stays behind\n        push(block);|(void)0;
+heap: a run in line forwards|eviction/key_heap.h|line[i] = next - 1 - i;|line[i] = next - here + i;
+heap: many from the line, raised or not|eviction/key_heap.h|if ((state[block] & kRaised) != 0 \|\| before(top, entry(block))) break;|if (before(top, entry(block))) break;
+heap: many from the line, whoever is eligible|eviction/key_heap.h|bool goes = eligible(block);|bool goes = true;
 lfu: a hit does not count|eviction/block_lfu.h|heap_.key(block) + 1, time_.next()|heap_.key(block), time_.next()
 lfu: a release counts|eviction/block_lfu.h|heap_.raise(block, heap_.key(block), time_.next())|heap_.raise(block, heap_.key(block) + 1, time_.next())
 lfu: a release is no use|eviction/block_lfu.h|heap_.raise(block, heap_.key(block), time_.next())|heap_.raise(block, heap_.key(block), heap_.tie(block))
