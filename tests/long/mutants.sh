@@ -264,6 +264,45 @@ sketch: never halves|eviction/frequency_sketch.h|if (raised && ++added_ == perio
 sketch: halving keeps the additions|eviction/frequency_sketch.h|added_ /= 2;|
 sketch: counters run over|eviction/frequency_sketch.h|if ((word >> shift & 15) == 15) continue;|
 queue: moves as no leaf|eviction/block_queue.h|if (leaf) other.on_leaf(block);|
+heap: ties by block|eviction/key_heap.h|(uint64_t{e.tie} << 32 \| e.block)|uint64_t{e.block}
+heap: a raised one goes at its old place|eviction/key_heap.h|sink(kRoot, now);|return true;
+heap: line before a smaller entry|eviction/key_heap.h|!before(heap_[kRoot], entry(line_front()))|true
+heap: line forgets who was raised|eviction/key_heap.h|state_[block] = state \| kRaised;|(void)0;
+heap: an ineligible one is gone for good|eviction/key_heap.h|} else if ((state & kQueued) == 0) {|} else if (false) {
+heap: nobody set aside comes back|eviction/key_heap.h|if ((state_[block] & (kLeaf \| kQueued)) == kLeaf) push(block);|(void)block;
+heap: hole filled anywhere|eviction/key_heap.h|return sink(kRoot, entry(block));|heap_[kRoot] = entry(block); return;
+heap: fresh leaves unseen|eviction/key_heap.h|for (uint32_t i = 0; i < fresh_; ++i) {|for (uint32_t i = 1; i < fresh_; ++i) {
+heap: inner nodes go|eviction/key_heap.h|} else if (kLeaves && (state & kLeaf) == 0) {|} else if (false) {
+heap: never a leaf again|eviction/key_heap.h|if ((state_[block] & (kQueued \| kWaiting)) == 0) push(block);|(void)block;
+heap: children one off|eviction/key_heap.h|end = std::min(child + 4, size);|end = std::min(child + 3, size);
+heap: a smaller key is noted only|eviction/key_heap.h|--queued_;  // its entry stays behind\n        push(block);|(void)0;
+heap: a run in line forwards|eviction/key_heap.h|line[i] = next - 1 - i;|line[i] = next - here + i;
+heap: many from the line, raised or not|eviction/key_heap.h|if ((state[block] & kRaised) != 0 \|\| before(top, entry(block))) break;|if (before(top, entry(block))) break;
+heap: many from the line, whoever is eligible|eviction/key_heap.h|bool goes = eligible(block);|bool goes = true;
+lfu: a hit does not count|eviction/block_lfu.h|heap_.key(block) + 1, time_.next()|heap_.key(block), time_.next()
+lfu: a release counts|eviction/block_lfu.h|heap_.raise(block, heap_.key(block), time_.next())|heap_.raise(block, heap_.key(block) + 1, time_.next())
+lfu: a release is no use|eviction/block_lfu.h|heap_.raise(block, heap_.key(block), time_.next())|heap_.raise(block, heap_.key(block), heap_.tie(block))
+lfu_history: output remembers|eviction/block_lfu_history.h|block < named_ ?|true ?
+lfu_history: forgets|eviction/block_lfu_history.h|heap_.key(block) + 1 : 1;|1 : 1;
+lfuda: newcomers at the lowest level|eviction/block_lfuda.h|lowest() + 1)|std::max<uint64_t>(lowest(), 1))
+lfuda: ageing from the start|eviction/block_lfuda.h|if (!ageing_) return 0;|
+lfuda: window not moved|eviction/block_lfuda.h|move_window(each);|(void)each;
+lfuda: no end of levels|eviction/block_lfuda.h|std::min(kHighest, level + lowest())|level + lowest()
+lfuda: lowest of candidates only|eviction/block_lfuda.h|if (counts_[level - base_]++ == 0) used_.insert(level - base_);|if (++counts_[level - base_] == 2) used_.insert(level - base_);
+length_aware: late is early|eviction/block_length_aware.h|early_ ? depth_[block] : ~depth_[block]|early_ ? ~depth_[block] : depth_[block]
+gdsf: rank after room was made|eviction/block_gdsf.h|heap_.insert_last(block, incoming_rank_, time_.next());|heap_.insert_last(block, floor_ + 1, time_.next());
+gdsf: always stored|eviction/block_gdsf.h|!kLeaves && incoming != kNone && incoming_rank_ < rank|false
+gdsf: ties to the newcomer|eviction/block_gdsf.h|incoming_rank_ < rank;|incoming_rank_ <= rank;
+gdsf: L falls|eviction/block_gdsf.h|std::max(floor_, declined ? incoming_rank_ : rank)|declined ? incoming_rank_ : rank
+gdsf: cheaper tails rise|eviction/block_gdsf.h|heap_.change(block, rank|heap_.raise(block, rank
+gdsf: position in blocks|eviction/block_gdsf.h|uint64_t{position} * trace_->block_size|uint64_t{position}
+hyperbolic: age without this access|eviction/block_hyperbolic.h|uint64_t now = uint64_t{now_} + 1;|uint64_t now = uint64_t{now_};
+hyperbolic: ties to the latest|eviction/block_hyperbolic.h|: inserted < inserted_[other];|: inserted > inserted_[other];
+hyperbolic: first head found|eviction/block_hyperbolic.h|!may(uses_[head], inserted_[head])) continue;|best != kNone) continue;
+hyperbolic: hits are not filed anew|eviction/block_hyperbolic.h|if (may_go && risen) {|if (false) {
+hyperbolic: search stops early|eviction/block_hyperbolic.h|if ((node & (node + 1)) == 0) return kEnd;|return kEnd;
+hyperbolic: segment tree by one child|eviction/block_hyperbolic.h|std::min(oldest_[2 * node], oldest_[2 * node + 1])|oldest_[2 * node]
+random: leaf bit of the last one lost|eviction/block_random.h|leaf ? on_leaf(last) : on_inner(last);|on_leaf(last);
 LIST
 }
 
@@ -276,6 +315,11 @@ FLAGS = -std=c++20 -O1 -I$scratch/lib -I$source/tests -MMD -DKVSIM_SOURCE_DIR='"
 LIB := \$(wildcard $scratch/lib/kvsim/core/*.cpp $scratch/lib/kvsim/trace/*.cpp $scratch/lib/kvsim/block/*.cpp \
          $scratch/lib/kvsim/eviction/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp $scratch/lib/kvsim/model/*.cpp)
 TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/*.cpp $source/tests/unit/*.cpp)
+         $scratch/lib/kvsim/eviction/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp)
+TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/shared_traces_test.cpp \
+         $source/tests/golden/beam_test.cpp $source/tests/unit/paged_cache_test.cpp \
+         $source/tests/unit/format_*_test.cpp $source/tests/unit/index_test.cpp $source/tests/unit/concurrency_test.cpp \
+         $source/tests/unit/source_test.cpp $source/tests/unit/strategy_*_test.cpp)
 OBJECTS := \$(LIB:$scratch/lib/%.cpp=$scratch/o/%.o) \$(TESTS:$source/tests/%.cpp=$scratch/o/tests/%.o)
 $scratch/tests: \$(OBJECTS)
 	@g++ -o \$@ \$^ -lrapidcheck -lsimdjson -lfmt -lzstd -lz -lcrypto -lpthread

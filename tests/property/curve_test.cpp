@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 #include <kvsim/core/error.h>
 #include <kvsim/sim/curve.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <sstream>
 
@@ -163,13 +163,13 @@ void check_all(int rounds) {
         w.ragged = (bits & 12) == 4;
         bool ok = true;
         for (int i = 0; i < rounds && ok; ++i)
-            ok = rc::check("curve", [&] { check_case(w, (bits & 12) == 8, (bits & 12) == 12); });
+            ok = kvsim_test::random_check("curve", [&] { check_case(w, (bits & 12) == 8, (bits & 12) == 12); });
         CHECK(ok);
     }
     StoryWishes w;
     w.content = true;
     bool ok = true;
-    for (int i = 0; i < 2 * rounds && ok; ++i) ok = rc::check("curve of content", [&] { check_case(w, false, false); });
+    for (int i = 0; i < 2 * rounds && ok; ++i) ok = kvsim_test::random_check("curve of content", [&] { check_case(w, false, false); });
     CHECK(ok);
 }
 

@@ -2,7 +2,7 @@
 // against all choices.
 #include <doctest/doctest.h>
 #include <kvsim/sim/bounds.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <sstream>
 
@@ -178,7 +178,7 @@ void check_bound(const StoryWishes& wishes) {
 
 bool holds(const char* name, int rounds, const std::function<void()>& check) {
     bool ok = true;
-    for (int i = 0; i < rounds && ok; ++i) ok = rc::check(name, check);
+    for (int i = 0; i < rounds && ok; ++i) ok = kvsim_test::random_check(name, check);
     return ok;
 }
 

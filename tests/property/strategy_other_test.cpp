@@ -265,7 +265,7 @@ TEST_CASE("twin: belady with bypass given") {
         std::string eviction = bypass ? "belady:bypass=on" : "belady:bypass=off";
         for (const Setup& setup : kSetups) {
             if (setup.kind == NaiveKind::pinned) continue;
-            CHECK(rc::check("bypass", [&] {
+            CHECK(kvsim_test::random_check("bypass", [&] {
                 Twin twin{eviction, [=](const NaiveSetting& s) -> std::unique_ptr<NaiveStrategy> {
                               if (bypass) return std::make_unique<NaiveBelady<true>>(s);
                               return std::make_unique<NaiveBelady<false>>(s);

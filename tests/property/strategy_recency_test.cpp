@@ -230,7 +230,7 @@ TEST_CASE("twin: fifo:leaf=off") {
     ragged.max_blocks = 25;
     for (const StoryWishes& w : {plain, ragged, named, content})
         for (int i = 0; i < 3; ++i)
-            CHECK(rc::check("plain queue", [&] { check_queue_case(w, w.ragged); }));
+            CHECK(kvsim_test::random_check("plain queue", [&] { check_queue_case(w, w.ragged); }));
 }
 
 TEST_CASE("long: twin: recency strategies with many more cases") {
@@ -244,6 +244,6 @@ TEST_CASE("long: twin: recency strategies with many more cases") {
         w.ragged = (bits & 1) != 0;
         w.named_output = (bits & 2) != 0;
         w.floor_tails = (bits & 4) != 0;
-        for (int i = 0; i < 20; ++i) CHECK(rc::check("plain queue", [&] { check_queue_case(w, (bits & 8) != 0); }));
+        for (int i = 0; i < 20; ++i) CHECK(kvsim_test::random_check("plain queue", [&] { check_queue_case(w, (bits & 8) != 0); }));
     }
 }

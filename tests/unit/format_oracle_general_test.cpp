@@ -1,5 +1,5 @@
 #include <kvsim/core/random.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <filesystem>
 #include <map>
@@ -201,7 +201,7 @@ TEST_CASE("oracle_general: 300,000 records against a map") {
 }
 
 TEST_CASE("oracle_general: random records against a map") {
-    CHECK(rc::check([] {
+    CHECK(kvsim_test::random_check([] {
         auto ids = *rc::gen::nonEmpty(rc::gen::container<std::vector<uint64_t>>(
             rc::gen::oneOf(rc::gen::arbitrary<uint64_t>(), rc::gen::inRange<uint64_t>(0, 5))));
         RC_ASSERT(objects_of(load_text(records(ids), kFormat)) == numbered(ids));

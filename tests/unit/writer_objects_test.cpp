@@ -3,7 +3,7 @@
 #include <kvsim/trace/generator.h>
 #include <kvsim/trace/oracle_record.h>
 #include <kvsim/trace/writer.h>
-#include <rapidcheck.h>
+#include "support/random_check.h"
 
 #include <algorithm>
 #include <map>
@@ -135,7 +135,7 @@ TEST_CASE("objects: generated traces of every kind") {
 }
 
 TEST_CASE("objects: random chains") {
-    CHECK(rc::check([](const std::vector<std::vector<uint8_t>>& chains) {
+    CHECK(kvsim_test::random_check([](const std::vector<std::vector<uint8_t>>& chains) {
         std::string text;
         for (size_t r = 0; r < chains.size(); ++r) {
             text += "{\"timestamp\":" + std::to_string(r * 400) +

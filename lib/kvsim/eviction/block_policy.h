@@ -123,4 +123,13 @@ concept BulkStrategy = BlockStrategy<S> && S::kTouchedLast && requires(S s, Bloc
     s.evict_oldest(uint64_t{1}, [](BlockId) { return true; }, [](BlockId) {});
 };
 
+/// What a strategy with a key may offer besides, for pinned accounting: the same in whole runs.
+template <class S>
+concept RunStrategy = BlockStrategy<S> && S::kKeyed && requires(S s, BlockId block, uint32_t count) {
+    /// on_hit, or on_miss and on_insert, for begin + count - 1 down to begin; returns how many were inserted.
+    { s.use_run(block, count) } -> std::same_as<uint32_t>;
+    /// pick_victim and on_evict `count` times; calls f(block) for each.
+    s.evict_smallest(uint64_t{1}, AnyBlock{}, [](BlockId) {});
+};
+
 }  // namespace kvsim

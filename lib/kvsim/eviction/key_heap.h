@@ -42,6 +42,11 @@ class UseTime {
         now_ = 0;
     }
     uint32_t next() { return ++now_; }
+    /// The first of `count` in a row.
+    uint32_t next(uint32_t count) {
+        now_ += count;
+        return now_ - count + 1;
+    }
 
   private:
     uint32_t now_ = 0;
@@ -96,6 +101,34 @@ class KeyHeap {
         state_[block] = kResident | kWaiting;
         if (last_ - first_ == line_.size()) lengthen();
         line_[last_++ & (line_.size() - 1)] = block;
+    }
+    /// How many of begin + count - 1, begin + count - 2, ... are not resident before the first one that is.
+    uint32_t absent_before(BlockId begin, uint32_t count) const {
+        const uint8_t* state = state_.data() + begin;
+        uint32_t n = 0;
+        while (n < count && state[count - 1 - n] == 0) ++n;
+        return n;
+    }
+    /// insert_last() for begin + count - 1 down to begin: equal keys, ties from `tie` on. None of them is resident.
+    void insert_run_last(BlockId begin, uint32_t count, uint64_t key, uint32_t tie) {
+        static_assert(!kLeaves, "leaves are told one by one");
+        while (last_ - first_ + count > line_.size()) lengthen();
+        // Plain loops over neighbours, which the compiler turns into vector code.
+        std::fill_n(key_.data() + begin, count, key);
+        std::fill_n(state_.data() + begin, count, uint8_t{kResident | kWaiting});
+        uint32_t* ties = tie_.data() + begin;
+        uint32_t last_tie = tie + count - 1;
+        for (uint32_t i = 0; i < count; ++i) ties[i] = last_tie - i;
+        BlockId next = begin + count;
+        while (count > 0) {
+            uint64_t at = last_ & (line_.size() - 1);
+            auto here = static_cast<uint32_t>(std::min<uint64_t>(count, line_.size() - at));
+            BlockId* line = line_.data() + at;
+            for (uint32_t i = 0; i < here; ++i) line[i] = next - 1 - i;
+            next -= here;
+            count -= here;
+            last_ += here;
+        }
     }
     /// A (key, tie) that is no smaller than the block's present one. on_hit() and on_release() must come here or to
     /// change(), be it with the same key.
@@ -163,6 +196,18 @@ class KeyHeap {
             }
         }
     }
+    /// smallest() and erase() `count` times; calls f(block) for each. So many there must be.
+    template <EligibleBlocks E, class F>
+    void take_smallest(uint64_t count, const E& eligible, const F& f) {
+        while (count > 0) {
+            if (!kLeaves) take_from_line(count, eligible, f);
+            if (count == 0) return;
+            BlockId block = smallest(eligible);
+            erase(block);
+            f(block);
+            --count;
+        }
+    }
     /// on_evict().
     void erase(BlockId block) {
         if ((state_[block] & kWaiting) == 0) {
@@ -216,6 +261,25 @@ class KeyHeap {
         HugeVector<BlockId> longer(line_.size() * 2, kNone);
         for (uint64_t i = first_; i != last_; ++i) longer[i & (longer.size() - 1)] = line_[i & (line_.size() - 1)];
         line_.swap(longer);
+    }
+    // As long as nobody in the heap can be smaller.
+    template <EligibleBlocks E, class F>
+    void take_from_line(uint64_t& count, const E& eligible, const F& f) {
+        if (hole_) close_hole();
+        const Entry top = heap_.size() > kRoot ? heap_[kRoot] : Entry{~uint64_t{0}, ~uint32_t{0}, kNone};
+        uint8_t* state = state_.data();
+        const BlockId* line = line_.data();
+        uint64_t mask = line_.size() - 1, at = first_, left = count;
+        for (; at != last_ && left > 0; ++at) {
+            BlockId block = line[at & mask];
+            if ((state[block] & kRaised) != 0 || before(top, entry(block))) break;
+            bool goes = eligible(block);
+            state[block] = goes ? 0 : kResident;
+            left -= goes;
+            if (goes) f(block);
+        }
+        first_ = at;
+        count = left;
     }
     void push_free(BlockId block) {
         state_[block] = kResident;

@@ -2,6 +2,7 @@
 #include <kvsim/eviction/block_belady.h>
 #include <kvsim/eviction/block_priority.h>
 #include <kvsim/eviction/block_workload_aware.h>
+#include <kvsim/eviction/block_random.h>
 #include <kvsim/layout/block_row.h>
 #include <kvsim/layout/block_rows.h>
 
@@ -18,6 +19,7 @@ static std::unique_ptr<Cache> make_belady(const std::string& text, const Account
 void add_other_strategies(BlockStrategies& to) {
     to.add(block_row<BlockPriority>());
     to.add(block_row<BlockWorkloadAware>());
+    to.add(block_row<BlockRandom>());
     to.add({"belady", BlockBelady<false>::info(), make_belady});
 }
 

@@ -79,7 +79,10 @@ class PinnedPrefix : public HoldingPrefix<S> {
         } else {
             for (const Segment& s : running.named) kept_.set_run(s.begin, s.count);
         }
-        if constexpr (S::kKeyed) {
+        if constexpr (RunStrategy<S>) {
+            uint64_t after = this->resident_ + keep - resident;
+            if (after > this->capacity()) evict_run(after - this->capacity());
+        } else if constexpr (S::kKeyed) {
             while (this->resident_ + keep - resident > this->capacity()) this->evict(victim_for(kNone));
         }
         for (uint32_t i = keep; i > named; --i) {
@@ -89,8 +92,14 @@ class PinnedPrefix : public HoldingPrefix<S> {
             running.unnamed.push_back(block);
             if (i == stored) this->fill_last(r, stored, block);
         }
-        for (size_t k = running.named.size(); k-- > 0;)
-            for (uint32_t i = running.named[k].count; i-- > 0;) admit(running.named[k].begin + i);
+        for (size_t k = running.named.size(); k-- > 0;) {
+            const Segment& s = running.named[k];
+            if constexpr (RunStrategy<S>) {
+                this->resident_ += this->strategy_.use_run(s.begin, s.count);
+            } else {
+                for (uint32_t i = s.count; i-- > 0;) admit(s.begin + i);
+            }
+        }
         for (const Segment& s : running.named) this->partial_.clear_run(s.begin, s.count);
         if (this->concurrent()) {
             this->unnamed_held_ += running.unnamed.size();
@@ -121,6 +130,20 @@ class PinnedPrefix : public HoldingPrefix<S> {
         BlockId victim = pick(incoming);
         if (victim == kNone) throw_failed("prefix pinned: the strategy names nobody to evict");
         return victim;
+    }
+
+    void evict_run(uint64_t blocks) {
+        BlockId named = this->unnamed_.begin();
+        this->strategy_.evict_smallest(
+            blocks, [this](BlockId b) { return !kept_.has(b); },
+            [&](BlockId victim) {
+                if ((victim >= named) | this->partial_.has(victim)) {
+                    this->unnamed_.give_back(victim);
+                    this->partial_.clear(victim);
+                }
+            });
+        this->resident_ -= blocks;
+        this->evicted_ += blocks;
     }
 
     // ---- strategies that work in bulk ----
