@@ -73,6 +73,8 @@ const std::vector<Job>& jobs() {
          [](const Trace&) { return bounds()->flat_belady(10000, false)->counted_any_hit_blocks; }},
         {"belady/bypass/1000", make_bounds,
          [](const Trace&) { return bounds()->flat_belady(1000, true)->counted_any_hit_blocks; }},
+        {"bounds/flat/1000", make_bounds,
+         [](const Trace&) { return bounds()->flat_optimal(1000).counted_any_hit_blocks; }},
         {"curve/pinned", {}, [](const Trace& t) { return knots(curve(t, "pinned", false)); }},
         {"curve/pinned/decode", {}, [](const Trace& t) { return knots(curve(t, "pinned", true)); }},
         {"curve/pinned/reuse", find_uses, [](const Trace& t) { return knots(curve(t, "pinned", false, true)); }},

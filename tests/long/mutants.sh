@@ -128,7 +128,7 @@ admit: the chain is not cut|sim/bounds.cpp|std::min(run.high, keep) - run.low|ru
 time set: latest of before|core/time_set.h|if (at > top_) top_ = at;|
 flat min: unused blocks keep their places|sim/flat_min.h|unused_ = std::min(unused_, capacity_ - waiting_);|
 flat min: bypass takes the farther one|sim/flat_min.h|if (kBypass && next + i > farthest) return;|
-flat min: warm-up sought|sim/flat_min.h|later >= counted ? later : kNeverUsed|later
+flat min: warm-up sought|sim/flat_min.h|later >= counted ? later : kNever;|later;
 flat min: leading after a gap|sim/flat_min.h|if (leading == position) leading += n;|if (leading <= position) leading += n;
 curve: total not lowered|sim/curve.cpp|all -= high - low;|
 curve: the newest holds what it lost|sim/curve.cpp|newest -= high - low;|

@@ -75,6 +75,10 @@ class Collector {
             marks_[0].expect_stretches(runs);
         }
     }
+    void expect_ranks(uint64_t most, bool any) {
+        marks_[0].expect_ranks(most);
+        if (any) marks_.back().expect_ranks(most);
+    }
     /// Looked-up blocks of request r that can be counted as hits.
     uint32_t limit(uint32_t r) const {
         if (r < options_.warmup_requests) return 0;
@@ -97,9 +101,11 @@ class Collector {
         uint64_t sum = tokens(r, low, high);
         for_marks(r, [&](Marks& marks) { marks.add_step(rank, high - low, static_cast<int64_t>(sum)); });
     }
-    void step_of_any(uint32_t r, uint32_t position, uint64_t rank) {
-        marks_.back().add_step(rank, 1, static_cast<int64_t>(trace_.block_tokens(r, position)));
+    /// One block with so many tokens, as a leading hit; as a hit wherever it stands.
+    void leading_chunk(uint32_t r, uint32_t held, uint64_t rank) {
+        for_marks(r, [&](Marks& marks) { marks.add_step(rank, 1, held); });
     }
+    void any_chunk(uint32_t held, uint64_t rank) { marks_.back().add_step(rank, 1, held); }
     LruCurve finish(bool any) {
         LruCurve out;
         out.all.knots = marks_[0].knots();
@@ -244,21 +250,33 @@ void touch(Slots& slots, uint64_t& slot) {
     slot = slots.touch();
 }
 
+/// Each is in the order of use once.
+uint64_t unnamed_blocks(const Trace& trace, const std::vector<uint32_t>& stored, bool decode) {
+    uint64_t sum = 0;
+    for (uint32_t r = 0; r < stored.size(); ++r) {
+        uint32_t named = trace.content ? trace.lookup_blocks(r) : trace.chains[trace.stored_row(r, decode)].length;
+        sum += stored[r] - named;
+    }
+    return sum;
+}
+
 /// Ids that name content, under flat: looked up and touched one by one, output after them.
 template <class Rank>
 void by_content(const Trace& trace, const std::vector<uint32_t>& stored, Collector<Rank>& out) {
     Slots slots(std::accumulate(stored.begin(), stored.end(), uint64_t{0}));
     std::vector<uint64_t> latest(trace.content_ids.unique, kUntouched);
+    out.expect_ranks(latest.size() + unnamed_blocks(trace, stored, false), true);
     for (uint32_t r = 0; r < trace.requests(); ++r) {
         uint32_t blocks = trace.lookup_blocks(r);
         uint32_t limit = out.limit(r);
+        uint32_t each = trace.chunk_tokens(r);
         uint64_t worst = 0;  // a hit leads if those before it are hits too
         for (uint32_t i = 0; i < blocks; ++i) {
             uint64_t& slot = latest[trace.content_ids.ids[trace.content_ids.begin[r] + i]];
             uint64_t rank = slot == kUntouched ? kUntouched : slots.newer(slot) + 1;
             worst = std::max(worst, rank);
-            if (i < limit && rank != kUntouched) out.step_of_any(r, i, rank);
-            if (i < limit && worst != kUntouched) out.step(r, i, i + 1, worst);
+            if (i < limit && rank != kUntouched) out.any_chunk(each, rank);
+            if (i < limit && worst != kUntouched) out.leading_chunk(r, each, worst);
             touch(slots, slot);
         }
         for (uint32_t i = blocks; i < stored[r]; ++i) slots.touch();
@@ -270,6 +288,7 @@ template <class Rank>
 void by_stored_rows(const Trace& trace, const std::vector<uint32_t>& stored, bool decode, Collector<Rank>& out) {
     Slots slots(std::accumulate(stored.begin(), stored.end(), uint64_t{0}));
     std::vector<uint64_t> latest(trace.chains.unique_blocks(), kUntouched);
+    out.expect_ranks(latest.size() + unnamed_blocks(trace, stored, decode), false);
     std::vector<Segment> segments;
     for (uint32_t r = 0; r < trace.requests(); ++r) {
         uint32_t limit = out.limit(r);

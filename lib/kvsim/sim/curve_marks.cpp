@@ -65,6 +65,8 @@ std::vector<Curve::Knot> CurveMarks<Rank>::knots() {
     sort_marks(ends_);
     sort_marks(bends_);
     merge_steps();
+    for (uint64_t rank = 0; rank < table_.size(); ++rank)
+        if (table_[rank].blocks != 0) steps_.push_back({rank, table_[rank].blocks, table_[rank].tokens});
     // A last mark beyond all others, so that no list ever runs out.
     constexpr Rank kEnd = std::numeric_limits<Rank>::max();
     begins_.push_back(kEnd);

@@ -19,6 +19,8 @@ class CurveMarks {
         ends_.reserve(count + 1);
     }
     void expect_steps(size_t count) { steps_.reserve(count + 1); }
+    /// Many steps, at ranks up to `most`: they are counted in a table instead of sorted.
+    void expect_ranks(uint64_t most) { table_.resize(most + 1); }
     /// Blocks at ranks first + 1, first + 2, ...: `tokens` in each.
     void add_stretch(uint64_t first, uint64_t blocks, uint64_t tokens) {
         if (tokens == usual_tokens_) {
@@ -31,6 +33,11 @@ class CurveMarks {
     }
     /// `blocks` blocks with `tokens` tokens in all at one rank. No blocks and less than no tokens: a correction.
     void add_step(uint64_t rank, uint64_t blocks, int64_t tokens) {
+        if (!table_.empty()) {
+            table_[rank].blocks += static_cast<int64_t>(blocks);
+            table_[rank].tokens += tokens;
+            return;
+        }
         steps_.push_back({rank, static_cast<int64_t>(blocks), tokens});
         if (steps_.size() >= merge_at_) merge_steps();
     }
@@ -38,6 +45,10 @@ class CurveMarks {
     std::vector<Curve::Knot> knots();
 
   private:
+    struct Sum {
+        int64_t blocks = 0;
+        int64_t tokens = 0;
+    };
     struct Mark {
         uint64_t at;
         int64_t blocks;
@@ -49,6 +60,7 @@ class CurveMarks {
     std::vector<Rank> begins_, ends_;  ///< from this rank on there is one block more, or less, of usual tokens at each
     std::vector<Mark> bends_;          ///< so much more at each rank from here on
     std::vector<Mark> steps_;          ///< so much at this rank
+    std::vector<Sum> table_;           ///< steps by rank, if it is used
     size_t merge_at_ = size_t{1} << 20;
 };
 

@@ -15,6 +15,7 @@
 #include <kvsim/trace/trace.h>
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 namespace kvsim {
@@ -49,17 +50,24 @@ class FlatMin {
     /// The reference at `now` to a block that is used next at `next`, or kNeverUsed. True if it is a hit.
     bool access(uint64_t now, uint64_t next) {
         bool hit = uses_.has(now);
-        if (next != kNeverUsed) {
-            access_run(now, next, 1, [](uint64_t, uint64_t) {});
-            return hit;
-        }
         if (hit) {
             uses_.erase(now);
             --waiting_;
         } else if (!kBypass) {
             make_room();
         }
-        if (!kBypass) ++unused_;
+        if (next == kNeverUsed) {
+            if (!kBypass) ++unused_;
+            return hit;
+        }
+        if (kBypass && waiting_ == capacity_) {
+            uint64_t farthest = uses_.latest();
+            if (next > farthest) return hit;
+            uses_.erase(farthest);
+            --waiting_;
+        }
+        uses_.insert(next);
+        ++waiting_;
         return hit;
     }
     /// The references at [from, to) to blocks that are not used again. Calls on_hit(time) for each hit, in order.
@@ -150,18 +158,19 @@ struct FlatHits {
 
 /// Ids that name content. References before request `from` are no reason to keep a block. Returns the tokens of
 /// counted hits.
-template <bool kBypass>
-uint64_t run_content(FlatMin<kBypass>& cache, const Trace& trace, const RunOptions& options, uint64_t from,
-                     std::vector<uint32_t>& leading, std::vector<uint32_t>& any) {
+template <class Time, bool kBypass>
+uint64_t run_content_as(FlatMin<kBypass>& cache, const Trace& trace, const RunOptions& options, uint64_t from,
+                        std::vector<uint32_t>& leading, std::vector<uint32_t>& any) {
+    constexpr Time kNever = std::numeric_limits<Time>::max();
     const ContentColumn& content = trace.content_ids;
     uint32_t requests = trace.requests();
     uint64_t counted = from < requests ? content.begin[from] : content.ids.size();
-    std::vector<uint64_t> next(content.ids.size());
-    std::vector<uint64_t> use(content.unique, kNeverUsed);
+    std::vector<Time> next(content.ids.size());
+    std::vector<Time> use(content.unique, kNever);
     for (uint64_t i = next.size(); i-- > 0;) {
-        uint64_t& later = use[content.ids[i]];
-        next[i] = later >= counted ? later : kNeverUsed;
-        later = i;
+        Time& later = use[content.ids[i]];
+        next[i] = later >= counted ? later : kNever;
+        later = static_cast<Time>(i);
     }
     leading.resize(requests);
     any.resize(requests);
@@ -171,11 +180,19 @@ uint64_t run_content(FlatMin<kBypass>& cache, const Trace& trace, const RunOptio
         uint64_t base = content.begin[r];
         FlatHits hits;
         for (uint32_t i = 0; i < blocks; ++i)
-            if (cache.access(base + i, next[base + i])) hits.hit(i, blocks);
+            if (cache.access(base + i, next[base + i] == kNever ? kNeverUsed : next[base + i])) hits.hit(i, blocks);
         cache.store_unnamed(trace.stored_blocks(r, options.decode) - blocks);
         tokens += hits.note(trace, options, r, leading[r], any[r]);
     }
     return tokens;
+}
+
+template <bool kBypass>
+uint64_t run_content(FlatMin<kBypass>& cache, const Trace& trace, const RunOptions& options, uint64_t from,
+                     std::vector<uint32_t>& leading, std::vector<uint32_t>& any) {
+    if (trace.content_ids.ids.size() < kNone)
+        return run_content_as<uint32_t>(cache, trace, options, from, leading, any);
+    return run_content_as<uint64_t>(cache, trace, options, from, leading, any);
 }
 
 /// Ids that name prefixes, row = request: the next use of a run is a run of times.
