@@ -12,6 +12,9 @@
 
 namespace kvsim::app {
 
+/// Throws Error(input) naming `option` unless `text` is a whole number in [low, high].
+uint64_t whole_option(const std::string& text, const std::string& option, uint64_t low, uint64_t high);
+
 struct TraceOptions {
     std::string path, format = "auto", limit, block_size;
 
@@ -42,6 +45,7 @@ struct ModelOptions {
 
 struct CapacityOptions {
     std::string blocks, tokens, memory;
+    std::string blocks_option = "--blocks";  ///< how messages call it
 
     void add_to(Command& command);
     /// Blocks, or kUnlimited. Throws Error(input) unless at most one is given and it holds a block.

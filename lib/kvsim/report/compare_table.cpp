@@ -1,4 +1,5 @@
 // The tables of `kvsim compare` for people: rows = strategies, columns = capacities.
+#include <kvsim/core/spec.h>
 #include <kvsim/core/units.h>
 #include <kvsim/report/compare_report.h>
 
@@ -26,6 +27,7 @@ struct Grid {
         auto found = cells.find({row, column});
         return found == cells.end() ? nullptr : found->second;
     }
+    /// A finished cell of the column.
     const CompareCell* any(size_t column) const {
         for (size_t row = 0; row < rows.size(); ++row)
             if (const CompareCell* c = at(row, column); c && c->result.status == CellStatus::ok) return c;
@@ -63,25 +65,61 @@ const Bound* reference(const CompareCell& c) {
     return &c.result.outcome.bounds->of(Accounting::parse(c.spec.options.cache.accounting).kind);
 }
 
-/// "21.16* 57.7 +": token hit rate, best of its column, share of the bound's hit blocks, verdict.
-std::string cell_text(const CompareReport& report, const CompareCell* c, double best) {
+bool knows_future(const CompareCell& c) {
+    if (c.spec.options.cache.eviction.empty()) return false;
+    const BlockStrategyRow* row = block_strategies().find(Spec::parse(c.spec.options.cache.eviction).id());
+    return row && row->info.knows_future;
+}
+
+double token_hit_rate(const CompareCell& c) {
+    const HitCounts& h = c.result.outcome.metrics.hits;
+    return rate_of(h.hit_tokens, h.lookup_tokens);
+}
+
+/// What the cells of one column show; each part has its place, there or not.
+struct Column {
+    double best = 0;  ///< highest rate that a real cache reached; 0: none
+    bool share = false, verdict = false;
+
+    std::string text(const std::string& rate, char mark, const std::string& of_bound, char judged) const {
+        std::string out = rate + mark;
+        if (share) out += fmt::format(" {:>5}", of_bound);
+        if (verdict) out += std::string(" ") + judged;
+        return out;
+    }
+};
+
+std::vector<Column> columns_of(const CompareReport& report, const Grid& g) {
+    std::vector<Column> out(g.columns);
+    for (const auto& [place, c] : g.cells) {
+        if (c->result.status != CellStatus::ok || !has_hits(*c)) continue;
+        Column& column = out[place.second];
+        if (!knows_future(*c)) column.best = std::max(column.best, token_hit_rate(*c));
+        column.share = column.share || reference(*c);
+        column.verdict = report.confidence;
+    }
+    return out;
+}
+
+/// "21.16*  57.7 +": token hit rate, best of its column, share of the bound's hit blocks, verdict.
+std::string cell_text(const CompareReport& report, const CompareCell* c, const Column& column) {
     if (!c) return "";
     if (c->result.status == CellStatus::skipped) return "skipped";
     if (c->result.status == CellStatus::interrupted) return "not run";
-    const HitCounts& h = c->result.outcome.metrics.hits;
     if (!has_hits(*c)) {
-        Tally sum = c->result.outcome.run.counted();
         uint64_t rejected = c->result.outcome.run.rejected_from(c->spec.options.run.warmup_requests);
-        return format_count(rejected) + " / " + format_count(sum.recomputed_tokens);
+        return format_count(rejected) + " / " + format_count(c->result.outcome.run.counted().recomputed_tokens);
     }
-    double rate = rate_of(h.hit_tokens, h.lookup_tokens);
-    std::string text = fmt::format("{:.2f}{}", 100 * rate, rate == best ? '*' : ' ');
+    double rate = token_hit_rate(*c);
+    bool best = column.best > 0 && rate == column.best && !knows_future(*c);
     const Bound* bound = reference(*c);
-    text += bound ? fmt::format(" {:>5.1f}", 100 * rate_of(h.hit_blocks, bound->counted_hit_blocks)) : "";
+    std::string share;
+    if (bound && bound->counted_hit_blocks > 0)
+        share = fmt::format("{:.1f}", 100 * rate_of(c->result.outcome.metrics.hits.hit_blocks, bound->counted_hit_blocks));
     char verdict = ' ';
     if (report.confidence && c->compared)
         verdict = c->difference.verdict == Verdict::better ? '+' : c->difference.verdict == Verdict::worse ? '-' : '=';
-    return report.confidence ? text + " " + verdict : text;
+    return column.text(fmt::format("{:.2f}", 100 * rate), best ? '*' : ' ', bound && share.empty() ? "-" : share, verdict);
 }
 
 class TextTable {
@@ -125,39 +163,35 @@ void add_heading(TextTable& text, const Grid& g) {
     if (with_bytes) text.add(bytes);
 }
 
-void add_bound_rows(TextTable& text, const Grid& g, bool admit) {
+void add_bound_rows(TextTable& text, const Grid& g, const std::vector<Column>& columns, bool admit) {
     std::vector<std::string> row = {admit ? "(optimal_admit)" : "(optimal)"};
     bool any = false;
     for (size_t k = 0; k < g.columns; ++k) {
-        const CompareCell* c = g.any(k);
-        const std::optional<BoundsAt>* b = c ? &c->result.outcome.bounds : nullptr;
-        bool there = b && *b && !(*b)->any_hits_only && (!admit || (*b)->admit);
-        any = any || there;
-        if (!there) {
-            row.emplace_back();
-            continue;
+        const CompareCell* c = nullptr;
+        for (size_t r = 0; r < g.rows.size() && !c; ++r) {
+            const CompareCell* here = g.at(r, k);
+            if (!here || !here->result.outcome.bounds) continue;
+            const BoundsAt& b = *here->result.outcome.bounds;
+            if (!b.any_hits_only && (!admit || b.admit)) c = here;
         }
-        const Bound& bound = admit ? *(*b)->admit : static_cast<const Bound&>((*b)->optimal);
-        row.push_back(fmt::format("{:.2f} ", 100 * rate_of(bound.counted_hit_tokens, c->result.outcome.metrics.hits.lookup_tokens)));
-        size_t pad = cell_text(CompareReport(), c, -1).size();
-        if (row.back().size() < pad) row.back() += std::string(pad - row.back().size(), ' ');
+        any = any || c;
+        row.emplace_back();
+        if (!c) continue;
+        const BoundsAt& b = *c->result.outcome.bounds;
+        const Bound& bound = admit ? *b.admit : static_cast<const Bound&>(b.optimal);
+        double rate = rate_of(bound.counted_hit_tokens, c->result.outcome.metrics.hits.lookup_tokens);
+        row.back() = columns[k].text(fmt::format("{:.2f}", 100 * rate), ' ', "", ' ');
     }
     if (any) text.add(row);
 }
 
-void add_rows(TextTable& text, const CompareReport& report, const Grid& g) {
-    std::vector<double> best(g.columns, -1);
-    for (const auto& [place, c] : g.cells)
-        if (c->result.status == CellStatus::ok && has_hits(*c)) {
-            const HitCounts& h = c->result.outcome.metrics.hits;
-            best[place.second] = std::max(best[place.second], rate_of(h.hit_tokens, h.lookup_tokens));
-        }
+void add_rows(TextTable& text, const CompareReport& report, const Grid& g, const std::vector<Column>& columns) {
     for (size_t r = 0; r < g.rows.size(); ++r) {
         std::vector<std::string> row = {g.rows[r]};
         bool all_skipped = true;
         for (size_t k = 0; k < g.columns; ++k) {
             const CompareCell* c = g.at(r, k);
-            row.push_back(cell_text(report, c, best[k]));
+            row.push_back(cell_text(report, c, columns[k]));
             all_skipped = all_skipped && (!c || c->result.status == CellStatus::skipped);
         }
         if (!all_skipped) text.add(row);
@@ -197,25 +231,45 @@ std::string blame_text(const Grid& g) {
     return out;
 }
 
+// "200", or how many there were where a trace is short.
+std::string drawn(const CompareReport& report) {
+    uint32_t low = report.bootstrap.block_requests;
+    for (const ConfidenceTable& t : report.tables) low = std::min(low, t.block_requests);
+    std::string most = std::to_string(report.bootstrap.block_requests);
+    return low == report.bootstrap.block_requests ? most : std::to_string(low) + " to " + most;
+}
+
 std::string legend(const CompareReport& report, const Grid& g) {
-    const CompareCell* c = nullptr;
-    for (size_t k = 0; k < g.columns && !c; ++k) c = g.any(k);
-    if (!c) return "";
-    if (!has_hits(*c)) return "  cells: rejected requests / recomputed tokens\n";
-    std::string out = "  cells: token hit rate in %, * best of its column";
-    if (reference(*c)) out += "; hit blocks in % of the bound's (optimal_admit under pinned, optimal under flat and tree)";
-    out += "\n";
-    if (report.confidence)
-        out += fmt::format("  + better, - worse, = no difference from {} that this trace can show ({:.0f} % intervals, block bootstrap "
-                           "of {} requests, {} draws, Holm-corrected)\n",
-                           report.versus, 100 * report.bootstrap.level, report.bootstrap.block_requests,
-                           format_count(report.bootstrap.draws));
+    bool hits = false, bounds = false, sequences = false;
+    std::string future;
+    for (const auto& [place, c] : g.cells) {
+        if (c->result.status != CellStatus::ok) continue;
+        (has_hits(*c) ? hits : sequences) = true;
+        bounds = bounds || (has_hits(*c) && reference(*c));
+        if (has_hits(*c) && knows_future(*c)) future = c->spec.options.cache.eviction;
+    }
+    std::string out;
+    if (hits) {
+        out += "  cells: token hit rate in %, * the best of its column";
+        if (!future.empty()) out += " (but for " + future + ", which knows the future)";
+        if (bounds) out += "; then hit blocks in % of what the best cache could hit";
+        out += "\n";
+    }
+    if (bounds)
+        out += "  the best cache knows the future: (optimal_admit) must store every request, as under pinned; (optimal) "
+               "may decline, the measure under flat and tree\n";
+    if (sequences)
+        out += std::string("  cells") + (hits ? " of layouts that look nothing up" : "") + ": rejected requests / tokens computed again\n";
+    if (hits && report.confidence)
+        out += fmt::format("  + better, - worse than {}, = no difference that this trace can show ({:.0f} % intervals, block "
+                           "bootstrap of {} requests, {} draws, Holm-corrected)\n",
+                           report.versus, 100 * report.bootstrap.level, drawn(report), format_count(report.bootstrap.draws));
     return out;
 }
 
 // Over several traces: how often a strategy was better or worse than the baseline.
 std::string summary(const CompareReport& report) {
-    if (!report.confidence || report.traces.size() < 2) return {};
+    if (!report.confidence || report.traces.size() < 2) return {};  // one table says it itself
     struct Score {
         size_t wins = 0, losses = 0, ties = 0;
     };
@@ -233,7 +287,13 @@ std::string summary(const CompareReport& report) {
     text.add({"against " + report.versus, "better", "worse", "no difference"});
     for (const auto& [id, s] : scores)
         text.add({id, format_count(s.wins), format_count(s.losses), format_count(s.ties)});
-    return "all traces, cells\n" + text.str() + "\n";
+    return "all tables: cells of each strategy, by verdict\n" + text.str() + "\n";
+}
+
+const CompareCell* any_with_hits(const Grid& g) {
+    for (const auto& [place, c] : g.cells)
+        if (c->result.status == CellStatus::ok && has_hits(*c)) return c;
+    return nullptr;
 }
 
 std::string title(const CompareReport& report, const Grid& g, size_t table) {
@@ -249,7 +309,7 @@ std::string title(const CompareReport& report, const Grid& g, size_t table) {
     uint64_t warmup = c->spec.options.run.warmup_requests;
     out += fmt::format("\n  {} requests{}", format_count(t.trace->requests()),
                        warmup == 0 ? "" : ", the first " + format_count(warmup) + " not counted");
-    if (const CompareCell* any = g.any(0); any && has_hits(*any)) {
+    if (const CompareCell* any = any_with_hits(g)) {
         const HitCounts& h = any->result.outcome.metrics.hits;
         out += fmt::format(", {} lookups, {} unique blocks; ceiling {}", format_count(h.lookup_blocks),
                            format_count(t.trace->unique_blocks()),
@@ -268,9 +328,10 @@ std::string compare_table(const CompareReport& report) {
         out += title(report, g, table);
         TextTable text;
         add_heading(text, g);
-        add_rows(text, report, g);
-        add_bound_rows(text, g, true);
-        add_bound_rows(text, g, false);
+        std::vector<Column> columns = columns_of(report, g);
+        add_rows(text, report, g, columns);
+        add_bound_rows(text, g, columns, true);
+        add_bound_rows(text, g, columns, false);
         out += text.str() + "\n" + legend(report, g) + remarks(g) + blame_text(g) + "\n";
     }
     out += summary(report);
