@@ -77,7 +77,7 @@ double token_hit_rate(const CompareCell& c) {
 }
 
 /// What the cells of one column show; each part has its place, there or not.
-struct Column {
+struct TableColumn {
     double best = 0;  ///< highest rate that a real cache reached; 0: none
     bool share = false, verdict = false;
 
@@ -89,11 +89,11 @@ struct Column {
     }
 };
 
-std::vector<Column> columns_of(const CompareReport& report, const Grid& g) {
-    std::vector<Column> out(g.columns);
+std::vector<TableColumn> columns_of(const CompareReport& report, const Grid& g) {
+    std::vector<TableColumn> out(g.columns);
     for (const auto& [place, c] : g.cells) {
         if (c->result.status != CellStatus::ok || !has_hits(*c)) continue;
-        Column& column = out[place.second];
+        TableColumn& column = out[place.second];
         if (!knows_future(*c)) column.best = std::max(column.best, token_hit_rate(*c));
         column.share = column.share || reference(*c);
         column.verdict = report.confidence;
@@ -102,7 +102,7 @@ std::vector<Column> columns_of(const CompareReport& report, const Grid& g) {
 }
 
 /// "21.16*  57.7 +": token hit rate, best of its column, share of the bound's hit blocks, verdict.
-std::string cell_text(const CompareReport& report, const CompareCell* c, const Column& column) {
+std::string cell_text(const CompareReport& report, const CompareCell* c, const TableColumn& column) {
     if (!c) return "";
     if (c->result.status == CellStatus::skipped) return "skipped";
     if (c->result.status == CellStatus::interrupted) return "not run";
@@ -163,7 +163,7 @@ void add_heading(TextTable& text, const Grid& g) {
     if (with_bytes) text.add(bytes);
 }
 
-void add_bound_rows(TextTable& text, const Grid& g, const std::vector<Column>& columns, bool admit) {
+void add_bound_rows(TextTable& text, const Grid& g, const std::vector<TableColumn>& columns, bool admit) {
     std::vector<std::string> row = {admit ? "(optimal_admit)" : "(optimal)"};
     bool any = false;
     for (size_t k = 0; k < g.columns; ++k) {
@@ -185,7 +185,7 @@ void add_bound_rows(TextTable& text, const Grid& g, const std::vector<Column>& c
     if (any) text.add(row);
 }
 
-void add_rows(TextTable& text, const CompareReport& report, const Grid& g, const std::vector<Column>& columns) {
+void add_rows(TextTable& text, const CompareReport& report, const Grid& g, const std::vector<TableColumn>& columns) {
     for (size_t r = 0; r < g.rows.size(); ++r) {
         std::vector<std::string> row = {g.rows[r]};
         bool all_skipped = true;
@@ -328,7 +328,7 @@ std::string compare_table(const CompareReport& report) {
         out += title(report, g, table);
         TextTable text;
         add_heading(text, g);
-        std::vector<Column> columns = columns_of(report, g);
+        std::vector<TableColumn> columns = columns_of(report, g);
         add_rows(text, report, g, columns);
         add_bound_rows(text, g, columns, true);
         add_bound_rows(text, g, columns, false);
