@@ -43,6 +43,7 @@ class CurveCommand : public Command {
         check_outputs(one_.trace_options.path, {common.report});
         std::optional<OutputFile> file;
         if (!common.report.empty()) file.emplace(common.report);
+        at_ = list_items(at_, "--at");
         uint64_t points = points_.empty() ? 0 : whole_option(points_, "--points", 2, 1u << 24);
         job_count_ = jobs_.empty() ? std::max(1u, std::thread::hardware_concurrency())
                                    : static_cast<unsigned>(whole_option(jobs_, "--jobs", 1, 4096));
@@ -109,7 +110,7 @@ class CurveCommand : public Command {
             throw_input(std::string(by_.empty() ? "--tiers" : "--by") + " needs the exact curve: " + r.why_not);
         r.exact = false;
         std::vector<uint64_t> capacities = log_spaced(points == 0 ? 40 : points, largest);
-        for (const std::string& item : at_items())
+        for (const std::string& item : at_)
             if (uint64_t blocks = one_.capacity(item, "--at"); blocks != kUnlimited) capacities.push_back(blocks);
         std::sort(capacities.begin(), capacities.end());
         capacities.erase(std::unique(capacities.begin(), capacities.end()), capacities.end());
@@ -132,16 +133,9 @@ class CurveCommand : public Command {
         for (const CurvePoint& p : found) r.curve.all.knots.push_back({p, 0, 0});
     }
 
-    std::vector<std::string> at_items() const {
-        std::vector<std::string> out;
-        for (const std::string& text : at_)
-            for (const std::string& item : split_spec_list(text)) out.push_back(item);
-        return out;
-    }
-
     void add_rows(CurveReport& r, uint64_t largest) {
         std::vector<uint64_t> capacities;
-        for (const std::string& item : at_items()) {
+        for (const std::string& item : at_) {
             uint64_t blocks = one_.capacity(item, "--at");
             capacities.push_back(blocks == kUnlimited ? largest : blocks);
         }
@@ -185,7 +179,7 @@ class CurveCommand : public Command {
 
     ConfigEntries config() const {
         ConfigEntries c = one_.resolved();
-        if (!at_items().empty()) c.emplace_back("at", at_items());
+        if (!at_.empty()) c.emplace_back("at", at_);
         if (!points_.empty()) c.emplace_back("points", points_);
         if (!tiers_.empty()) c.emplace_back("tiers", tiers_);
         if (!by_.empty()) c.emplace_back("by", by_);

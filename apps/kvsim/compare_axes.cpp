@@ -19,17 +19,6 @@ const std::vector<std::string> kNothing = {""};
 /// The axis, or one place where nothing was given.
 const std::vector<std::string>& or_nothing(const std::vector<std::string>& axis) { return axis.empty() ? kNothing : axis; }
 
-void split(std::vector<std::string>& axis, const std::string& option) {
-    std::vector<std::string> items;
-    for (const std::string& text : axis)
-        for (const std::string& item : split_spec_list(text)) {
-            if (item.empty()) throw_input(option + " " + text + ": expected a list, found an empty item");
-            if (std::find(items.begin(), items.end(), item) != items.end()) throw_input(option + " " + item + ": given twice");
-            items.push_back(item);
-        }
-    axis = std::move(items);
-}
-
 bool knows(const std::string& layout, const CacheOption& option) {
     const auto& known = layouts().get(layout).options;
     return std::any_of(known.begin(), known.end(), [&](const auto& o) { return o.first == option.name; });
@@ -92,7 +81,7 @@ void CompareAxes::check(const std::string& report) {
         {"--layout", &layouts_}, {"--eviction", &evictions_}, {"--accounting", &accountings_}, {"--model", &models_},
         {"--kv-dtype", &kv_dtypes_}, {"--block-size", &block_sizes_}, {"--blocks", &blocks_}, {"--tokens", &tokens_},
         {"--memory", &memory_}};
-    for (const auto& [option, axis] : axes) split(*axis, option);
+    for (const auto& [option, axis] : axes) *axis = list_items(*axis, option);
     if (layouts_.empty()) layouts_ = {"prefix"};
     check_rules();
     check_capacities();
@@ -157,7 +146,9 @@ CacheConfig CompareAxes::rules_of(const std::string& layout) const {
 }
 
 std::vector<std::string> CompareAxes::accountings(const CacheConfig& config) const {
-    return layouts().get(config.layout).prefix_hits ? or_nothing(accountings_) : kNothing;
+    if (!layouts().get(config.layout).prefix_hits) return kNothing;
+    if (accountings_.empty() && !snapshots(config)) return {"pinned"};
+    return or_nothing(accountings_);
 }
 
 std::vector<std::string> CompareAxes::strategies(const CacheConfig& config) const {
@@ -353,8 +344,7 @@ void CompareAxes::resolved(ConfigEntries& c) const {
     // What stands for "all of them" depends on the layout; with several layouts it is not one list.
     CacheConfig only = rules_of(layouts_.front());
     add_list("eviction", layouts_.size() == 1 ? strategies(only) : evictions_);
-    bool pinned = accountings_.empty() && layouts().get(only.layout).prefix_hits && !snapshots(only);
-    add_list("accounting", pinned ? std::vector<std::string>{"pinned"} : accountings_);
+    add_list("accounting", accountings_.empty() ? accountings(only) : accountings_);
     for (const CacheOption& option : cache_options()) {
         std::string key = option.name + 2;
         std::replace(key.begin(), key.end(), '-', '_');

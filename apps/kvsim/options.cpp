@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include <kvsim/core/error.h>
+#include <kvsim/core/spec.h>
 #include <kvsim/core/units.h>
 #include <kvsim/layout/layouts.h>
 #include <kvsim/model/gpu.h>
@@ -18,6 +19,18 @@ uint64_t whole_option(const std::string& text, const std::string& option, uint64
         throw_input(option + " " + text + ": expected a whole number from " + std::to_string(low) + " to " +
                     std::to_string(high));
     return value;
+}
+
+std::vector<std::string> list_items(const std::vector<std::string>& given, const std::string& option) {
+    std::vector<std::string> items;
+    for (const std::string& text : given)
+        for (const std::string& item : split_spec_list(text)) {
+            if (item.empty()) throw_input(option + " " + text + ": expected a list, found an empty item");
+            if (std::find(items.begin(), items.end(), item) != items.end())
+                throw_input(option + " " + item + ": given twice");
+            items.push_back(item);
+        }
+    return items;
 }
 
 // ---- trace ---------------------------------------------------------------------------------------------------

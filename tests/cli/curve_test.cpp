@@ -231,7 +231,7 @@ TEST_CASE("curve: what cannot be is said in one line") {
                         {{"--bounds", "x"}, {"--bounds x"}},
                         {{"--blocks", "5"}, {"unknown option '--blocks'"}},
                         {{"--warmup", "100%"}, {"--warmup 100%"}},
-                        {{"--concurrency", "trace", "--by", "category"}, {"--by needs", "concurrency"}}};
+                        {{"--concurrency", "trace", "--by", "category"}, {"--concurrency trace", "no curve in one pass"}}};
     for (const Row& row : rows) fails(Args{"curve", trace} + row.args, row.parts);
     std::string lengths = dir.write("l.jsonl",
                                     "{\"kvsim_trace\":1,\"block_size\":4}\n"

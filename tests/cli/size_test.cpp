@@ -141,5 +141,5 @@ TEST_CASE("size: what cannot be is said in one line") {
     fails({"size", trace, "--goal", "ceiling=0.5", "--report", dir.path("no/r.json")}, {"cannot write"}, 3);
     std::string table = succeeds({"size", trace, "--goal", "ceiling=0.5", "--model", "llama-3.1-8b"}).out;
     CHECK(contains(table, "the smallest prefix layout, lru, pinned with hit tokens of at least 0.5"));
-    CHECK(contains(table, "llama-3.1-8b"));
+    CHECK(contains(table, "  Llama 3.1 8B\n"));
 }

@@ -28,7 +28,7 @@ void lose(Losses& losses, const std::string& label, uint64_t blocks) {
 
 struct Known {
     std::set<std::string> stored;           ///< by an earlier request
-    std::map<std::string, size_t> sent_by;  ///< request that first looked it up or stored it
+    std::map<std::string, size_t> first_in;  ///< request whose prompt or output had it first, decoded or not
 };
 
 /// `bound`: leading hits of each request in the bound. `tokens`: the last prompt token is always computed.
@@ -38,10 +38,11 @@ Explained explain_naively(const Case& c, const Trace& trace, const Run& run, con
     Known known;
     std::vector<NaiveRequest> requests =
         naive_requests(c.story, c.block_size, c.decode, c.setup.kind == NaiveKind::flat);
+    std::vector<NaiveRequest> decoded = naive_requests(c.story, c.block_size, true, c.setup.kind == NaiveKind::flat);
     for (size_t r = 0; r < requests.size(); ++r) {
         const std::vector<std::string>& lookup = requests[r].lookup;
-        for (const std::string& name : lookup) known.sent_by.emplace(name, r);
-        for (const std::string& name : requests[r].stored) known.sent_by.emplace(name, r);
+        for (const std::string& name : lookup) known.first_in.emplace(name, r);
+        for (const std::string& name : decoded[r].stored) known.first_in.emplace(name, r);
         size_t computed = tokens ? c.story.requests[r].in - 1 : lookup.size();
         size_t lead = 0;
         while (lead < lookup.size() && lead != computed && run.steps[r].there[lead]) ++lead;
@@ -62,7 +63,7 @@ Explained explain_naively(const Case& c, const Trace& trace, const Run& run, con
         }
         out.counts.regret += regret;
         if (regret > 0) {
-            auto first = static_cast<uint32_t>(known.sent_by.at(lookup[lead]));
+            auto first = static_cast<uint32_t>(known.first_in.at(lookup[lead]));
             lose(out.prefixes, "request " + std::to_string(first) + " ('" + trace.sequence_name(first) + "')", regret);
         }
         lose(out.sessions, c.facts[r].session, regret);

@@ -92,8 +92,8 @@ static Json definitions_json(const CompareReport& report) {
         j["seeds"] = "of strategies that draw random numbers: runs with consecutive seeds, from config's seed on; results are "
                      "those of the run with median_seed, whose token hit rate is the median";
     if (blame)
-        j["blame"] = "who lost most of misses.regret: prefixes are named by the request that first sent the first missed "
-                     "block; requests: those with any regret";
+        j["blame"] = "who lost most of misses.regret: prefixes are named by the request whose prompt or output had the first "
+                     "missed block first; requests: those with any regret";
     if (report.confidence)
         j["difference"] = "token hit rate of the cell minus that of the same cell under " + report.versus +
                           "; low, high: percentile interval; p: two-sided; p_holm: corrected for all comparisons of the "

@@ -37,18 +37,20 @@ struct Grid {
 
 Grid grid_of(const CompareReport& report, size_t table) {
     Grid g;
-    const CacheConfig* first = nullptr;
+    std::string layout, accounting;
     for (const CompareCell& c : report.cells) {
         if (c.table != table) continue;
-        if (!first) first = &c.spec.options.cache;
-        g.several_layouts = g.several_layouts || c.spec.options.cache.layout != first->layout;
-        g.several_accountings = g.several_accountings || c.spec.options.cache.accounting != first->accounting;
+        const CacheConfig& cache = c.spec.options.cache;
+        if (layout.empty()) layout = cache.layout;
+        if (accounting.empty()) accounting = cache.accounting;
+        g.several_layouts = g.several_layouts || cache.layout != layout;
+        g.several_accountings = g.several_accountings || (!cache.accounting.empty() && cache.accounting != accounting);
     }
     for (const CompareCell& c : report.cells) {
         if (c.table != table) continue;
         const CacheConfig& cache = c.spec.options.cache;
         std::string label = (g.several_layouts ? cache.layout + " " : "") +
-                            (g.several_accountings ? cache.accounting + " " : "") +
+                            (g.several_accountings && !cache.accounting.empty() ? cache.accounting + " " : "") +
                             (cache.eviction.empty() ? cache.layout : cache.eviction);
         auto row = static_cast<size_t>(std::find(g.rows.begin(), g.rows.end(), label) - g.rows.begin());
         if (row == g.rows.size()) g.rows.push_back(label);
@@ -208,7 +210,7 @@ std::string remarks(const Grid& g) {
         if (c->result.status == CellStatus::skipped) say("skipped " + g.rows[place.first] + ": " + c->result.reason);
         if (c->result.by_seed.empty()) continue;
         SeedSpread s = spread_over_seeds(c->result.by_seed);
-        say(fmt::format("{}, {}: median of {} seeds, from {} to {}", g.rows[place.first], c->capacity, c->result.by_seed.size(),
+        say(fmt::format("{} at {}: median of {} seeds, from {} to {}", g.rows[place.first], c->capacity, c->result.by_seed.size(),
                         format_percent(s.low), format_percent(s.high)));
     }
     std::string out;
@@ -221,7 +223,7 @@ std::string blame_text(const Grid& g) {
     for (const auto& [place, c] : g.cells) {
         const BlameTable& b = c->result.blame;
         const std::pair<const char*, const std::vector<Blame>*> kinds[] = {
-            {"prefix first sent by", &b.prefixes}, {"session", &b.sessions}, {"category", &b.categories}};
+            {"prefix first seen in", &b.prefixes}, {"session", &b.sessions}, {"category", &b.categories}};
         for (const auto& [kind, rows] : kinds)
             for (const Blame& x : *rows)
                 out += fmt::format("  {} at {}: {} {}: {} blocks regretted in {} requests\n", g.rows[place.first], c->capacity, kind,
@@ -231,12 +233,14 @@ std::string blame_text(const Grid& g) {
     return out;
 }
 
-// "200", or how many there were where a trace is short.
+// "200"; "30 to 200" where traces are shorter than ten blocks.
 std::string drawn(const CompareReport& report) {
-    uint32_t low = report.bootstrap.block_requests;
-    for (const ConfidenceTable& t : report.tables) low = std::min(low, t.block_requests);
-    std::string most = std::to_string(report.bootstrap.block_requests);
-    return low == report.bootstrap.block_requests ? most : std::to_string(low) + " to " + most;
+    uint32_t low = report.tables.front().block_requests, high = low;
+    for (const ConfidenceTable& t : report.tables) {
+        low = std::min(low, t.block_requests);
+        high = std::max(high, t.block_requests);
+    }
+    return low == high ? std::to_string(low) : std::to_string(low) + " to " + std::to_string(high);
 }
 
 std::string legend(const CompareReport& report, const Grid& g) {
@@ -251,19 +255,18 @@ std::string legend(const CompareReport& report, const Grid& g) {
     std::string out;
     if (hits) {
         out += "  cells: token hit rate in %, * the best of its column";
-        if (!future.empty()) out += " (but for " + future + ", which knows the future)";
-        if (bounds) out += "; then hit blocks in % of what the best cache could hit";
-        out += "\n";
+        out += (future.empty() ? "" : " (but for " + future + ", which knows the future)") + "\n";
     }
     if (bounds)
-        out += "  the best cache knows the future: (optimal_admit) must store every request, as under pinned; (optimal) "
-               "may decline, the measure under flat and tree\n";
-    if (sequences)
-        out += std::string("  cells") + (hits ? " of layouts that look nothing up" : "") + ": rejected requests / tokens computed again\n";
+        out += "    then hit blocks in % of the most that a cache could hit that knows the future: (optimal_admit), which must\n"
+               "    store every request, under pinned; (optimal), which may decline, under flat and tree\n";
     if (hits && report.confidence)
-        out += fmt::format("  + better, - worse than {}, = no difference that this trace can show ({:.0f} % intervals, block "
-                           "bootstrap of {} requests, {} draws, Holm-corrected)\n",
+        out += fmt::format("    then + better, - worse than {}, = no difference that this trace can show\n"
+                           "    ({:.0f} % intervals, bootstrap in blocks of {} requests, {} draws, Holm-corrected)\n",
                            report.versus, 100 * report.bootstrap.level, drawn(report), format_count(report.bootstrap.draws));
+    if (sequences)
+        out += std::string("  cells") + (hits ? " of layouts that look nothing up" : "") +
+               ": rejected requests / tokens computed again\n";
     return out;
 }
 
