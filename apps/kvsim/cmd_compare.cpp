@@ -17,16 +17,18 @@ namespace {
 class CompareCommand : public Command {
   public:
     explicit CompareCommand(CLI::App& parent)
-        : Command(parent, "compare", "many configurations side by side: strategies, capacities, traces, layouts",
-                  "  kvsim compare conversation_trace.jsonl.zst --eviction lru,s3_fifo,sieve --blocks 1000,10000\n"
-                  "  kvsim compare a.jsonl b.jsonl --accounting pinned,tree --memory 40GiB,80GiB --model llama-3.1-8b") {
+        : Command(
+              parent, "compare", "many configurations side by side: strategies, capacities, traces, layouts",
+              "  kvsim compare conversation_trace.jsonl.zst --eviction lru,s3_fifo,sieve --blocks 1000,10000\n"
+              "  kvsim compare a.jsonl b.jsonl --accounting pinned,tree --memory 40GiB,80GiB --model llama-3.1-8b") {
         axes_.add_to(*this);
         const std::string group = "Analysis";
         option("--bounds", bounds_, "all (default) or none: offline bounds and explained misses", group, "all|none");
         option("--versus", axes_.versus, "strategy that the others are compared with", group, "ID");
         option("--bootstrap-block", bootstrap_block_,
                "requests that stay together in a draw of the bootstrap; 0: no confidence intervals", group, "N");
-        option("--blame", blame_, "the N prefixes, sessions and categories that lost most to each strategy", group, "N");
+        option("--blame", blame_, "the N prefixes, sessions and categories that lost most to each strategy", group,
+               "N");
         axes_.add_seeds_to(*this, group);
         option("--jobs", jobs_, "threads (default: one per core)", group, "N");
         flag("--verify", axes_.verify, "check every invariant of every cell", group);
@@ -41,7 +43,8 @@ class CompareCommand : public Command {
         if (!common.report.empty()) file.emplace(common.report);
         CompareReport report;
         axes_.make_cells(common.console, !common.report.empty(), report);
-        bool any = std::any_of(report.cells.begin(), report.cells.end(), [](const CompareCell& c) { return c.spec.skip.empty(); });
+        bool any = std::any_of(report.cells.begin(), report.cells.end(),
+                               [](const CompareCell& c) { return c.spec.skip.empty(); });
         if (!any) throw_input(report.cells.front().spec.skip);
         stop_on_interrupt(stop_);
         simulate(report);
@@ -60,7 +63,8 @@ class CompareCommand : public Command {
         block_requests_ = static_cast<uint32_t>(whole_option(bootstrap_block_, "--bootstrap-block", 0, 1u << 30));
         axes_.needs_versus = block_requests_ > 0;
         blame_count_ = whole_option(blame_, "--blame", 0, 1u << 20);
-        if (blame_count_ > 0 && !axes_.bounds) throw_input("--blame has no effect with --bounds none: regret is told by a bound");
+        if (blame_count_ > 0 && !axes_.bounds)
+            throw_input("--blame has no effect with --bounds none: regret is told by a bound");
         unsigned cores = std::max(1u, std::thread::hardware_concurrency());
         job_count_ = jobs_.empty() ? cores : static_cast<unsigned>(whole_option(jobs_, "--jobs", 1, 4096));
         axes_.check(common.report);

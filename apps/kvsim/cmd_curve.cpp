@@ -24,15 +24,19 @@ double ms_since(std::chrono::steady_clock::time_point start) {
 class CurveCommand : public Command {
   public:
     explicit CurveCommand(CLI::App& parent)
-        : Command(parent, "curve", "hit rate at every capacity: LRU in one exact pass, other strategies at chosen points",
+        : Command(parent, "curve",
+                  "hit rate at every capacity: LRU in one exact pass, other strategies at chosen points",
                   "  kvsim curve conversation_trace.jsonl.zst --report curve.json\n"
                   "  kvsim curve log.jsonl --eviction s3_fifo --points 20 --model llama-3.1-8b") {
         one_.add_to(*this);
         const std::string group = "Analysis";
         list("--at", at_, "capacities of the table, in blocks: N or P% (default: 24 of them, log-spaced)", group);
-        option("--points", points_, "log-spaced capacities: of strategies that are replayed at each (default 40); of LRU's columns (default all)",
+        option("--points", points_,
+               "log-spaced capacities: of strategies that are replayed at each (default 40); of LRU's columns (default "
+               "all)",
                group, "N");
-        option("--tiers", tiers_, "F,S: hits of a fast tier of F blocks in front of a slow one of S (LRU)", group, "F,S");
+        option("--tiers", tiers_, "F,S: hits of a fast tier of F blocks in front of a slow one of S (LRU)", group,
+               "F,S");
         option("--by", by_, "a curve per group: category, session, turn, salt or lora (LRU)", group, "COLUMN");
         option("--jobs", jobs_, "threads (default: one per core)", group, "N");
         run = [this] { return execute(); };
@@ -83,7 +87,8 @@ class CurveCommand : public Command {
         std::vector<uint64_t> out;
         double step = std::log(static_cast<double>(largest)) / static_cast<double>(n - 1);
         for (uint64_t i = 0; i < n; ++i) {
-            auto blocks = i + 1 == n ? largest : static_cast<uint64_t>(std::llround(std::exp(step * static_cast<double>(i))));
+            auto blocks =
+                i + 1 == n ? largest : static_cast<uint64_t>(std::llround(std::exp(step * static_cast<double>(i))));
             if (out.empty() || blocks > out.back()) out.push_back(blocks);
         }
         return out;
@@ -165,7 +170,8 @@ class CurveCommand : public Command {
         TierHits t;
         t.fast_blocks = one_.capacity(parts[0], "--tiers");
         t.slow_blocks = one_.capacity(parts[1], "--tiers");
-        if (t.fast_blocks == kUnlimited || t.slow_blocks == kUnlimited) throw_input("--tiers " + tiers_ + ": expected limited capacities");
+        if (t.fast_blocks == kUnlimited || t.slow_blocks == kUnlimited)
+            throw_input("--tiers " + tiers_ + ": expected limited capacities");
         auto at = [&](uint64_t blocks) {
             CurvePoint p = r.curve.all.at(blocks);
             p.blocks = blocks;

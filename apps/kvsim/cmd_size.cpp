@@ -21,9 +21,11 @@ class SizeCommand : public Command {
     explicit SizeCommand(CLI::App& parent)
         : Command(parent, "size", "the smallest capacity that reaches a hit rate, checked by a replay",
                   "  kvsim size conversation_trace.jsonl.zst --goal ceiling=0.9 --model llama-3.1-8b\n"
-                  "  kvsim size log.jsonl --goal token_hit_rate=0.3 --concurrency 16 --model qwen3-8b --kv-dtype fp8_e4m3") {
+                  "  kvsim size log.jsonl --goal token_hit_rate=0.3 --concurrency 16 --model qwen3-8b --kv-dtype "
+                  "fp8_e4m3") {
         one_.add_to(*this);
-        option("--goal", goal_, "token_hit_rate=R, block_hit_rate=R, or ceiling=S: a share of the most hit tokens any cache could have",
+        option("--goal", goal_,
+               "token_hit_rate=R, block_hit_rate=R, or ceiling=S: a share of the most hit tokens any cache could have",
                "Analysis", "KEY=V");
         run = [this] { return execute(); };
     }
@@ -50,20 +52,23 @@ class SizeCommand : public Command {
         ReplayOptions options = one_.options;
         ReplayOutcome outcome = replay(one_.trace, options);
         if (hits_of(r, outcome) < goal)
-            throw_failed("size: the replay at " + std::to_string(blocks) + " blocks misses the goal that was found there");
+            throw_failed("size: the replay at " + std::to_string(blocks) +
+                         " blocks misses the goal that was found there");
         r.base = one_.report;
         r.base.options = &options;
         r.base.outcome = &outcome;
         r.base.config = one_.resolved();
         r.base.config.emplace_back("goal", goal_);
-        if (one_.report.memory) r.bytes.push_back({one_.report.memory->model, one_.model.kv_dtype, one_.report.memory->bytes_per_block});
+        if (one_.report.memory)
+            r.bytes.push_back({one_.report.memory->model, one_.model.kv_dtype, one_.report.memory->bytes_per_block});
         if (file) {
             file->write(size_json(r));
             file->commit();
         }
         bool taken = common.report == "-";
         if (!(taken && common.console.quiet))
-            std::fputs(size_table(r, common.console.colored(taken ? STDERR_FILENO : STDOUT_FILENO)).c_str(), taken ? stderr : stdout);
+            std::fputs(size_table(r, common.console.colored(taken ? STDERR_FILENO : STDOUT_FILENO)).c_str(),
+                       taken ? stderr : stdout);
         return 0;
     }
 
@@ -74,7 +79,8 @@ class SizeCommand : public Command {
         static const std::vector<std::string> known = {"token_hit_rate", "block_hit_rate", "ceiling"};
         if (std::find(known.begin(), known.end(), r.goal) == known.end())
             throw_input("--goal " + goal_ + ": expected one of " + join(known) + did_you_mean(r.goal, known));
-        if (equals == std::string::npos || !parse_number(goal_.substr(equals + 1), r.value) || r.value <= 0 || r.value > 1)
+        if (equals == std::string::npos || !parse_number(goal_.substr(equals + 1), r.value) || r.value <= 0 ||
+            r.value > 1)
             throw_input("--goal " + goal_ + ": expected a number above 0 and at most 1");
     }
 
@@ -106,7 +112,9 @@ class SizeCommand : public Command {
 
     /// Above `low`, which does not reach the goal.
     uint64_t smallest(SizeReport& r, uint64_t goal, const ReplayOutcome& unlimited, uint64_t low) {
-        auto reaches = [&](const CurvePoint& p) { return (r.goal == "block_hit_rate" ? p.hit_blocks : p.hit_tokens) >= goal; };
+        auto reaches = [&](const CurvePoint& p) {
+            return (r.goal == "block_hit_rate" ? p.hit_blocks : p.hit_tokens) >= goal;
+        };
         uint64_t high = std::max<uint64_t>(1, unlimited.run.peak_resident_blocks);
         std::optional<LruCurve> curve;
         if (one_.options.cache.eviction == "lru") {

@@ -17,7 +17,9 @@ namespace {
 const std::vector<std::string> kNothing = {""};
 
 /// The axis, or one place where nothing was given.
-const std::vector<std::string>& or_nothing(const std::vector<std::string>& axis) { return axis.empty() ? kNothing : axis; }
+const std::vector<std::string>& or_nothing(const std::vector<std::string>& axis) {
+    return axis.empty() ? kNothing : axis;
+}
 
 bool knows(const std::string& layout, const CacheOption& option) {
     const auto& known = layouts().get(layout).options;
@@ -48,7 +50,8 @@ void check_strategy(const std::string& eviction, bool sequences) {
 }  // namespace
 
 void CompareAxes::add_to(Command& c) {
-    c.positionals("trace", paths_, "traces: files (plain, .zst or .gz), directories of shards, or - for standard input");
+    c.positionals("trace", paths_,
+                  "traces: files (plain, .zst or .gz), directories of shards, or - for standard input");
     trace_.add_options_to(c);
     c.list("--block-size", block_sizes_, "re-block to N tokens per block (default: the trace's own, else 16)", "Trace");
     c.option("--warmup", warmup_, "requests replayed first but not counted: N or P% (rounded down)", "Trace", "N|P%");
@@ -62,7 +65,8 @@ void CompareAxes::add_to(Command& c) {
     cache_.add_rules_to(c);
     c.list("--model", models_, "presets of `kvsim list models`, or Hugging Face config.json files", "Model");
     c.list("--kv-dtype", kv_dtypes_, "types of keys and values (default: the model's)", "Model");
-    c.option("--tp", model_.tp, "tensor-parallel ranks of the replica (default 1); bytes are summed over them", "Model", "N");
+    c.option("--tp", model_.tp, "tensor-parallel ranks of the replica (default 1); bytes are summed over them", "Model",
+             "N");
     c.option("--gpu", model_.gpu, "say what hits save on this GPU, see `kvsim list gpus`", "Model", "ID");
     work_.add_to(c);
 }
@@ -78,9 +82,9 @@ void CompareAxes::add_seeds_to(Command& c, const std::string& group) {
 void CompareAxes::check(const std::string& report) {
     namespace fs = std::filesystem;
     const std::pair<const char*, std::vector<std::string>*> axes[] = {
-        {"--layout", &layouts_}, {"--eviction", &evictions_}, {"--accounting", &accountings_}, {"--model", &models_},
-        {"--kv-dtype", &kv_dtypes_}, {"--block-size", &block_sizes_}, {"--blocks", &blocks_}, {"--tokens", &tokens_},
-        {"--memory", &memory_}};
+        {"--layout", &layouts_}, {"--eviction", &evictions_}, {"--accounting", &accountings_},
+        {"--model", &models_},   {"--kv-dtype", &kv_dtypes_}, {"--block-size", &block_sizes_},
+        {"--blocks", &blocks_},  {"--tokens", &tokens_},      {"--memory", &memory_}};
     for (const auto& [option, axis] : axes) *axis = list_items(*axis, option);
     if (layouts_.empty()) layouts_ = {"prefix"};
     check_rules();
@@ -116,7 +120,8 @@ void CompareAxes::check_rules() const {
         config.*option.value = cache_.given.*option.value;
         if (option.value == &CacheConfig::accounting && !accountings_.empty()) config.accounting = accountings_.front();
         if ((config.*option.value).empty()) continue;
-        bool known = std::any_of(layouts_.begin(), layouts_.end(), [&](const std::string& id) { return knows(id, option); });
+        bool known =
+            std::any_of(layouts_.begin(), layouts_.end(), [&](const std::string& id) { return knows(id, option); });
         config.layout = layouts_.front();
         if (!known) resolve_cache(config);  // says so
     }
@@ -160,7 +165,8 @@ std::vector<std::string> CompareAxes::strategies(const CacheConfig& config) cons
     if (ids.empty())
         for (const SequenceStrategyRow& row : sequence_strategies().rows())
             if (row.id != "none" && row.parameters.empty()) ids.push_back(row.id);
-    if (prefix && needs_versus && std::find(ids.begin(), ids.end(), versus) == ids.end()) ids.insert(ids.begin(), versus);
+    if (prefix && needs_versus && std::find(ids.begin(), ids.end(), versus) == ids.end())
+        ids.insert(ids.begin(), versus);
     return ids;
 }
 
@@ -186,8 +192,9 @@ void CompareAxes::load_all(const Console& console, bool digest, CompareReport& r
 CompareAxes::Variant CompareAxes::variant(size_t path, const std::string& block_size, bool fork, bool tokens) const {
     Variant v;
     const Trace& original = *originals_[path];
-    uint32_t size = block_size.empty() ? default_block_sizes_[path]
-                                       : static_cast<uint32_t>(whole_option(block_size, "--block-size", 1, kMaxBlockSize));
+    uint32_t size = block_size.empty()
+                        ? default_block_sizes_[path]
+                        : static_cast<uint32_t>(whole_option(block_size, "--block-size", 1, kMaxBlockSize));
     bool apart = !fork && !original.samples.empty();
     try {
         v.trace = std::make_unique<Trace>(original);
@@ -203,7 +210,8 @@ CompareAxes::Variant CompareAxes::variant(size_t path, const std::string& block_
     return v;
 }
 
-const CompareAxes::Variant& CompareAxes::shared_variant(size_t path, const std::string& block_size, bool fork, bool tokens) {
+const CompareAxes::Variant& CompareAxes::shared_variant(size_t path, const std::string& block_size, bool fork,
+                                                        bool tokens) {
     std::string key = std::to_string(path) + "/" + block_size + (tokens ? "/tokens" : "") +
                       (fork && !originals_[path]->samples.empty() ? "/fork" : "");
     for (const auto& [known, v] : variants_)
@@ -248,7 +256,8 @@ void CompareAxes::add_layout(const Group& group, const std::string& layout, Comp
             }
 }
 
-CompareCell CompareAxes::cell_of(const Group& group, const CacheConfig& config, const Variant& v, CompareReport& report) {
+CompareCell CompareAxes::cell_of(const Group& group, const CacheConfig& config, const Variant& v,
+                                 CompareReport& report) {
     bool tokens = v.in_blocks != nullptr;
     CompareCell cell;
     cell.table = group.table;
@@ -263,7 +272,8 @@ CompareCell CompareAxes::cell_of(const Group& group, const CacheConfig& config, 
     options.bounds = bounds;
     if (!warmup_.empty()) options.run.warmup_requests = parse_share(warmup_, v.trace->requests(), "--warmup");
     if (options.run.warmup_requests >= v.trace->requests())
-        throw_input("--warmup " + warmup_ + " leaves none of " + std::to_string(v.trace->requests()) + " requests to count");
+        throw_input("--warmup " + warmup_ + " leaves none of " + std::to_string(v.trace->requests()) +
+                    " requests to count");
     add_model(cell, v, tokens, report);
     return cell;
 }
@@ -282,7 +292,8 @@ void CompareAxes::add_model(CompareCell& cell, const Variant& v, bool tokens, Co
         cell.spec.options.flops = flops_.back().get();
     }
     for (std::string& line : lines)
-        if (std::find(report.notes.begin(), report.notes.end(), line) == report.notes.end()) report.notes.push_back(line);
+        if (std::find(report.notes.begin(), report.notes.end(), line) == report.notes.end())
+            report.notes.push_back(line);
 }
 
 // Capacity, seeds, and whether it makes sense at all.
@@ -293,8 +304,9 @@ void CompareAxes::finish_cell(CompareCell& c, const Variant& v) {
         resolve_cache(o.cache);
         bool names_output = layouts().get(o.cache.layout).prefix_hits && !snapshots(o.cache);
         if (work_.linked() && !names_output)
-            throw_input("--decode linked has no effect here: it names output for later prompts to hit, and nothing here "
-                        "hits output");
+            throw_input(
+                "--decode linked has no effect here: it names output for later prompts to hit, and nothing here "
+                "hits output");
         CapacityOptions capacity;
         (!tokens_.empty() ? capacity.tokens : !memory_.empty() ? capacity.memory : capacity.blocks) = c.capacity;
         if (v.in_blocks) {

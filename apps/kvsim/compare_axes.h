@@ -58,8 +58,8 @@ class CompareAxes {
     std::vector<std::string> capacities() const;
     std::vector<std::string> with_seeds(const CacheConfig& cache) const;
 
-    std::vector<std::string> paths_, block_sizes_, blocks_, tokens_, memory_, layouts_, evictions_, accountings_, models_,
-        kv_dtypes_;
+    std::vector<std::string> paths_, block_sizes_, blocks_, tokens_, memory_, layouts_, evictions_, accountings_,
+        models_, kv_dtypes_;
     TraceOptions trace_;
     CacheOptions cache_;
     ModelOptions model_;

@@ -13,7 +13,8 @@ void OneTrace::add_to(Command& c) {
     cache.add_to(c);
     model.add_to(c);
     work.add_to(c);
-    c.option("--bounds", bounds, "all (default) or none: what a cache that knows the future could hit", "Analysis", "all|none");
+    c.option("--bounds", bounds, "all (default) or none: what a cache that knows the future could hit", "Analysis",
+             "all|none");
 }
 
 void OneTrace::load(Command& command, const std::string& what) {
@@ -21,13 +22,15 @@ void OneTrace::load(Command& command, const std::string& what) {
     options.cache = cache.resolve();
     if (!layouts().get(options.cache.layout).prefix_hits)
         throw_input("--layout " + options.cache.layout + " looks nothing up, so there is no " + what);
-    if (options.cache.match.rfind("snapshot", 0) == 0) throw_input("--match snapshot has no " + what + " yet; use compare");
+    if (options.cache.match.rfind("snapshot", 0) == 0)
+        throw_input("--match snapshot has no " + what + " yet; use compare");
     if (bounds != "all" && bounds != "none") throw_input("--bounds " + bounds + ": expected all or none");
     options.bounds = bounds == "all";
     work.resolve(options.run);
     tokens_ = matches_tokens(options.cache);
     options.run.compute_last_token = tokens_;
-    trace = trace_options.load(*console_, !command.common.report.empty(), &report.load_ms, work.linked(), tokens_ ? &block_size_ : nullptr);
+    trace = trace_options.load(*console_, !command.common.report.empty(), &report.load_ms, work.linked(),
+                               tokens_ ? &block_size_ : nullptr);
     if (trace.lengths_only) throw_input("the trace names no blocks, so there is no " + what);
     if (trace.expand_samples()) console_->say("note: parallel samples (n) are replayed as requests of their own");
     report.memory = model.resolve(tokens_ ? 1 : trace.block_size, report.notes);
@@ -40,7 +43,8 @@ void OneTrace::load(Command& command, const std::string& what) {
     }
     if (!warmup.empty()) options.run.warmup_requests = parse_share(warmup, trace.requests(), "--warmup");
     if (options.run.warmup_requests >= trace.requests())
-        throw_input("--warmup " + warmup + " leaves none of " + std::to_string(trace.requests()) + " requests to count");
+        throw_input("--warmup " + warmup + " leaves none of " + std::to_string(trace.requests()) +
+                    " requests to count");
     report.trace = &trace;
     report.options = &options;
 }
@@ -70,7 +74,9 @@ ConfigEntries OneTrace::resolved() const {
         if (!value.empty()) c.emplace_back(key, value);
     }
     const std::pair<const char*, const std::string*> of_model[] = {
-        {"model", &model.model}, {"kv_dtype", &model.kv_dtype}, {"k_dtype", &model.k_dtype}, {"v_dtype", &model.v_dtype}, {"tp", &model.tp}, {"gpu", &model.gpu}};
+        {"model", &model.model},     {"kv_dtype", &model.kv_dtype},
+        {"k_dtype", &model.k_dtype}, {"v_dtype", &model.v_dtype},
+        {"tp", &model.tp},           {"gpu", &model.gpu}};
     for (const auto& [key, value] : of_model)
         if (!value->empty()) c.emplace_back(key, *value);
     c.emplace_back("decode", work.decode);

@@ -74,6 +74,15 @@ inline Json replay_report(const Args& args, const std::string& input = {}) {
     return Json::parse(succeeds(Args{"replay"} + args + Args{"--report", "-", "--quiet"}, input).out);
 }
 
+/// The report is what the schema says.
+inline void check_schema(const TempDir& dir, const Json& report) {
+    std::string path = dir.write("checked.json", report.dump());
+    ProcessResult r = run_program(KVSIM_PYTHON3, {source_file("tests/support/validate.py"),
+                                                  source_file("lib/kvsim/report/report.schema.json"), path});
+    INFO(r.out << r.err);
+    CHECK(r.exit_code == 0);
+}
+
 inline std::string without_timing(Json report) {
     report.erase("timing");
     return report.dump();

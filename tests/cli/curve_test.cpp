@@ -12,14 +12,6 @@ Json curve_of(const Args& args) {
     return Json::parse(succeeds(Args{"curve"} + args + Args{"--report", "-", "--quiet"}).out);
 }
 
-void check_schema(const TempDir& dir, const Json& report) {
-    std::string path = dir.write("checked.json", report.dump());
-    ProcessResult r = run_program(KVSIM_PYTHON3, {source_file("tests/support/validate.py"),
-                                                  source_file("lib/kvsim/report/report.schema.json"), path});
-    INFO(r.out << r.err);
-    CHECK(r.exit_code == 0);
-}
-
 struct Hits {
     uint64_t blocks = 0, tokens = 0;
     bool operator==(const Hits&) const = default;
@@ -84,7 +76,8 @@ TEST_CASE("curve: every capacity is what replay says of it") {
 TEST_CASE("curve: the points of the table, also where one pass knows nothing") {
     TempDir dir;
     std::string trace = dir.write("t.jsonl", small_trace(23, 40));
-    const Args runs[] = {{trace, "--accounting", "tree"}, {trace, "--eviction", "fifo"}, {trace, "--concurrency", "trace"}};
+    const Args runs[] = {
+        {trace, "--accounting", "tree"}, {trace, "--eviction", "fifo"}, {trace, "--concurrency", "trace"}};
     for (const Args& args : runs) {
         INFO(shown(args));
         Json r = curve_of(args + Args{"--at", "2,5,10%,unlimited,5000"});
@@ -194,9 +187,11 @@ TEST_CASE("curve: object traces") {
 TEST_CASE("curve: the table") {
     TempDir dir;
     std::string trace = dir.write("t.jsonl", small_trace(28, 60));
-    std::string out = succeeds({"curve", trace, "--at", "5,50%", "--model", "llama-3.1-8b", "--tiers", "5,9", "--by", "category"}).out;
-    for (const char* part : {"small: prefix layout, lru, pinned, decode on", "ceiling", "KV bytes", "of ceiling", "FLOP hits",
-                             "90 % of the ceiling from", "tiers of 5 and 9 blocks", "even: "})
+    std::string out =
+        succeeds({"curve", trace, "--at", "5,50%", "--model", "llama-3.1-8b", "--tiers", "5,9", "--by", "category"})
+            .out;
+    for (const char* part : {"small: prefix layout, lru, pinned, decode on", "ceiling", "KV bytes", "of ceiling",
+                             "FLOP hits", "90 % of the ceiling from", "tiers of 5 and 9 blocks", "even: "})
         CHECK(contains(out, part));
     // Headings stand over their columns.
     std::vector<std::string> lines = lines_of(out);
@@ -214,24 +209,25 @@ TEST_CASE("curve: what cannot be is said in one line") {
         Args args;
         std::vector<std::string> parts;
     };
-    const Row rows[] = {{{"--at", "0"}, {"--at 0 is less than one block"}},
-                        {{"--at", "5,x"}, {"--at x"}},
-                        {{"--at", "5,,6"}, {"--at"}},
-                        {{"--tiers", "5"}, {"--tiers 5: expected two capacities"}},
-                        {{"--tiers", "0,5"}, {"--tiers 0"}},
-                        {{"--tiers", "5,unlimited"}, {"--tiers 5,unlimited: expected limited"}},
-                        {{"--tiers", "5,6", "--eviction", "fifo"}, {"--tiers needs the exact curve"}},
-                        {{"--by", "category", "--eviction", "fifo"}, {"--by needs the exact curve"}},
-                        {{"--by", "colour"}, {"colour"}},
-                        {{"--points", "1"}, {"--points 1: expected a whole number from 2"}},
-                        {{"--jobs", "0"}, {"--jobs 0"}},
-                        {{"--eviction", "s3fifo"}, {"did you mean 's3_fifo'"}},
-                        {{"--layout", "paged"}, {"--layout paged looks nothing up", "no curve"}},
-                        {{"--match", "snapshot"}, {"--match snapshot"}},
-                        {{"--bounds", "x"}, {"--bounds x"}},
-                        {{"--blocks", "5"}, {"unknown option '--blocks'"}},
-                        {{"--warmup", "100%"}, {"--warmup 100%"}},
-                        {{"--concurrency", "trace", "--by", "category"}, {"--concurrency trace", "no curve in one pass"}}};
+    const Row rows[] = {
+        {{"--at", "0"}, {"--at 0 is less than one block"}},
+        {{"--at", "5,x"}, {"--at x"}},
+        {{"--at", "5,,6"}, {"--at"}},
+        {{"--tiers", "5"}, {"--tiers 5: expected two capacities"}},
+        {{"--tiers", "0,5"}, {"--tiers 0"}},
+        {{"--tiers", "5,unlimited"}, {"--tiers 5,unlimited: expected limited"}},
+        {{"--tiers", "5,6", "--eviction", "fifo"}, {"--tiers needs the exact curve"}},
+        {{"--by", "category", "--eviction", "fifo"}, {"--by needs the exact curve"}},
+        {{"--by", "colour"}, {"colour"}},
+        {{"--points", "1"}, {"--points 1: expected a whole number from 2"}},
+        {{"--jobs", "0"}, {"--jobs 0"}},
+        {{"--eviction", "s3fifo"}, {"did you mean 's3_fifo'"}},
+        {{"--layout", "paged"}, {"--layout paged looks nothing up", "no curve"}},
+        {{"--match", "snapshot"}, {"--match snapshot"}},
+        {{"--bounds", "x"}, {"--bounds x"}},
+        {{"--blocks", "5"}, {"unknown option '--blocks'"}},
+        {{"--warmup", "100%"}, {"--warmup 100%"}},
+        {{"--concurrency", "trace", "--by", "category"}, {"--concurrency trace", "no curve in one pass"}}};
     for (const Row& row : rows) fails(Args{"curve", trace} + row.args, row.parts);
     std::string lengths = dir.write("l.jsonl",
                                     "{\"kvsim_trace\":1,\"block_size\":4}\n"

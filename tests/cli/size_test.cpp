@@ -10,14 +10,6 @@ Json size_of(const Args& args) {
     return Json::parse(succeeds(Args{"size"} + args + Args{"--report", "-", "--quiet"}).out);
 }
 
-void check_schema(const TempDir& dir, const Json& report) {
-    std::string path = dir.write("checked.json", report.dump());
-    ProcessResult r = run_program(KVSIM_PYTHON3, {source_file("tests/support/validate.py"),
-                                                  source_file("lib/kvsim/report/report.schema.json"), path});
-    INFO(r.out << r.err);
-    CHECK(r.exit_code == 0);
-}
-
 Json hits_at(const Args& args, const std::string& blocks) {
     return replay_report(args + Args{"--blocks", blocks, "--bounds", "none"})["results"]["hits"];
 }
@@ -32,7 +24,10 @@ double share(const Json& hits, const Json& unlimited, const std::string& metric)
 TEST_CASE("size: the first capacity whose replay reaches the goal") {
     TempDir dir;
     std::string trace = dir.write("t.jsonl", small_trace(31, 40));
-    const Args runs[] = {{trace}, {trace, "--accounting", "tree"}, {trace, "--warmup", "10", "--decode", "off"}, {trace, "--block-size", "8"}};
+    const Args runs[] = {{trace},
+                         {trace, "--accounting", "tree"},
+                         {trace, "--warmup", "10", "--decode", "off"},
+                         {trace, "--block-size", "8"}};
     for (const Args& args : runs) {
         Json unlimited = hits_at(args, "unlimited");
         std::vector<Json> at{Json()};
@@ -64,7 +59,8 @@ TEST_CASE("size: a goal that is met exactly is met") {
     for (int i = 0; i < 100; ++i) {
         // 7 hits of the block before; the others are new.
         int block = i > 0 && i <= 7 ? 0 : i;
-        rows += "{\"op\":\"request\",\"seq\":\"r\",\"t\":" + std::to_string(i) + ",\"length\":1,\"blocks\":[" + std::to_string(block) + "]}\n";
+        rows += "{\"op\":\"request\",\"seq\":\"r\",\"t\":" + std::to_string(i) + ",\"length\":1,\"blocks\":[" +
+                std::to_string(block) + "]}\n";
     }
     std::string trace = dir.write("t.jsonl", rows);
     Json r = size_of({trace, "--goal", "token_hit_rate=0.07"});
@@ -88,7 +84,8 @@ TEST_CASE("size: strategies without a curve are searched, and running requests f
     Json busy = size_of({trace, "--concurrency", "8", "--goal", "ceiling=0.01"});
     CHECK(busy["capacity"]["blocks"] == busy["goal"]["peak_active_blocks"]);
     CHECK(busy["goal"]["blocks_for_goal"] < busy["goal"]["peak_active_blocks"]);
-    CHECK(contains(succeeds({"size", trace, "--concurrency", "8", "--goal", "ceiling=0.01"}).out, "running requests hold up to"));
+    CHECK(contains(succeeds({"size", trace, "--concurrency", "8", "--goal", "ceiling=0.01"}).out,
+                   "running requests hold up to"));
     Json traced = size_of({trace, "--concurrency", "trace", "--goal", "ceiling=0.5"});
     CHECK(contains(traced["definitions"]["goal"].get<std::string>(), "bisection"));
 }
@@ -96,11 +93,12 @@ TEST_CASE("size: strategies without a curve are searched, and running requests f
 TEST_CASE("size: a report matches the schema and is a configuration of itself") {
     TempDir dir;
     std::string trace = dir.write("t.jsonl", small_trace(33, 40));
-    const Args runs[] = {{"--goal", "ceiling=0.9"},
-                         {"--goal", "block_hit_rate=0.1", "--eviction", "sieve", "--accounting", "flat"},
-                         {"--goal", "token_hit_rate=0.2", "--match", "token", "--warmup", "5"},
-                         {"--goal", "ceiling=0.5", "--model", "llama-3.1-8b", "--kv-dtype", "fp8_e4m3", "--gpu", "h100-sxm"},
-                         {"--goal", "ceiling=0.5", "--bounds", "none", "--concurrency", "trace", "--limit", "30"}};
+    const Args runs[] = {
+        {"--goal", "ceiling=0.9"},
+        {"--goal", "block_hit_rate=0.1", "--eviction", "sieve", "--accounting", "flat"},
+        {"--goal", "token_hit_rate=0.2", "--match", "token", "--warmup", "5"},
+        {"--goal", "ceiling=0.5", "--model", "llama-3.1-8b", "--kv-dtype", "fp8_e4m3", "--gpu", "h100-sxm"},
+        {"--goal", "ceiling=0.5", "--bounds", "none", "--concurrency", "trace", "--limit", "30"}};
     for (const Args& args : runs) {
         INFO(shown(args));
         Json r = size_of(Args{trace} + args);

@@ -255,6 +255,12 @@ lirs: leaves the stack as no leaf|eviction/block_lirs.h|if (leaf) queue_.on_leaf
 w_tinylfu: equals win|eviction/block_w_tinylfu.h|often(candidate) <= often(rival)|often(candidate) < often(rival)
 w_tinylfu: no way back to probation|eviction/block_w_tinylfu.h|if (protected_.size() <= protected_size_) return;|return;
 w_tinylfu: protected spared|eviction/block_w_tinylfu.h|if (rival == kNone) rival = protected_.oldest(eligible);|
+misses: stranded is regretted too|sim/misses.cpp|regret -= std::min(regret, run.stranded_in_bound[r]);|
+misses: last token stranded, flat|layout/prefix_flat.h|if (hit && !leading_ && position == computed) {|if (false) {
+misses: last token stranded|layout/prefix_blocks.h|position == computed \|\||
+misses: warm-up explained|sim/misses.cpp|for (uint64_t i = warmup; i < trace.requests(); ++i) {|for (uint64_t i = 0; i < trace.requests(); ++i) {
+blame: the first block's request|sim/misses.cpp|hit_blocks[r])], misses|0)], misses
+blame: each block a request|sim/misses.cpp|++s.requests;|s.requests += blocks;
 w_tinylfu: misses are not counted|eviction/block_w_tinylfu.h|void on_miss(BlockId block) { count(block); }|void on_miss(BlockId) {}
 w_tinylfu: output counts as never used|eviction/block_w_tinylfu.h|if (block >= named_) return 1;|if (block >= named_) return 0;
 w_tinylfu: window grows|eviction/block_w_tinylfu.h|if (window_.size() > window_size_ && room)|if (window_.size() > window_size_ + 1 \&\& room)

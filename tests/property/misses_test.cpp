@@ -27,7 +27,7 @@ void lose(Losses& losses, const std::string& label, uint64_t blocks) {
 }
 
 struct Known {
-    std::set<std::string> stored;           ///< by an earlier request
+    std::set<std::string> stored;            ///< by an earlier request
     std::map<std::string, size_t> first_in;  ///< request whose prompt or output had it first, decoded or not
 };
 
@@ -97,7 +97,8 @@ void check_misses(const Case& c, const Trace& trace, const Run& run, bool tokens
     bool flat_content = c.story.content && c.setup.kind == NaiveKind::flat;
     RC_ASSERT(out.misses.has_value() == (c.capacity != kUnlimited && !flat_content));
     if (!out.misses) return;
-    const Bound& bound = out.bounds->of(c.setup.kind == NaiveKind::pinned ? AccountingKind::pinned : AccountingKind::flat);
+    const Bound& bound =
+        out.bounds->of(c.setup.kind == NaiveKind::pinned ? AccountingKind::pinned : AccountingKind::flat);
     Explained naive = explain_naively(c, trace, run, bound.hit_blocks, warmup, tokens);
     const MissCounts& ours = out.misses->counted;
     same("compulsory", ours.compulsory, naive.counts.compulsory);
@@ -112,7 +113,8 @@ void check_misses(const Case& c, const Trace& trace, const Run& run, bool tokens
     same_losses("sessions", who.sessions, naive.sessions);
     same_losses("categories", who.categories, naive.categories);
     BlameTable first = blame(trace, *out.misses, out.run.hit_blocks, warmup, 1);
-    if (!who.prefixes.empty()) RC_ASSERT(first.prefixes.size() == 1 && first.prefixes[0].label == who.prefixes[0].label);
+    if (!who.prefixes.empty())
+        RC_ASSERT(first.prefixes.size() == 1 && first.prefixes[0].label == who.prefixes[0].label);
 }
 
 void check_case(const Twin& twin, const StoryWishes& wishes, bool reblock, bool tokens) {

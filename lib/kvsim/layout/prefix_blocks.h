@@ -157,7 +157,7 @@ class PrefixBlocks : public Cache {
         }
         return hits;
     }
-    /// Place of the token that is computed even if it is resident: it is no hit behind others either. kNone: there is none.
+    /// Place of the token that is computed even if resident, so it is no hit behind others either. kNone: there is none.
     uint32_t computed_token(uint32_t r) const {
         return options_.compute_last_token ? trace_->prompt_tokens[r] - 1 : kNone;
     }

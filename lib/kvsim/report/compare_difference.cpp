@@ -15,7 +15,8 @@ static size_t find_baselines(CompareReport& report) {
         if (c.result.columns.hits.empty() || c.spec.options.cache.eviction == report.versus) continue;
         for (size_t i = 0; i < report.cells.size() && !c.compared; ++i) {
             const CompareCell& b = report.cells[i];
-            c.compared = b.spec.options.cache.eviction == report.versus && !b.result.columns.hits.empty() && same_but_strategy(b, c);
+            c.compared = b.spec.options.cache.eviction == report.versus && !b.result.columns.hits.empty() &&
+                         same_but_strategy(b, c);
             c.versus = i;
         }
         comparisons += c.compared;

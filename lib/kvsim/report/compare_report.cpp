@@ -31,8 +31,8 @@ static Json axes_json(const CompareCell& cell) {
 
 static Json difference_json(const CompareReport& report, const CompareCell& cell) {
     const Comparison& d = cell.difference;
-    return {{"versus", report.versus}, {"token_hit_rate", d.difference}, {"low", d.low}, {"high", d.high},
-            {"p", d.p}, {"p_holm", d.p_holm}, {"verdict", verdict_id(d.verdict)}};
+    return {{"versus", report.versus}, {"token_hit_rate", d.difference},  {"low", d.low}, {"high", d.high}, {"p", d.p},
+            {"p_holm", d.p_holm},      {"verdict", verdict_id(d.verdict)}};
 }
 
 static Json blame_json(const BlameTable& blame) {
@@ -57,15 +57,18 @@ static Json cell_json(const CompareReport& report, const CompareCell& cell) {
     if (!cell.result.by_seed.empty()) {
         SeedSpread s = spread_over_seeds(cell.result.by_seed);
         Spec shown = Spec::parse(cell.spec.by_seed[s.median_run]);
-        j["seeds"] = {{"runs", cell.result.by_seed.size()}, {"median_seed", shown.whole("seed", 0, 0, ~uint64_t{0})},
+        j["seeds"] = {{"runs", cell.result.by_seed.size()},
+                      {"median_seed", shown.whole("seed", 0, 0, ~uint64_t{0})},
                       {"token_hit_rate_median", s.median},
-                      {"token_hit_rate_low", s.low}, {"token_hit_rate_high", s.high}};
+                      {"token_hit_rate_low", s.low},
+                      {"token_hit_rate_high", s.high}};
     }
     if (r.has_hits()) j["bounds"] = bounds_json(r);
     if (report.confidence && cell.compared) j["difference"] = difference_json(report, cell);
     Json who = blame_json(cell.result.blame);
     if (!who.empty()) j["blame"] = std::move(who);
-    j["timing"] = {{"simulate_ms", cell.result.outcome.simulate_ms}, {"state_bytes", cell.result.outcome.run.state_bytes}};
+    j["timing"] = {{"simulate_ms", cell.result.outcome.simulate_ms},
+                   {"state_bytes", cell.result.outcome.run.state_bytes}};
     return j;
 }
 
@@ -89,15 +92,18 @@ static Json definitions_json(const CompareReport& report) {
         blame = blame || !blame_json(cell.result.blame).empty();
     }
     if (seeds)
-        j["seeds"] = "of strategies that draw random numbers: runs with consecutive seeds, from config's seed on; results are "
-                     "those of the run with median_seed, whose token hit rate is the median";
+        j["seeds"] =
+            "of strategies that draw random numbers: runs with consecutive seeds, from config's seed on; results are "
+            "those of the run with median_seed, whose token hit rate is the median";
     if (blame)
-        j["blame"] = "who lost most of misses.regret: prefixes are named by the request whose prompt or output had the first "
-                     "missed block first; requests: those with any regret";
+        j["blame"] =
+            "who lost most of misses.regret: prefixes are named by the request whose prompt or output had the first "
+            "missed block first; requests: those with any regret";
     if (report.confidence)
-        j["difference"] = "token hit rate of the cell minus that of the same cell under " + report.versus +
-                          "; low, high: percentile interval; p: two-sided; p_holm: corrected for all comparisons of the "
-                          "report; better, worse: p_holm <= 1 - level";
+        j["difference"] =
+            "token hit rate of the cell minus that of the same cell under " + report.versus +
+            "; low, high: percentile interval; p: two-sided; p_holm: corrected for all comparisons of the "
+            "report; better, worse: p_holm <= 1 - level";
     return j;
 }
 
@@ -118,7 +124,8 @@ std::string compare_json(const CompareReport& report) {
         Json c = {{"method", "circular block bootstrap over requests, paired; ratio of summed hit and lookup tokens"}};
         c["block_requests"] = report.bootstrap.block_requests;
         for (const ConfidenceTable& t : report.tables)
-            if (t.block_requests != report.bootstrap.block_requests) c["drawn_block_requests"].push_back(t.block_requests);
+            if (t.block_requests != report.bootstrap.block_requests)
+                c["drawn_block_requests"].push_back(t.block_requests);
         c["draws"] = report.bootstrap.draws;
         c["level"] = report.bootstrap.level;
         c["seed"] = report.bootstrap.seed;

@@ -1,4 +1,5 @@
-// The report of `kvsim compare`: cells in rows (who) and columns (how much room), a table per trace, JSON of everything.
+// The report of `kvsim compare`: cells in rows (who) and columns (how much room), a table per trace, JSON of
+// everything.
 #pragma once
 
 #include <kvsim/report/replay_report.h>
@@ -20,9 +21,9 @@ struct CompareCell {
     std::string model, kv_dtype;
     std::optional<MemoryBytes> memory;
     std::optional<CostView> cost;
-    size_t versus = 0;       ///< cell it is compared with
-    bool compared = false;   ///< there is such a cell, another one, and both ran
-    Comparison difference;   ///< of token hit rates; if compared and confidence was asked for
+    size_t versus = 0;      ///< cell it is compared with
+    bool compared = false;  ///< there is such a cell, another one, and both ran
+    Comparison difference;  ///< of token hit rates; if compared and confidence was asked for
 };
 
 struct CompareReport {

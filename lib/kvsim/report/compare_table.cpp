@@ -117,11 +117,13 @@ std::string cell_text(const CompareReport& report, const CompareCell* c, const T
     const Bound* bound = reference(*c);
     std::string share;
     if (bound && bound->counted_hit_blocks > 0)
-        share = fmt::format("{:.1f}", 100 * rate_of(c->result.outcome.metrics.hits.hit_blocks, bound->counted_hit_blocks));
+        share =
+            fmt::format("{:.1f}", 100 * rate_of(c->result.outcome.metrics.hits.hit_blocks, bound->counted_hit_blocks));
     char verdict = ' ';
     if (report.confidence && c->compared)
         verdict = c->difference.verdict == Verdict::better ? '+' : c->difference.verdict == Verdict::worse ? '-' : '=';
-    return column.text(fmt::format("{:.2f}", 100 * rate), best ? '*' : ' ', bound && share.empty() ? "-" : share, verdict);
+    return column.text(fmt::format("{:.2f}", 100 * rate), best ? '*' : ' ', bound && share.empty() ? "-" : share,
+                       verdict);
 }
 
 class TextTable {
@@ -210,8 +212,8 @@ std::string remarks(const Grid& g) {
         if (c->result.status == CellStatus::skipped) say("skipped " + g.rows[place.first] + ": " + c->result.reason);
         if (c->result.by_seed.empty()) continue;
         SeedSpread s = spread_over_seeds(c->result.by_seed);
-        say(fmt::format("{} at {}: median of {} seeds, from {} to {}", g.rows[place.first], c->capacity, c->result.by_seed.size(),
-                        format_percent(s.low), format_percent(s.high)));
+        say(fmt::format("{} at {}: median of {} seeds, from {} to {}", g.rows[place.first], c->capacity,
+                        c->result.by_seed.size(), format_percent(s.low), format_percent(s.high)));
     }
     std::string out;
     for (const std::string& line : lines) out += "  " + line + "\n";
@@ -226,9 +228,9 @@ std::string blame_text(const Grid& g) {
             {"prefix first seen in", &b.prefixes}, {"session", &b.sessions}, {"category", &b.categories}};
         for (const auto& [kind, rows] : kinds)
             for (const Blame& x : *rows)
-                out += fmt::format("  {} at {}: {} {}: {} blocks regretted in {} requests\n", g.rows[place.first], c->capacity, kind,
-                                   printable(x.label.empty() ? "(none)" : x.label), format_count(x.regret_blocks),
-                                   format_count(x.requests));
+                out += fmt::format("  {} at {}: {} {}: {} blocks regretted in {} requests\n", g.rows[place.first],
+                                   c->capacity, kind, printable(x.label.empty() ? "(none)" : x.label),
+                                   format_count(x.regret_blocks), format_count(x.requests));
     }
     return out;
 }
@@ -258,12 +260,15 @@ std::string legend(const CompareReport& report, const Grid& g) {
         out += (future.empty() ? "" : " (but for " + future + ", which knows the future)") + "\n";
     }
     if (bounds)
-        out += "    then hit blocks in % of the most that a cache could hit that knows the future: (optimal_admit), which must\n"
-               "    store every request, under pinned; (optimal), which may decline, under flat and tree\n";
+        out +=
+            "    then hit blocks in % of the most that a cache could hit that knows the future: (optimal_admit), which "
+            "must\n"
+            "    store every request, under pinned; (optimal), which may decline, under flat and tree\n";
     if (hits && report.confidence)
-        out += fmt::format("    then + better, - worse than {}, = no difference that this trace can show\n"
-                           "    ({:.0f} % intervals, bootstrap in blocks of {} requests, {} draws, Holm-corrected)\n",
-                           report.versus, 100 * report.bootstrap.level, drawn(report), format_count(report.bootstrap.draws));
+        out += fmt::format(
+            "    then + better, - worse than {}, = no difference that this trace can show\n"
+            "    ({:.0f} % intervals, bootstrap in blocks of {} requests, {} draws, Holm-corrected)\n",
+            report.versus, 100 * report.bootstrap.level, drawn(report), format_count(report.bootstrap.draws));
     if (sequences)
         out += std::string("  cells") + (hits ? " of layouts that look nothing up" : "") +
                ": rejected requests / tokens computed again\n";
@@ -282,7 +287,7 @@ std::string summary(const CompareReport& report) {
         const std::string& id = c.spec.options.cache.eviction;
         auto at = std::find_if(scores.begin(), scores.end(), [&](const auto& s) { return s.first == id; });
         if (at == scores.end()) at = scores.insert(scores.end(), {id, {}});
-        ++(c.difference.verdict == Verdict::better   ? at->second.wins
+        ++(c.difference.verdict == Verdict::better  ? at->second.wins
            : c.difference.verdict == Verdict::worse ? at->second.losses
                                                     : at->second.ties);
     }

@@ -18,6 +18,7 @@ std::vector<Knee> knees(const Curve& curve) {
     std::vector<Knee> out;
     if (curve.knots.empty()) return out;
     uint64_t ceiling = curve.knots.back().at.hit_tokens;
+    if (ceiling == 0) return out;
     for (uint64_t percent : {90, 95, 99}) {
         auto goal = static_cast<uint64_t>((static_cast<unsigned __int128>(ceiling) * percent + 99) / 100);
         for (size_t i = 0; i < curve.knots.size(); ++i) {
@@ -26,8 +27,11 @@ std::vector<Knee> knees(const Curve& curve) {
             if (k.at.hit_tokens < goal && !last && curve.knots[i + 1].at.hit_tokens < goal) continue;
             uint64_t blocks = k.at.blocks;
             if (k.at.hit_tokens < goal) {
-                uint64_t steps = k.more_tokens == 0 ? ~uint64_t{0} : (goal - k.at.hit_tokens + k.more_tokens - 1) / k.more_tokens;
-                blocks = last ? blocks : std::min(curve.knots[i + 1].at.blocks, steps > curve.knots[i + 1].at.blocks ? steps : blocks + steps);
+                uint64_t steps =
+                    k.more_tokens == 0 ? ~uint64_t{0} : (goal - k.at.hit_tokens + k.more_tokens - 1) / k.more_tokens;
+                blocks = last ? blocks
+                              : std::min(curve.knots[i + 1].at.blocks,
+                                         steps > curve.knots[i + 1].at.blocks ? steps : blocks + steps);
             }
             out.push_back({static_cast<double>(percent) / 100, blocks});
             break;
@@ -103,7 +107,9 @@ Json row_json(const CurveReport& r, const CurveRow& row) {
     Json j = point_json(r, row.at);
     if (row.value) j["flop_hit_rate"] = row.value->hit_rate;
     if (!row.bounds) return j;
-    auto bound = [](const Bound& b) { return Json{{"hit_blocks", b.counted_hit_blocks}, {"hit_tokens", b.counted_hit_tokens}}; };
+    auto bound = [](const Bound& b) {
+        return Json{{"hit_blocks", b.counted_hit_blocks}, {"hit_tokens", b.counted_hit_tokens}};
+    };
     if (row.bounds->any_hits_only) {
         j["bounds"]["optimal"] = {{"any_hit_blocks", row.bounds->optimal.counted_any_hit_blocks}};
     } else {
@@ -116,31 +122,38 @@ Json row_json(const CurveReport& r, const CurveRow& row) {
 Json definitions_json(const CurveReport& r) {
     Json j;
     for (auto& [key, text] : definitions(r.base)) j[key] = text;
-    j["curve"] = !r.exact         ? "hits of counted requests, replayed at each of these capacities"
-                 : r.thin_to == 0 ? "hits of counted requests at every capacity where a value changes, exact, from one pass; "
-                                    "a value holds from its capacity to the next"
-                                  : "hits of counted requests, exact, from one pass; of the capacities where a value "
-                                    "changes these, log-spaced";
+    j["curve"] = !r.exact ? "hits of counted requests, replayed at each of these capacities"
+                 : r.thin_to == 0
+                     ? "hits of counted requests at every capacity where a value changes, exact, from one pass; "
+                       "a value holds from its capacity to the next"
+                     : "hits of counted requests, exact, from one pass; of the capacities where a value "
+                       "changes these, log-spaced";
     if (r.exact && r.curve.exact_from_blocks > 1)
-        j["exact_from_blocks"] = "the longest request, output blocks included: below it the columns hold pinned's values; "
-                                 "points below it are replayed";
+        j["exact_from_blocks"] =
+            "the longest request, output blocks included: below it the columns hold pinned's values; "
+            "points below it are replayed";
     if (!r.rows.empty() && r.rows.front().bounds) {
-        j["points.bounds"] = "optimal: the most hit_blocks a cache of this capacity could have, knowing the future; optimal_admit: the "
-                             "same where every request's whole chain must be stored, as under pinned";
+        j["points.bounds"] =
+            "optimal: the most hit_blocks a cache of this capacity could have, knowing the future; optimal_admit: the "
+            "same where every request's whole chain must be stored, as under pinned";
     }
     if (r.rows.size() > 0 && r.rows.front().value)
         j["flop_hit_rate"] = "prefill FLOPs of the hit prefixes / those of all looked-up tokens; an estimate";
     if (r.tiers)
-        j["tiers"] = "ideal LRU, no transfer limits: fast = hits of the fast tier alone; inclusive: the slow tier holds a copy of "
-                     "what is in the fast one, so both together hit what the slow one hits; exclusive: a block is in one "
-                     "of them, so together they hit what one of the sum of their sizes hits";
+        j["tiers"] =
+            "ideal LRU, no transfer limits: fast = hits of the fast tier alone; inclusive: the slow tier holds a copy "
+            "of "
+            "what is in the fast one, so both together hit what the slow one hits; exclusive: a block is in one "
+            "of them, so together they hit what one of the sum of their sizes hits";
     j["knees"] = "smallest capacity whose hit_tokens reach the share of the most the curve has";
     return j;
 }
 
 Json tiers_json(const CurveReport& r) {
-    return {{"fast_blocks", r.tiers->fast_blocks}, {"slow_blocks", r.tiers->slow_blocks},
-            {"fast", point_json(r, r.tiers->fast)}, {"inclusive", point_json(r, r.tiers->inclusive)},
+    return {{"fast_blocks", r.tiers->fast_blocks},
+            {"slow_blocks", r.tiers->slow_blocks},
+            {"fast", point_json(r, r.tiers->fast)},
+            {"inclusive", point_json(r, r.tiers->inclusive)},
             {"exclusive", point_json(r, r.tiers->exclusive)}};
 }
 
@@ -190,7 +203,9 @@ std::string curve_json(const CurveReport& r) {
     if (r.exact) j["exact_from_blocks"] = r.curve.exact_from_blocks;
     j["curve"] = part(r.curve.all);
     for (const LruCurve::Group& g : r.curve.groups) {
-        Json group = {{"label", g.label}, {"requests", g.curve.requests}, {"lookup_blocks", g.curve.lookup_blocks},
+        Json group = {{"label", g.label},
+                      {"requests", g.curve.requests},
+                      {"lookup_blocks", g.curve.lookup_blocks},
                       {"lookup_tokens", g.curve.lookup_tokens}};
         group["curve"] = part(g.curve);
         j["by"].push_back(std::move(group));
@@ -203,59 +218,92 @@ std::string curve_json(const CurveReport& r) {
     return fill(j.dump(2, ' ', false, Json::error_handler_t::replace), parts) + "\n";
 }
 
-std::string curve_table(const CurveReport& r) {
+// ---- the table -----------------------------------------------------------------------------------------------
+
+namespace {
+
+std::string title(const CurveReport& r) {
     const Trace& t = *r.base.trace;
     const Curve& c = r.curve.all;
-    std::string out = fmt::format("{}: {}, decode {}\n  {} requests, {} lookups, {} unique blocks of {} token{}\n",
-                                  printable(t.name), r.base.layout().title(r.base.cache()), r.base.options->run.decode ? "on" : "off",
-                                  format_count(t.requests()), format_count(c.lookup_blocks), format_count(t.unique_blocks()),
-                                  t.block_size, t.block_size == 1 ? "" : "s");
-    out += r.exact ? fmt::format("  every capacity in one pass{}; ", r.curve.exact_from_blocks > 1
-                                                                     ? ", exact from " + format_count(r.curve.exact_from_blocks) + " blocks on"
-                                                                     : "")
-                   : "  replayed at each capacity (" + r.why_not + "); ";
+    std::string out = fmt::format(
+        "{}: {}, decode {}\n  {} requests, {} lookups, {} unique blocks of {} token{}\n", printable(t.name),
+        r.base.layout().title(r.base.cache()), r.base.options->run.decode ? "on" : "off", format_count(t.requests()),
+        format_count(c.lookup_blocks), format_count(t.unique_blocks()), t.block_size, t.block_size == 1 ? "" : "s");
+    if (!r.exact) {
+        out += "  replayed at each capacity (" + r.why_not + "); ";
+    } else {
+        out += "  every capacity in one pass; ";
+        if (r.curve.exact_from_blocks > 1)
+            out += "below " + format_count(r.curve.exact_from_blocks) + " blocks these here are replayed; ";
+    }
+    return out + "ceiling " + format_percent(rate_of(r.base.outcome->unlimited->hit_tokens, c.lookup_tokens)) + "\n\n";
+}
+
+std::string rows_text(const CurveReport& r) {
+    const Curve& c = r.curve.all;
     uint64_t ceiling = r.base.outcome->unlimited->hit_tokens;
-    out += "ceiling " + format_percent(rate_of(ceiling, c.lookup_tokens)) + "\n\n";
     bool memory = r.base.memory.has_value();
     bool bounds = !r.rows.empty() && r.rows.front().bounds && !r.rows.front().bounds->any_hits_only;
     bool flops = !r.rows.empty() && r.rows.front().value;
-    out += fmt::format("  {:>12}  {:>15}{}  {:>9}  {:>9}  {:>10}{}{}\n", "blocks", "tokens", memory ? fmt::format("  {:>11}", "KV bytes") : "",
-                       "token hits", "block hits", "of ceiling", flops ? fmt::format("  {:>9}", "FLOP hits") : "",
-                       bounds ? fmt::format("  {:>13}  {:>9}", "optimal_admit", "optimal") : "");
+    std::string out = fmt::format("  {:>12}  {:>15}{}  {:>10}  {:>10}  {:>10}{}{}\n", "blocks", "tokens",
+                                  memory ? fmt::format("  {:>11}", "KV bytes") : "", "token hits", "block hits",
+                                  "of ceiling", flops ? fmt::format("  {:>9}", "FLOP hits") : "",
+                                  bounds ? fmt::format("  {:>13}  {:>9}", "optimal_admit", "optimal") : "");
+    auto percent = [&](uint64_t tokens) { return format_percent(rate_of(tokens, c.lookup_tokens)); };
     for (const CurveRow& row : r.rows) {
         const CurvePoint& p = row.at;
-        out += fmt::format("  {:>12}  {:>15}{}  {:>10}  {:>10}  {:>10}", format_count(p.blocks), format_count(p.blocks * t.block_size),
-                           memory ? fmt::format("  {:>11}", format_bytes(p.blocks * r.base.memory->bytes_per_block)) : "",
-                           format_percent(rate_of(p.hit_tokens, c.lookup_tokens)), format_percent(rate_of(p.hit_blocks, c.lookup_blocks)),
+        out +=
+            fmt::format("  {:>12}  {:>15}", format_count(p.blocks), format_count(p.blocks * r.base.trace->block_size));
+        if (memory) out += fmt::format("  {:>11}", format_bytes(p.blocks * r.base.memory->bytes_per_block));
+        out += fmt::format("  {:>10}  {:>10}  {:>10}", percent(p.hit_tokens),
+                           format_percent(rate_of(p.hit_blocks, c.lookup_blocks)),
                            ceiling == 0 ? "-" : format_percent(rate_of(p.hit_tokens, ceiling), 1));
         if (flops) out += fmt::format("  {:>9}", format_percent(row.value->hit_rate));
         if (bounds)
-            out += fmt::format("  {:>13}  {:>9}", row.bounds->admit ? format_percent(rate_of(row.bounds->admit->counted_hit_tokens, c.lookup_tokens)) : "-",
-                               format_percent(rate_of(row.bounds->optimal.counted_hit_tokens, c.lookup_tokens)));
+            out +=
+                fmt::format("  {:>13}  {:>9}", row.bounds->admit ? percent(row.bounds->admit->counted_hit_tokens) : "-",
+                            percent(row.bounds->optimal.counted_hit_tokens));
         out += "\n";
     }
-    out += "\n";
-    for (const Knee& k : knees(c))
-        out += fmt::format("  {:.0f} % of the ceiling from {} blocks = {} tokens{}\n", 100 * k.share, format_count(k.blocks),
-                           format_count(k.blocks * t.block_size),
-                           memory ? " = " + format_bytes(k.blocks * r.base.memory->bytes_per_block) : "");
+    return out + "\n";
+}
+
+std::string groups_text(const CurveReport& r) {
+    if (r.curve.groups.empty()) return "";
+    constexpr size_t kMost = 20;
+    std::string out = "\n  each group's curve is in the report; it has 90 % of its own ceiling\n";
+    for (size_t i = 0; i < std::min(kMost, r.curve.groups.size()); ++i) {
+        const LruCurve::Group& g = r.curve.groups[i];
+        std::vector<Knee> k = knees(g.curve);
+        out += fmt::format("  {}: {} requests{}\n", g.label.empty() ? "(none)" : printable(g.label.substr(0, 40)),
+                           format_count(g.curve.requests),
+                           k.empty() ? ", no hits" : ", from " + format_count(k.front().blocks) + " blocks on");
+    }
+    if (r.curve.groups.size() > kMost)
+        out += fmt::format("  ... {} more groups, all in the report\n", r.curve.groups.size() - kMost);
+    return out;
+}
+
+}  // namespace
+
+std::string curve_table(const CurveReport& r) {
+    const Curve& c = r.curve.all;
+    std::string out = title(r) + rows_text(r);
+    for (const Knee& k : knees(c)) {
+        out += fmt::format("  {:.0f} % of the ceiling from {} blocks = {} tokens", 100 * k.share,
+                           format_count(k.blocks), format_count(k.blocks * r.base.trace->block_size));
+        if (r.base.memory) out += " = " + format_bytes(k.blocks * r.base.memory->bytes_per_block);
+        out += "\n";
+    }
     if (r.tiers) {
         auto rate = [&](const CurvePoint& p) { return format_percent(rate_of(p.hit_tokens, c.lookup_tokens)); };
-        out += fmt::format("\n  tiers of {} and {} blocks (ideal LRU, no transfer limits): fast alone {}, together {} inclusive, {} exclusive\n",
-                           format_count(r.tiers->fast_blocks), format_count(r.tiers->slow_blocks), rate(r.tiers->fast),
-                           rate(r.tiers->inclusive), rate(r.tiers->exclusive));
+        out += fmt::format(
+            "\n  tiers of {} and {} blocks (ideal LRU, no transfer limits), token hits: {} in the fast one alone,\n"
+            "  {} with both if the slow one holds copies (inclusive), {} if not (exclusive)\n",
+            format_count(r.tiers->fast_blocks), format_count(r.tiers->slow_blocks), rate(r.tiers->fast),
+            rate(r.tiers->inclusive), rate(r.tiers->exclusive));
     }
-    size_t shown = 0;
-    for (const LruCurve::Group& g : r.curve.groups) {
-        if (shown == 0) out += "\n  token hits of each group at these capacities are in the report; 90 % of its own ceiling:\n";
-        if (++shown > 20) {
-            out += fmt::format("  ... {} more groups, all in the report\n", r.curve.groups.size() - 20);
-            break;
-        }
-        std::vector<Knee> k = knees(g.curve);
-        out += fmt::format("  {}: {} requests{}\n", g.label.empty() ? "(none)" : printable(g.label.substr(0, 40)), format_count(g.curve.requests),
-                           k.empty() ? ", no hits" : ", from " + format_count(k.front().blocks) + " blocks");
-    }
+    out += groups_text(r);
     for (const std::string& note : r.base.notes) out += "  note: " + note + "\n";
     return out;
 }

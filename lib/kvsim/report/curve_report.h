@@ -13,7 +13,7 @@ namespace kvsim {
 /// One capacity of the table: the curve's hits there, and a replay where more is asked than the curve knows.
 struct CurveRow {
     CurvePoint at;
-    std::optional<BoundsAt> bounds;      ///< sums only
+    std::optional<BoundsAt> bounds;  ///< sums only
     std::optional<PrefillValue> value;
 };
 
@@ -24,11 +24,12 @@ struct TierHits {
 };
 
 struct CurveReport {
-    ReplayReport base;        ///< trace, options (without a capacity), memory, config, notes; its outcome is that of the unlimited run
-    bool exact = true;        ///< one pass; otherwise `curve` holds replays at the rows' capacities
-    std::string why_not;      ///< why not
+    ReplayReport
+        base;  ///< trace, options (without a capacity), memory, config, notes; its outcome is that of the unlimited run
+    bool exact = true;    ///< one pass; otherwise `curve` holds replays at the rows' capacities
+    std::string why_not;  ///< why not
     LruCurve curve;
-    uint64_t thin_to = 0;     ///< columns: so many points, log-spaced; 0 = all
+    uint64_t thin_to = 0;  ///< columns: so many points, log-spaced; 0 = all
     std::vector<CurveRow> rows;
     std::optional<TierHits> tiers;
     double curve_ms = 0, bounds_ms = 0;

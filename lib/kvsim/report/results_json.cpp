@@ -146,7 +146,8 @@ Json results_json(const ReplayReport& report) {
     }
     if (report.outcome->misses) {
         const MissCounts& c = report.outcome->misses->counted;
-        j["misses"] = {{"compulsory", c.compulsory}, {"stranded", c.stranded}, {"capacity", c.capacity}, {"regret", c.regret}};
+        j["misses"] = {{"compulsory", c.compulsory}, {"stranded", c.stranded}, {"capacity", c.capacity},
+                       {"regret", c.regret}};
     }
     j["evictions"] = evictions_json(report);
     j["utilization"] = utilization_json(report);
@@ -172,7 +173,9 @@ Json results_json(const ReplayReport& report) {
     return j;
 }
 
-static Json bound_json(const Bound& b) { return {{"hit_blocks", b.counted_hit_blocks}, {"hit_tokens", b.counted_hit_tokens}}; }
+static Json bound_json(const Bound& b) {
+    return {{"hit_blocks", b.counted_hit_blocks}, {"hit_tokens", b.counted_hit_tokens}};
+}
 
 Json bounds_json(const ReplayReport& report) {
     const UnlimitedHits& u = *report.outcome->unlimited;

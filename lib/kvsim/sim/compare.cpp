@@ -30,13 +30,14 @@ class Shared {
         });
         each(unlimited_, jobs, stop, [](const UnlimitedKey& k, auto& slot) {
             const auto& [future, accounting] = k;
-            slot = std::make_unique<UnlimitedHits>(
-                unlimited_hits(*std::get<0>(future), Accounting{static_cast<AccountingKind>(accounting)}, options_of(future)));
+            Accounting as{static_cast<AccountingKind>(accounting)};
+            slot = std::make_unique<UnlimitedHits>(unlimited_hits(*std::get<0>(future), as, options_of(future)));
         });
         each(bounds_, jobs, stop, [&](const BoundsKey& k, auto& slot) {
             const auto& [future, flat_ids, capacity] = k;
             Accounting accounting{flat_ids ? AccountingKind::flat : AccountingKind::pinned};
-            slot = std::make_unique<BoundsAt>(bounds_at(*futures_.at(future), *std::get<0>(future), accounting, capacity));
+            const OfflineBounds& bounds = *futures_.at(future);
+            slot = std::make_unique<BoundsAt>(bounds_at(bounds, *std::get<0>(future), accounting, capacity));
         });
     }
     const BoundsAt* bounds(const CellSpec& cell) const { return find(bounds_, bounds_key(cell)); }
@@ -55,7 +56,9 @@ class Shared {
         const std::string& text = cell.options.cache.accounting;
         return text.empty() ? AccountingKind::pinned : Accounting::parse(text).kind;
     }
-    static UnlimitedKey unlimited_key(const CellSpec& cell) { return {future_key(cell), static_cast<int>(kind_of(cell))}; }
+    static UnlimitedKey unlimited_key(const CellSpec& cell) {
+        return {future_key(cell), static_cast<int>(kind_of(cell))};
+    }
     static BoundsKey bounds_key(const CellSpec& cell) {
         return {future_key(cell), cell.trace->content && kind_of(cell) == AccountingKind::flat,
                 cell.options.run.capacity_blocks};

@@ -25,7 +25,8 @@ struct Misses {
     std::vector<uint32_t> regret_blocks;  ///< per request
 };
 
-/// `unlimited` and `bound`: leading hits per request. The run was given `bound` as RunOptions::bound_hits. Ids are paths.
+/// `unlimited` and `bound`: leading hits per request. The run was given `bound` as RunOptions::bound_hits. Ids are
+/// paths.
 Misses explain_misses(const Trace& trace, const RunResult& run, const std::vector<uint32_t>& unlimited,
                       const std::vector<uint32_t>& bound, uint64_t warmup);
 
