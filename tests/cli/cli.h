@@ -74,11 +74,12 @@ inline Json replay_report(const Args& args, const std::string& input = {}) {
     return Json::parse(succeeds(Args{"replay"} + args + Args{"--report", "-", "--quiet"}, input).out);
 }
 
-/// The report is what the schema says.
-inline void check_schema(const TempDir& dir, const Json& report) {
-    std::string path = dir.write("checked.json", report.dump());
-    ProcessResult r = run_program(KVSIM_PYTHON3, {source_file("tests/support/validate.py"),
-                                                  source_file("lib/kvsim/report/report.schema.json"), path});
+/// Reports are what the schema says.
+inline void check_schema(const TempDir& dir, const std::vector<Json>& reports) {
+    Args args{source_file("tests/support/validate.py"), source_file("lib/kvsim/report/report.schema.json")};
+    for (const Json& report : reports)
+        args.push_back(dir.write("checked" + std::to_string(args.size()) + ".json", report.dump()));
+    ProcessResult r = run_program(KVSIM_PYTHON3, args);
     INFO(r.out << r.err);
     CHECK(r.exit_code == 0);
 }

@@ -92,7 +92,7 @@ TEST_CASE("compare: an interrupt ends it after the running cells, and what is fi
             CHECK_FALSE(contains(file.path().filename().string(), ".tmp."));
         if (!file_exists(report)) continue;
         Json j = Json::parse(read_file(report));
-        check_schema(dir, j);
+        check_schema(dir, {j});
         std::map<std::string, int> count;
         for (const Json& cell : j["cells"]) ++count[cell["status"].get<std::string>()];
         CHECK(count["interrupted"] > 0);

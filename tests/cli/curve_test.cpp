@@ -64,13 +64,13 @@ void check_every_capacity(const Args& args, uint64_t unit = 1) {
 
 TEST_CASE("curve: every capacity is what replay says of it") {
     TempDir dir;
-    std::string trace = dir.write("t.jsonl", small_trace(21, 40));
+    std::string trace = dir.write("t.jsonl", small_trace(21, 20));
     check_every_capacity({trace});
     check_every_capacity({trace, "--decode", "off", "--accounting", "flat"});
     check_every_capacity({trace, "--accounting", "tree"});
-    check_every_capacity({trace, "--warmup", "12"});
-    check_every_capacity({trace, "--block-size", "8", "--limit", "25", "--concurrency", "3"});
-    check_every_capacity({dir.write("u.jsonl", small_trace(22, 12)), "--match", "token"}, 4);
+    check_every_capacity({trace, "--warmup", "6"});
+    check_every_capacity({trace, "--block-size", "8", "--limit", "15", "--concurrency", "3"});
+    check_every_capacity({dir.write("u.jsonl", small_trace(22, 8)), "--match", "token"}, 4);
 }
 
 TEST_CASE("curve: the points of the table, also where one pass knows nothing") {
@@ -135,7 +135,7 @@ TEST_CASE("curve: groups add up, tiers are read off the curve") {
     TempDir dir;
     std::string trace = dir.write("t.jsonl", small_trace(26, 60));
     Json r = curve_of({trace, "--by", "category", "--tiers", "5,12"});
-    check_schema(dir, r);
+    check_schema(dir, {r});
     REQUIRE(r["by"].size() == 2);
     for (uint64_t capacity : {1, 5, 9, 30, 1000}) {
         Hits sum;
@@ -160,13 +160,15 @@ TEST_CASE("curve: a report matches the schema and is a configuration of itself")
                          {"--match", "token", "--block-size", "2", "--warmup", "10%"},
                          {"--accounting", "tree", "--concurrency", "4", "--limit", "30", "--bounds", "none"},
                          {"--model", "llama-3.1-8b", "--kv-dtype", "fp8_e4m3", "--gpu", "h100-sxm", "--at", "4,9"}};
+    std::vector<Json> reports;
     for (const Args& args : runs) {
         INFO(shown(args));
         Json r = curve_of(Args{trace} + args);
-        check_schema(dir, r);
+        reports.push_back(r);
         Json again = curve_of({trace, "--config", dir.write("r.json", r.dump())});
         CHECK(without_timing(again) == without_timing(r));
     }
+    check_schema(dir, reports);
     Json valued = curve_of({trace, "--model", "llama-3.1-8b", "--at", "9"});
     CHECK(valued["points"][0]["flop_hit_rate"] ==
           replay_report({trace, "--model", "llama-3.1-8b", "--blocks", "9"})["results"]["hits"]["flop_hit_rate"]);
@@ -179,7 +181,7 @@ TEST_CASE("curve: object traces") {
     Args args{objects, "--format", "object_csv", "--accounting", "flat"};
     check_every_capacity(args);
     Json r = curve_of(args);
-    check_schema(dir, r);
+    check_schema(dir, {r});
     CHECK(without_timing(curve_of({objects, "--config", dir.write("r.json", r.dump())})) == without_timing(r));
     fails({"curve", objects, "--format", "object_csv"}, {"--accounting"});
 }
@@ -241,5 +243,5 @@ TEST_CASE("curve: what cannot be is said in one line") {
                                  "{\"op\":\"request\",\"seq\":\"a\",\"t\":0,\"length\":8,\"blocks\":[0,1]}\n");
     std::string table = succeeds({"curve", once}).out;
     CHECK_FALSE(contains(table, "nan"));
-    check_schema(dir, curve_of({once}));
+    check_schema(dir, {curve_of({once})});
 }

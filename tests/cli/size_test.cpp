@@ -6,8 +6,8 @@ using namespace kvsim_test;
 
 namespace {
 
-Json size_of(const Args& args) {
-    return Json::parse(succeeds(Args{"size"} + args + Args{"--report", "-", "--quiet"}).out);
+Json size_of(const Args& args, const std::string& input = {}) {
+    return Json::parse(succeeds(Args{"size"} + args + Args{"--report", "-", "--quiet"}, input).out);
 }
 
 Json hits_at(const Args& args, const std::string& blocks) {
@@ -23,10 +23,10 @@ double share(const Json& hits, const Json& unlimited, const std::string& metric)
 
 TEST_CASE("size: the first capacity whose replay reaches the goal") {
     TempDir dir;
-    std::string trace = dir.write("t.jsonl", small_trace(31, 40));
+    std::string trace = dir.write("t.jsonl", small_trace(31, 18));
     const Args runs[] = {{trace},
                          {trace, "--accounting", "tree"},
-                         {trace, "--warmup", "10", "--decode", "off"},
+                         {trace, "--warmup", "5", "--decode", "off"},
                          {trace, "--block-size", "8"}};
     for (const Args& args : runs) {
         Json unlimited = hits_at(args, "unlimited");
@@ -99,13 +99,15 @@ TEST_CASE("size: a report matches the schema and is a configuration of itself") 
         {"--goal", "token_hit_rate=0.2", "--match", "token", "--warmup", "5"},
         {"--goal", "ceiling=0.5", "--model", "llama-3.1-8b", "--kv-dtype", "fp8_e4m3", "--gpu", "h100-sxm"},
         {"--goal", "ceiling=0.5", "--bounds", "none", "--concurrency", "trace", "--limit", "30"}};
+    std::vector<Json> reports;
     for (const Args& args : runs) {
         INFO(shown(args));
         Json r = size_of(Args{trace} + args);
-        check_schema(dir, r);
+        reports.push_back(r);
         Json again = size_of({trace, "--config", dir.write("r.json", r.dump())});
         CHECK(without_timing(again) == without_timing(r));
     }
+    check_schema(dir, reports);
     Json r = size_of({trace, "--goal", "ceiling=0.5", "--model", "llama-3.1-8b"});
     CHECK(r["bytes"][0]["bytes"] == r["capacity"]["blocks"].get<uint64_t>() * 4 * 131072);
     CHECK(r["capacity"]["bytes"] == r["bytes"][0]["bytes"]);
@@ -136,6 +138,14 @@ TEST_CASE("size: what cannot be is said in one line") {
                                  "{\"kvsim_trace\":1,\"block_size\":4}\n"
                                  "{\"op\":\"request\",\"seq\":\"a\",\"t\":0,\"length\":8,\"blocks\":[0,1]}\n");
     fails({"size", once, "--goal", "ceiling=0.5"}, {"nothing in the trace repeats"});
+    std::string lengths = dir.write("l.jsonl",
+                                    "{\"kvsim_trace\":1,\"block_size\":4}\n"
+                                    "{\"op\":\"request\",\"seq\":\"a\",\"t\":0,\"length\":8,\"output_length\":2}\n");
+    fails({"size", lengths, "--goal", "ceiling=0.5"}, {"names no blocks", "no size to look for"});
+    std::string objects = dir.write("o.csv", "1,5,1\n2,6,1\n3,5,1\n4,7,1\n5,6,1\n6,5,1\n");
+    Json flat = size_of({objects, "--format", "object_csv", "--accounting", "flat", "--goal", "ceiling=1"});
+    CHECK(flat["capacity"]["blocks"] == 3);  // 5 6 5 7 6 5: at 2, 6 is gone when it is asked for
+    CHECK(size_of({"-", "--goal", "ceiling=1"}, kDemo)["config"]["trace"] == "-");
     fails({"size", trace, "--goal", "ceiling=0.5", "--report", dir.path("no/r.json")}, {"cannot write"}, 3);
     std::string table = succeeds({"size", trace, "--goal", "ceiling=0.5", "--model", "llama-3.1-8b"}).out;
     CHECK(contains(table, "the smallest prefix layout, lru, pinned with hit tokens of at least 0.5"));
