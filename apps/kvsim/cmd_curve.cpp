@@ -43,8 +43,12 @@ class CurveCommand : public Command {
         check_outputs(one_.trace_options.path, {common.report});
         std::optional<OutputFile> file;
         if (!common.report.empty()) file.emplace(common.report);
-        uint64_t points = points_.empty() ? 0 : whole(points_, "--points", 2, 1u << 24);
-        job_count_ = jobs_.empty() ? std::max(1u, std::thread::hardware_concurrency()) : static_cast<unsigned>(whole(jobs_, "--jobs", 1, 4096));
+        at_ = list_items(at_, "--at");
+        uint64_t points = points_.empty() ? 0 : whole_option(points_, "--points", 2, 1u << 24);
+        job_count_ = jobs_.empty() ? std::max(1u, std::thread::hardware_concurrency())
+                                   : static_cast<unsigned>(whole_option(jobs_, "--jobs", 1, 4096));
+        if (!tiers_.empty() && split_spec_list(tiers_).size() != 2)
+            throw_input("--tiers " + tiers_ + ": expected two capacities, F,S");
         one_.load(*this, "curve");
         CurveReport r;
         r.base = one_.report;
@@ -66,13 +70,6 @@ class CurveCommand : public Command {
         bool taken = common.report == "-";
         if (!(taken && common.console.quiet)) std::fputs(curve_table(r).c_str(), taken ? stderr : stdout);
         return 0;
-    }
-
-    static uint64_t whole(const std::string& text, const std::string& option, uint64_t low, uint64_t high) {
-        uint64_t value = 0;
-        if (!parse_whole(text, value) || value < low || value > high)
-            throw_input(option + " " + text + ": expected a whole number from " + std::to_string(low) + " to " + std::to_string(high));
-        return value;
     }
 
     ReplayOutcome at_capacity(uint64_t blocks, bool bounds) const {
@@ -113,8 +110,8 @@ class CurveCommand : public Command {
             throw_input(std::string(by_.empty() ? "--tiers" : "--by") + " needs the exact curve: " + r.why_not);
         r.exact = false;
         std::vector<uint64_t> capacities = log_spaced(points == 0 ? 40 : points, largest);
-        for (const std::string& item : at_items())
-            if (uint64_t blocks = one_.capacity(item); blocks != kUnlimited) capacities.push_back(blocks);
+        for (const std::string& item : at_)
+            if (uint64_t blocks = one_.capacity(item, "--at"); blocks != kUnlimited) capacities.push_back(blocks);
         std::sort(capacities.begin(), capacities.end());
         capacities.erase(std::unique(capacities.begin(), capacities.end()), capacities.end());
         replay_points(r, capacities);
@@ -136,16 +133,12 @@ class CurveCommand : public Command {
         for (const CurvePoint& p : found) r.curve.all.knots.push_back({p, 0, 0});
     }
 
-    std::vector<std::string> at_items() const {
-        std::vector<std::string> out;
-        for (const std::string& text : at_)
-            for (const std::string& item : split_spec_list(text)) out.push_back(item);
-        return out;
-    }
-
     void add_rows(CurveReport& r, uint64_t largest) {
         std::vector<uint64_t> capacities;
-        for (const std::string& item : at_items()) capacities.push_back(std::min(one_.capacity(item), std::max<uint64_t>(largest, 1)));
+        for (const std::string& item : at_) {
+            uint64_t blocks = one_.capacity(item, "--at");
+            capacities.push_back(blocks == kUnlimited ? largest : blocks);
+        }
         if (capacities.empty() && r.exact) capacities = log_spaced(24, largest);
         if (capacities.empty())
             for (const Curve::Knot& k : r.curve.all.knots) capacities.push_back(k.at.blocks);
@@ -158,17 +151,20 @@ class CurveCommand : public Command {
             row.at = r.curve.all.at(capacities[i]);
             row.at.blocks = capacities[i];
             if (future) row.bounds = bounds_at(*future, one_.trace, accounting, capacities[i]);
-            if (one_.flops) row.value = at_capacity(capacities[i], false).value;
+            bool exact = capacities[i] >= r.curve.exact_from_blocks;
+            if (exact && !one_.flops) return;
+            ReplayOutcome out = at_capacity(capacities[i], false);
+            if (!exact) row.at = {capacities[i], out.metrics.hits.hit_blocks, out.metrics.hits.hit_tokens};
+            row.value = out.value;
         });
     }
 
     void add_tiers(CurveReport& r) {
         if (tiers_.empty()) return;
         std::vector<std::string> parts = split_spec_list(tiers_);
-        if (parts.size() != 2) throw_input("--tiers " + tiers_ + ": expected two capacities, F,S");
         TierHits t;
-        t.fast_blocks = one_.capacity(parts[0]);
-        t.slow_blocks = one_.capacity(parts[1]);
+        t.fast_blocks = one_.capacity(parts[0], "--tiers");
+        t.slow_blocks = one_.capacity(parts[1], "--tiers");
         if (t.fast_blocks == kUnlimited || t.slow_blocks == kUnlimited) throw_input("--tiers " + tiers_ + ": expected limited capacities");
         auto at = [&](uint64_t blocks) {
             CurvePoint p = r.curve.all.at(blocks);
@@ -183,7 +179,7 @@ class CurveCommand : public Command {
 
     ConfigEntries config() const {
         ConfigEntries c = one_.resolved();
-        if (!at_items().empty()) c.emplace_back("at", at_items());
+        if (!at_.empty()) c.emplace_back("at", at_);
         if (!points_.empty()) c.emplace_back("points", points_);
         if (!tiers_.empty()) c.emplace_back("tiers", tiers_);
         if (!by_.empty()) c.emplace_back("by", by_);

@@ -40,13 +40,17 @@ class SizeCommand : public Command {
         ReplayOutcome unlimited = at_capacity(kUnlimited);
         uint64_t goal = needed_hits(r, unlimited);
         r.peak_active_blocks = unlimited.run.peak_active_blocks;
-        r.needed_blocks = smallest(r, goal, unlimited);
+        r.needed_blocks = smallest(r, goal, unlimited, 0);
+        uint64_t blocks = std::max(r.needed_blocks, r.peak_active_blocks);
+        // Without a curve more blocks may hit less.
+        if (blocks > r.needed_blocks && r.searched && hits_of(r, at_capacity(blocks)) < goal)
+            blocks = smallest(r, goal, unlimited, blocks);
         r.curve_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-        one_.options.run.capacity_blocks = std::max(r.needed_blocks, r.peak_active_blocks);
+        one_.options.run.capacity_blocks = blocks;
         ReplayOptions options = one_.options;
         ReplayOutcome outcome = replay(one_.trace, options);
-        if (hits_of(r, outcome) < goal && !r.searched)
-            throw_failed("size: the replay at " + std::to_string(options.run.capacity_blocks) + " blocks misses the goal that the curve promised");
+        if (hits_of(r, outcome) < goal)
+            throw_failed("size: the replay at " + std::to_string(blocks) + " blocks misses the goal that was found there");
         r.base = one_.report;
         r.base.options = &options;
         r.base.outcome = &outcome;
@@ -91,14 +95,17 @@ class SizeCommand : public Command {
         uint64_t most = hits_of(r, unlimited);
         uint64_t whole = r.goal == "ceiling" ? most : r.goal == "block_hit_rate" ? h.lookup_blocks : h.lookup_tokens;
         if (most == 0) throw_input("no capacity hits anything: nothing in the trace repeats");
+        // Where a double makes 7.000000000000001 of 0.07 x 100, 7 will do: 7 / 100 is 0.07.
         auto goal = static_cast<uint64_t>(std::ceil(r.value * static_cast<double>(whole)));
+        while (goal > 1 && static_cast<double>(goal - 1) / static_cast<double>(whole) >= r.value) --goal;
         if (goal > most)
             throw_input("--goal " + r.goal + ": no capacity reaches it; with nothing ever evicted it is " +
                         format_percent(static_cast<double>(most) / static_cast<double>(whole)));
         return std::max<uint64_t>(goal, 1);
     }
 
-    uint64_t smallest(SizeReport& r, uint64_t goal, const ReplayOutcome& unlimited) {
+    /// Above `low`, which does not reach the goal.
+    uint64_t smallest(SizeReport& r, uint64_t goal, const ReplayOutcome& unlimited, uint64_t low) {
         auto reaches = [&](const CurvePoint& p) { return (r.goal == "block_hit_rate" ? p.hit_blocks : p.hit_tokens) >= goal; };
         uint64_t high = std::max<uint64_t>(1, unlimited.run.peak_resident_blocks);
         std::optional<LruCurve> curve;
@@ -117,7 +124,7 @@ class SizeCommand : public Command {
             ReplayOutcome out = at_capacity(blocks);
             return CurvePoint{blocks, out.metrics.hits.hit_blocks, out.metrics.hits.hit_tokens};
         };
-        uint64_t low = 0;  // does not reach it; `high` does
+        // `high` does
         while (high - low > 1) {
             uint64_t middle = low + (high - low) / 2;
             (reaches(at(middle)) ? high : low) = middle;

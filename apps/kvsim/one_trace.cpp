@@ -45,9 +45,10 @@ void OneTrace::load(Command& command, const std::string& what) {
     report.options = &options;
 }
 
-uint64_t OneTrace::capacity(const std::string& blocks) const {
+uint64_t OneTrace::capacity(const std::string& blocks, const std::string& option) const {
     CapacityOptions one;
     one.blocks = blocks;
+    one.blocks_option = option;
     if (!tokens_) return one.resolve(trace, report.memory, *console_);
     Trace copy = *in_blocks_;
     return one.resolve_tokens(copy, block_size_, report.memory, *console_);

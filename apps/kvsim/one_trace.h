@@ -16,8 +16,8 @@ class OneTrace {
     /// Loads; `options` and `report` are filled but for the capacity. Throws Error(input), also for layouts and traces
     /// without prefix hits: `what` names what they have none of.
     void load(Command& command, const std::string& what);
-    /// A capacity as --blocks takes it, in blocks of the trace as it is replayed.
-    uint64_t capacity(const std::string& blocks) const;
+    /// A capacity as --blocks takes it, in blocks of the trace as it is replayed. Throws Error(input) naming `option`.
+    uint64_t capacity(const std::string& blocks, const std::string& option) const;
     /// What results depend on; a valid configuration of the command.
     ConfigEntries resolved() const;
 

@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include <kvsim/core/error.h>
+#include <kvsim/core/spec.h>
 #include <kvsim/core/units.h>
 #include <kvsim/layout/layouts.h>
 #include <kvsim/model/gpu.h>
@@ -11,6 +12,26 @@
 #include <chrono>
 
 namespace kvsim::app {
+
+uint64_t whole_option(const std::string& text, const std::string& option, uint64_t low, uint64_t high) {
+    uint64_t value = 0;
+    if (!parse_whole(text, value) || value < low || value > high)
+        throw_input(option + " " + text + ": expected a whole number from " + std::to_string(low) + " to " +
+                    std::to_string(high));
+    return value;
+}
+
+std::vector<std::string> list_items(const std::vector<std::string>& given, const std::string& option) {
+    std::vector<std::string> items;
+    for (const std::string& text : given)
+        for (const std::string& item : split_spec_list(text)) {
+            if (item.empty()) throw_input(option + " " + text + ": expected a list, found an empty item");
+            if (std::find(items.begin(), items.end(), item) != items.end())
+                throw_input(option + " " + item + ": given twice");
+            items.push_back(item);
+        }
+    return items;
+}
 
 // ---- trace ---------------------------------------------------------------------------------------------------
 
@@ -27,14 +48,6 @@ void TraceOptions::add_options_to(Command& c) {
     const std::string group = "Trace";
     c.option("--format", format, "trace format, with parameters: auto or an id of `kvsim list formats`", group, "ID");
     c.option("--limit", limit, "only the first N requests, after sorting by time", group, "N");
-}
-
-static uint64_t whole_option(const std::string& text, const std::string& option, uint64_t low, uint64_t high) {
-    uint64_t value = 0;
-    if (!parse_whole(text, value) || value < low || value > high)
-        throw_input(option + " " + text + ": expected a whole number from " + std::to_string(low) + " to " +
-                    std::to_string(high));
-    return value;
 }
 
 LoadOptions TraceOptions::load_options() const {
@@ -145,10 +158,10 @@ uint64_t CapacityOptions::resolve(const Trace& trace, const std::optional<Memory
     uint64_t capacity = 0;
     std::string given;
     if (!blocks.empty()) {
-        given = "--blocks " + blocks;
+        given = blocks_option + " " + blocks;
         if (trace.lengths_only && blocks.back() == '%')
             throw_input(given + ": the trace names no blocks, so its unique blocks are unknown; expected a number of blocks");
-        capacity = parse_share(blocks, trace.unique_blocks(), "--blocks");
+        capacity = parse_share(blocks, trace.unique_blocks(), blocks_option);
     } else if (!tokens.empty()) {
         given = "--tokens " + tokens;
         capacity = whole_option(tokens, "--tokens", 1, ~uint64_t{0} / 2) / trace.block_size;

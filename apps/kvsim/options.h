@@ -12,6 +12,13 @@
 
 namespace kvsim::app {
 
+/// Throws Error(input) naming `option` unless `text` is a whole number in [low, high].
+uint64_t whole_option(const std::string& text, const std::string& option, uint64_t low, uint64_t high);
+
+/// The items of an option that takes lists, see split_spec_list(). Throws Error(input) naming `option` if one is empty or
+/// there twice.
+std::vector<std::string> list_items(const std::vector<std::string>& given, const std::string& option);
+
 struct TraceOptions {
     std::string path, format = "auto", limit, block_size;
 
@@ -42,6 +49,7 @@ struct ModelOptions {
 
 struct CapacityOptions {
     std::string blocks, tokens, memory;
+    std::string blocks_option = "--blocks";  ///< how messages call it
 
     void add_to(Command& command);
     /// Blocks, or kUnlimited. Throws Error(input) unless at most one is given and it holds a block.

@@ -42,6 +42,7 @@ struct NaiveRequest {
 /// After one admission. Sums run from the first request on.
 struct NaiveStep {
     uint32_t hit = 0, any = 0;
+    std::vector<bool> there;  ///< per looked-up block: resident
     uint64_t any_tokens = 0;
     uint64_t evicted = 0;
     uint64_t active = 0, resident = 0, tokens = 0;
@@ -168,6 +169,7 @@ class NaiveCache {
                 leading = leading && hit;
                 s.hit += leading;
                 s.any += hit;
+                s.there.push_back(hit);
                 s.any_tokens += hit ? r.weight[i] : 0;
             }
             uint64_t holds = kind_ == NaiveKind::pinned ? serve_pinned(r) : serve_tree(r, s.hit);
@@ -294,6 +296,7 @@ class NaiveCache {
             leading = leading && hit;
             s.hit += leading;
             s.any += hit;
+            s.there.push_back(hit);
             s.any_tokens += hit ? r.weight[i] : 0;
             if (done == i && i < r.stored.size() && r.stored[i] == r.lookup[i]) {
                 access(r, i);

@@ -26,7 +26,7 @@ class BlockBelady : public BlockStrategyBase {
     static StrategyInfo info() {
         return {"belady", "the block used again farthest in the future first: knows the trace", "Belady 1966",
                 "pinned flat tree", "published counts, the offline bounds and a naive twin",
-                "bypass=off (under tree: on; not under pinned)"};
+                "bypass=off (under tree: on; not under pinned)", true};
     }
     explicit BlockBelady(Spec& spec) : bypass_(spec.on_off("bypass", kLeaves)) {}
 

@@ -24,6 +24,7 @@ struct StrategyInfo {
     std::string accountings;  ///< "pinned flat tree"
     std::string verified;     ///< what stands behind its counts
     std::string parameters = {};  ///< "small=0.1 promote=2": keys with their defaults
+    bool knows_future = false;    ///< reads the trace ahead: no cache can be built like that
 };
 
 struct StrategyContext {

@@ -157,15 +157,19 @@ class PrefixBlocks : public Cache {
         }
         return hits;
     }
+    /// Place of the token that is computed even if it is resident: it is no hit behind others either. kNone: there is none.
+    uint32_t computed_token(uint32_t r) const {
+        return options_.compute_last_token ? trace_->prompt_tokens[r] - 1 : kNone;
+    }
     /// Resident blocks of segments_ from `from` on, and their tokens; `in_bound` counts those before the bound's end.
     void count_behind(uint32_t r, uint32_t from, RunResult& result) const {
         if (result.any_hit_blocks.empty()) result.any_hits_from(trace_->requests(), options_.bound_hits != nullptr);
-        uint32_t position = 0, any = from;
+        uint32_t position = 0, any = from, computed = computed_token(r);
         uint64_t tokens = trace_->leading_tokens(r, from);
         uint32_t bound = options_.bound_hits ? (*options_.bound_hits)[r] : 0, in_bound = 0;
         for (const Segment& s : segments_)
             for (uint32_t i = 0; i < s.count; ++i, ++position) {
-                if (position < from || !strategy_.contains(s.begin + i)) continue;
+                if (position < from || position == computed || !strategy_.contains(s.begin + i)) continue;
                 ++any;
                 in_bound += position < bound;
                 tokens += trace_->block_tokens(r, position);

@@ -24,6 +24,7 @@ class FlatPrefix : public PrefixBlocks<S> {
         uint32_t row = t.stored_row(r, this->options_.decode);
         // A block that named output completes is known by the new name from then on: look it up, do not store it.
         uint32_t kept = row == t.lookup_row(r) ? lookup : t.chains.common_prefix(row, t.lookup_row(r));
+        uint32_t computed = this->computed_token(r);
         lead_ = any_ = 0;
         repeats_ = this->flat_content_ ? count_repeats(r, lookup) : 0;
         tokens_ = 0;
@@ -33,7 +34,9 @@ class FlatPrefix : public PrefixBlocks<S> {
             any_ += hit;
             leading_ = leading_ && hit;
             lead_ += leading_;
-            if (hit && !leading_) {
+            if (hit && !leading_ && position == computed) {
+                --any_;
+            } else if (hit && !leading_) {
                 tokens_ += t.block_tokens(r, position);
                 in_bound += position < bound;
             }

@@ -1,3 +1,4 @@
+#include <kvsim/core/spec.h>
 #include <kvsim/core/version.h>
 #include <kvsim/report/compare_report.h>
 #include <kvsim/report/results_json.h>
@@ -55,7 +56,9 @@ static Json cell_json(const CompareReport& report, const CompareCell& cell) {
     j["results"] = results_json(r);
     if (!cell.result.by_seed.empty()) {
         SeedSpread s = spread_over_seeds(cell.result.by_seed);
-        j["seeds"] = {{"runs", cell.result.by_seed.size()}, {"token_hit_rate_median", s.median},
+        Spec shown = Spec::parse(cell.spec.by_seed[s.median_run]);
+        j["seeds"] = {{"runs", cell.result.by_seed.size()}, {"median_seed", shown.whole("seed", 0, 0, ~uint64_t{0})},
+                      {"token_hit_rate_median", s.median},
                       {"token_hit_rate_low", s.low}, {"token_hit_rate_high", s.high}};
     }
     if (r.has_hits()) j["bounds"] = bounds_json(r);
@@ -80,6 +83,17 @@ static Json definitions_json(const CompareReport& report) {
             }
         }
     }
+    bool seeds = false, blame = false;
+    for (const CompareCell& cell : report.cells) {
+        seeds = seeds || !cell.result.by_seed.empty();
+        blame = blame || !blame_json(cell.result.blame).empty();
+    }
+    if (seeds)
+        j["seeds"] = "of strategies that draw random numbers: runs with consecutive seeds, from config's seed on; results are "
+                     "those of the run with median_seed, whose token hit rate is the median";
+    if (blame)
+        j["blame"] = "who lost most of misses.regret: prefixes are named by the request whose prompt or output had the first "
+                     "missed block first; requests: those with any regret";
     if (report.confidence)
         j["difference"] = "token hit rate of the cell minus that of the same cell under " + report.versus +
                           "; low, high: percentile interval; p: two-sided; p_holm: corrected for all comparisons of the "

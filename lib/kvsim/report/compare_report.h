@@ -41,6 +41,10 @@ struct CompareReport {
 /// A cell as a report of its own.
 ReplayReport cell_report(const CompareCell& cell);
 
+/// Compares every finished cell with the one that differs from it in the strategy alone, which is `versus`. Blocks of
+/// `block_requests` requests are drawn; 0: no differences.
+void compare_with(CompareReport& report, const std::string& versus, uint32_t block_requests, uint64_t seed);
+
 std::string compare_json(const CompareReport& report);
 std::string compare_table(const CompareReport& report);
 

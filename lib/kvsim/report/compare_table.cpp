@@ -1,4 +1,5 @@
 // The tables of `kvsim compare` for people: rows = strategies, columns = capacities.
+#include <kvsim/core/spec.h>
 #include <kvsim/core/units.h>
 #include <kvsim/report/compare_report.h>
 
@@ -26,6 +27,7 @@ struct Grid {
         auto found = cells.find({row, column});
         return found == cells.end() ? nullptr : found->second;
     }
+    /// A finished cell of the column.
     const CompareCell* any(size_t column) const {
         for (size_t row = 0; row < rows.size(); ++row)
             if (const CompareCell* c = at(row, column); c && c->result.status == CellStatus::ok) return c;
@@ -35,18 +37,20 @@ struct Grid {
 
 Grid grid_of(const CompareReport& report, size_t table) {
     Grid g;
-    const CacheConfig* first = nullptr;
+    std::string layout, accounting;
     for (const CompareCell& c : report.cells) {
         if (c.table != table) continue;
-        if (!first) first = &c.spec.options.cache;
-        g.several_layouts = g.several_layouts || c.spec.options.cache.layout != first->layout;
-        g.several_accountings = g.several_accountings || c.spec.options.cache.accounting != first->accounting;
+        const CacheConfig& cache = c.spec.options.cache;
+        if (layout.empty()) layout = cache.layout;
+        if (accounting.empty()) accounting = cache.accounting;
+        g.several_layouts = g.several_layouts || cache.layout != layout;
+        g.several_accountings = g.several_accountings || (!cache.accounting.empty() && cache.accounting != accounting);
     }
     for (const CompareCell& c : report.cells) {
         if (c.table != table) continue;
         const CacheConfig& cache = c.spec.options.cache;
         std::string label = (g.several_layouts ? cache.layout + " " : "") +
-                            (g.several_accountings ? cache.accounting + " " : "") +
+                            (g.several_accountings && !cache.accounting.empty() ? cache.accounting + " " : "") +
                             (cache.eviction.empty() ? cache.layout : cache.eviction);
         auto row = static_cast<size_t>(std::find(g.rows.begin(), g.rows.end(), label) - g.rows.begin());
         if (row == g.rows.size()) g.rows.push_back(label);
@@ -63,25 +67,61 @@ const Bound* reference(const CompareCell& c) {
     return &c.result.outcome.bounds->of(Accounting::parse(c.spec.options.cache.accounting).kind);
 }
 
-/// "21.16* 57.7 +": token hit rate, best of its column, share of the bound's hit blocks, verdict.
-std::string cell_text(const CompareReport& report, const CompareCell* c, double best) {
+bool knows_future(const CompareCell& c) {
+    if (c.spec.options.cache.eviction.empty()) return false;
+    const BlockStrategyRow* row = block_strategies().find(Spec::parse(c.spec.options.cache.eviction).id());
+    return row && row->info.knows_future;
+}
+
+double token_hit_rate(const CompareCell& c) {
+    const HitCounts& h = c.result.outcome.metrics.hits;
+    return rate_of(h.hit_tokens, h.lookup_tokens);
+}
+
+/// What the cells of one column show; each part has its place, there or not.
+struct TableColumn {
+    double best = 0;  ///< highest rate that a real cache reached; 0: none
+    bool share = false, verdict = false;
+
+    std::string text(const std::string& rate, char mark, const std::string& of_bound, char judged) const {
+        std::string out = rate + mark;
+        if (share) out += fmt::format(" {:>5}", of_bound);
+        if (verdict) out += std::string(" ") + judged;
+        return out;
+    }
+};
+
+std::vector<TableColumn> columns_of(const CompareReport& report, const Grid& g) {
+    std::vector<TableColumn> out(g.columns);
+    for (const auto& [place, c] : g.cells) {
+        if (c->result.status != CellStatus::ok || !has_hits(*c)) continue;
+        TableColumn& column = out[place.second];
+        if (!knows_future(*c)) column.best = std::max(column.best, token_hit_rate(*c));
+        column.share = column.share || reference(*c);
+        column.verdict = report.confidence;
+    }
+    return out;
+}
+
+/// "21.16*  57.7 +": token hit rate, best of its column, share of the bound's hit blocks, verdict.
+std::string cell_text(const CompareReport& report, const CompareCell* c, const TableColumn& column) {
     if (!c) return "";
     if (c->result.status == CellStatus::skipped) return "skipped";
     if (c->result.status == CellStatus::interrupted) return "not run";
-    const HitCounts& h = c->result.outcome.metrics.hits;
     if (!has_hits(*c)) {
-        Tally sum = c->result.outcome.run.counted();
         uint64_t rejected = c->result.outcome.run.rejected_from(c->spec.options.run.warmup_requests);
-        return format_count(rejected) + " / " + format_count(sum.recomputed_tokens);
+        return format_count(rejected) + " / " + format_count(c->result.outcome.run.counted().recomputed_tokens);
     }
-    double rate = rate_of(h.hit_tokens, h.lookup_tokens);
-    std::string text = fmt::format("{:.2f}{}", 100 * rate, rate == best ? '*' : ' ');
+    double rate = token_hit_rate(*c);
+    bool best = column.best > 0 && rate == column.best && !knows_future(*c);
     const Bound* bound = reference(*c);
-    text += bound ? fmt::format(" {:>5.1f}", 100 * rate_of(h.hit_blocks, bound->counted_hit_blocks)) : "";
+    std::string share;
+    if (bound && bound->counted_hit_blocks > 0)
+        share = fmt::format("{:.1f}", 100 * rate_of(c->result.outcome.metrics.hits.hit_blocks, bound->counted_hit_blocks));
     char verdict = ' ';
     if (report.confidence && c->compared)
         verdict = c->difference.verdict == Verdict::better ? '+' : c->difference.verdict == Verdict::worse ? '-' : '=';
-    return report.confidence ? text + " " + verdict : text;
+    return column.text(fmt::format("{:.2f}", 100 * rate), best ? '*' : ' ', bound && share.empty() ? "-" : share, verdict);
 }
 
 class TextTable {
@@ -125,39 +165,35 @@ void add_heading(TextTable& text, const Grid& g) {
     if (with_bytes) text.add(bytes);
 }
 
-void add_bound_rows(TextTable& text, const Grid& g, bool admit) {
+void add_bound_rows(TextTable& text, const Grid& g, const std::vector<TableColumn>& columns, bool admit) {
     std::vector<std::string> row = {admit ? "(optimal_admit)" : "(optimal)"};
     bool any = false;
     for (size_t k = 0; k < g.columns; ++k) {
-        const CompareCell* c = g.any(k);
-        const std::optional<BoundsAt>* b = c ? &c->result.outcome.bounds : nullptr;
-        bool there = b && *b && !(*b)->any_hits_only && (!admit || (*b)->admit);
-        any = any || there;
-        if (!there) {
-            row.emplace_back();
-            continue;
+        const CompareCell* c = nullptr;
+        for (size_t r = 0; r < g.rows.size() && !c; ++r) {
+            const CompareCell* here = g.at(r, k);
+            if (!here || !here->result.outcome.bounds) continue;
+            const BoundsAt& b = *here->result.outcome.bounds;
+            if (!b.any_hits_only && (!admit || b.admit)) c = here;
         }
-        const Bound& bound = admit ? *(*b)->admit : static_cast<const Bound&>((*b)->optimal);
-        row.push_back(fmt::format("{:.2f} ", 100 * rate_of(bound.counted_hit_tokens, c->result.outcome.metrics.hits.lookup_tokens)));
-        size_t pad = cell_text(CompareReport(), c, -1).size();
-        if (row.back().size() < pad) row.back() += std::string(pad - row.back().size(), ' ');
+        any = any || c;
+        row.emplace_back();
+        if (!c) continue;
+        const BoundsAt& b = *c->result.outcome.bounds;
+        const Bound& bound = admit ? *b.admit : static_cast<const Bound&>(b.optimal);
+        double rate = rate_of(bound.counted_hit_tokens, c->result.outcome.metrics.hits.lookup_tokens);
+        row.back() = columns[k].text(fmt::format("{:.2f}", 100 * rate), ' ', "", ' ');
     }
     if (any) text.add(row);
 }
 
-void add_rows(TextTable& text, const CompareReport& report, const Grid& g) {
-    std::vector<double> best(g.columns, -1);
-    for (const auto& [place, c] : g.cells)
-        if (c->result.status == CellStatus::ok && has_hits(*c)) {
-            const HitCounts& h = c->result.outcome.metrics.hits;
-            best[place.second] = std::max(best[place.second], rate_of(h.hit_tokens, h.lookup_tokens));
-        }
+void add_rows(TextTable& text, const CompareReport& report, const Grid& g, const std::vector<TableColumn>& columns) {
     for (size_t r = 0; r < g.rows.size(); ++r) {
         std::vector<std::string> row = {g.rows[r]};
         bool all_skipped = true;
         for (size_t k = 0; k < g.columns; ++k) {
             const CompareCell* c = g.at(r, k);
-            row.push_back(cell_text(report, c, best[k]));
+            row.push_back(cell_text(report, c, columns[k]));
             all_skipped = all_skipped && (!c || c->result.status == CellStatus::skipped);
         }
         if (!all_skipped) text.add(row);
@@ -174,7 +210,7 @@ std::string remarks(const Grid& g) {
         if (c->result.status == CellStatus::skipped) say("skipped " + g.rows[place.first] + ": " + c->result.reason);
         if (c->result.by_seed.empty()) continue;
         SeedSpread s = spread_over_seeds(c->result.by_seed);
-        say(fmt::format("{}, {}: median of {} seeds, from {} to {}", g.rows[place.first], c->capacity, c->result.by_seed.size(),
+        say(fmt::format("{} at {}: median of {} seeds, from {} to {}", g.rows[place.first], c->capacity, c->result.by_seed.size(),
                         format_percent(s.low), format_percent(s.high)));
     }
     std::string out;
@@ -187,7 +223,7 @@ std::string blame_text(const Grid& g) {
     for (const auto& [place, c] : g.cells) {
         const BlameTable& b = c->result.blame;
         const std::pair<const char*, const std::vector<Blame>*> kinds[] = {
-            {"prefix first sent by", &b.prefixes}, {"session", &b.sessions}, {"category", &b.categories}};
+            {"prefix first seen in", &b.prefixes}, {"session", &b.sessions}, {"category", &b.categories}};
         for (const auto& [kind, rows] : kinds)
             for (const Blame& x : *rows)
                 out += fmt::format("  {} at {}: {} {}: {} blocks regretted in {} requests\n", g.rows[place.first], c->capacity, kind,
@@ -197,25 +233,46 @@ std::string blame_text(const Grid& g) {
     return out;
 }
 
+// "200"; "30 to 200" where traces are shorter than ten blocks.
+std::string drawn(const CompareReport& report) {
+    uint32_t low = report.tables.front().block_requests, high = low;
+    for (const ConfidenceTable& t : report.tables) {
+        low = std::min(low, t.block_requests);
+        high = std::max(high, t.block_requests);
+    }
+    return low == high ? std::to_string(low) : std::to_string(low) + " to " + std::to_string(high);
+}
+
 std::string legend(const CompareReport& report, const Grid& g) {
-    const CompareCell* c = nullptr;
-    for (size_t k = 0; k < g.columns && !c; ++k) c = g.any(k);
-    if (!c) return "";
-    if (!has_hits(*c)) return "  cells: rejected requests / recomputed tokens\n";
-    std::string out = "  cells: token hit rate in %, * best of its column";
-    if (reference(*c)) out += "; hit blocks in % of the bound's (optimal_admit under pinned, optimal under flat and tree)";
-    out += "\n";
-    if (report.confidence)
-        out += fmt::format("  + better, - worse, = no difference from {} that this trace can show ({:.0f} % intervals, block bootstrap "
-                           "of {} requests, {} draws, Holm-corrected)\n",
-                           report.versus, 100 * report.bootstrap.level, report.bootstrap.block_requests,
-                           format_count(report.bootstrap.draws));
+    bool hits = false, bounds = false, sequences = false;
+    std::string future;
+    for (const auto& [place, c] : g.cells) {
+        if (c->result.status != CellStatus::ok) continue;
+        (has_hits(*c) ? hits : sequences) = true;
+        bounds = bounds || (has_hits(*c) && reference(*c));
+        if (has_hits(*c) && knows_future(*c)) future = c->spec.options.cache.eviction;
+    }
+    std::string out;
+    if (hits) {
+        out += "  cells: token hit rate in %, * the best of its column";
+        out += (future.empty() ? "" : " (but for " + future + ", which knows the future)") + "\n";
+    }
+    if (bounds)
+        out += "    then hit blocks in % of the most that a cache could hit that knows the future: (optimal_admit), which must\n"
+               "    store every request, under pinned; (optimal), which may decline, under flat and tree\n";
+    if (hits && report.confidence)
+        out += fmt::format("    then + better, - worse than {}, = no difference that this trace can show\n"
+                           "    ({:.0f} % intervals, bootstrap in blocks of {} requests, {} draws, Holm-corrected)\n",
+                           report.versus, 100 * report.bootstrap.level, drawn(report), format_count(report.bootstrap.draws));
+    if (sequences)
+        out += std::string("  cells") + (hits ? " of layouts that look nothing up" : "") +
+               ": rejected requests / tokens computed again\n";
     return out;
 }
 
 // Over several traces: how often a strategy was better or worse than the baseline.
 std::string summary(const CompareReport& report) {
-    if (!report.confidence || report.traces.size() < 2) return {};
+    if (!report.confidence || report.traces.size() < 2) return {};  // one table says it itself
     struct Score {
         size_t wins = 0, losses = 0, ties = 0;
     };
@@ -233,7 +290,13 @@ std::string summary(const CompareReport& report) {
     text.add({"against " + report.versus, "better", "worse", "no difference"});
     for (const auto& [id, s] : scores)
         text.add({id, format_count(s.wins), format_count(s.losses), format_count(s.ties)});
-    return "all traces, cells\n" + text.str() + "\n";
+    return "all tables: cells of each strategy, by verdict\n" + text.str() + "\n";
+}
+
+const CompareCell* any_with_hits(const Grid& g) {
+    for (const auto& [place, c] : g.cells)
+        if (c->result.status == CellStatus::ok && has_hits(*c)) return c;
+    return nullptr;
 }
 
 std::string title(const CompareReport& report, const Grid& g, size_t table) {
@@ -249,7 +312,7 @@ std::string title(const CompareReport& report, const Grid& g, size_t table) {
     uint64_t warmup = c->spec.options.run.warmup_requests;
     out += fmt::format("\n  {} requests{}", format_count(t.trace->requests()),
                        warmup == 0 ? "" : ", the first " + format_count(warmup) + " not counted");
-    if (const CompareCell* any = g.any(0); any && has_hits(*any)) {
+    if (const CompareCell* any = any_with_hits(g)) {
         const HitCounts& h = any->result.outcome.metrics.hits;
         out += fmt::format(", {} lookups, {} unique blocks; ceiling {}", format_count(h.lookup_blocks),
                            format_count(t.trace->unique_blocks()),
@@ -268,9 +331,10 @@ std::string compare_table(const CompareReport& report) {
         out += title(report, g, table);
         TextTable text;
         add_heading(text, g);
-        add_rows(text, report, g);
-        add_bound_rows(text, g, true);
-        add_bound_rows(text, g, false);
+        std::vector<TableColumn> columns = columns_of(report, g);
+        add_rows(text, report, g, columns);
+        add_bound_rows(text, g, columns, true);
+        add_bound_rows(text, g, columns, false);
         out += text.str() + "\n" + legend(report, g) + remarks(g) + blame_text(g) + "\n";
     }
     out += summary(report);

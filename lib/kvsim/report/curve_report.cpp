@@ -18,8 +18,8 @@ std::vector<Knee> knees(const Curve& curve) {
     std::vector<Knee> out;
     if (curve.knots.empty()) return out;
     uint64_t ceiling = curve.knots.back().at.hit_tokens;
-    for (double share : {0.9, 0.95, 0.99}) {
-        auto goal = static_cast<uint64_t>(std::ceil(share * static_cast<double>(ceiling)));
+    for (uint64_t percent : {90, 95, 99}) {
+        auto goal = static_cast<uint64_t>((static_cast<unsigned __int128>(ceiling) * percent + 99) / 100);
         for (size_t i = 0; i < curve.knots.size(); ++i) {
             const Curve::Knot& k = curve.knots[i];
             bool last = i + 1 == curve.knots.size();
@@ -29,7 +29,7 @@ std::vector<Knee> knees(const Curve& curve) {
                 uint64_t steps = k.more_tokens == 0 ? ~uint64_t{0} : (goal - k.at.hit_tokens + k.more_tokens - 1) / k.more_tokens;
                 blocks = last ? blocks : std::min(curve.knots[i + 1].at.blocks, steps > curve.knots[i + 1].at.blocks ? steps : blocks + steps);
             }
-            out.push_back({share, blocks});
+            out.push_back({static_cast<double>(percent) / 100, blocks});
             break;
         }
     }
@@ -50,24 +50,38 @@ void append_column(std::string& out, const char* key, const std::vector<uint64_t
     out += last ? "]" : "],";
 }
 
-// Tens of thousands of numbers: written as digits, not through a JSON document.
-std::string columns_text(const Curve& curve, uint64_t thin_to) {
-    Curve::Columns c = curve.columns();
-    if (thin_to > 1 && c.blocks.size() > thin_to) {
-        Curve::Columns few;
-        double step = std::log(static_cast<double>(c.blocks.size())) / static_cast<double>(thin_to - 1);
-        size_t before = c.blocks.size();
-        for (uint64_t i = 0; i < thin_to; ++i) {
-            auto at = std::min(c.blocks.size() - 1, static_cast<size_t>(std::exp(step * static_cast<double>(i))) - 1);
-            if (i + 1 == thin_to) at = c.blocks.size() - 1;
-            if (at == before) continue;
-            before = at;
-            few.blocks.push_back(c.blocks[at]);
-            few.hit_blocks.push_back(c.hit_blocks[at]);
-            few.hit_tokens.push_back(c.hit_tokens[at]);
-        }
-        c = std::move(few);
+/// `count` of them, log-spaced, the first and the last among them.
+Curve::Columns thinned(const Curve::Columns& c, uint64_t count) {
+    Curve::Columns few;
+    double step = std::log(static_cast<double>(c.blocks.size())) / static_cast<double>(count - 1);
+    size_t before = c.blocks.size();
+    for (uint64_t i = 0; i < count; ++i) {
+        auto at = std::min(c.blocks.size() - 1, static_cast<size_t>(std::exp(step * static_cast<double>(i))) - 1);
+        if (i + 1 == count) at = c.blocks.size() - 1;
+        if (at == before) continue;
+        before = at;
+        few.blocks.push_back(c.blocks[at]);
+        few.hit_blocks.push_back(c.hit_blocks[at]);
+        few.hit_tokens.push_back(c.hit_tokens[at]);
     }
+    return few;
+}
+
+/// What was replayed, whether or not a value changed.
+Curve::Columns replayed(const Curve& curve) {
+    Curve::Columns c;
+    for (const Curve::Knot& k : curve.knots) {
+        c.blocks.push_back(k.at.blocks);
+        c.hit_blocks.push_back(k.at.hit_blocks);
+        c.hit_tokens.push_back(k.at.hit_tokens);
+    }
+    return c;
+}
+
+// Tens of thousands of numbers: written as digits, not through a JSON document.
+std::string columns_text(const CurveReport& r, const Curve& curve) {
+    Curve::Columns c = r.exact ? curve.columns() : replayed(curve);
+    if (r.exact && r.thin_to > 1 && c.blocks.size() > r.thin_to) c = thinned(c, r.thin_to);
     std::string out = "{";
     append_column(out, "blocks", c.blocks, false);
     append_column(out, "hit_blocks", c.hit_blocks, false);
@@ -102,10 +116,14 @@ Json row_json(const CurveReport& r, const CurveRow& row) {
 Json definitions_json(const CurveReport& r) {
     Json j;
     for (auto& [key, text] : definitions(r.base)) j[key] = text;
-    j["curve"] = r.exact ? "hits of counted requests at every capacity where a value changes, exact, from one pass; a value holds "
-                           "from its capacity to the next"
-                         : "hits of counted requests, replayed at each of these capacities";
-    j["exact_from_blocks"] = "below it the columns hold pinned's values (tree: the longest request, output blocks included)";
+    j["curve"] = !r.exact         ? "hits of counted requests, replayed at each of these capacities"
+                 : r.thin_to == 0 ? "hits of counted requests at every capacity where a value changes, exact, from one pass; "
+                                    "a value holds from its capacity to the next"
+                                  : "hits of counted requests, exact, from one pass; of the capacities where a value "
+                                    "changes these, log-spaced";
+    if (r.exact && r.curve.exact_from_blocks > 1)
+        j["exact_from_blocks"] = "the longest request, output blocks included: below it the columns hold pinned's values; "
+                                 "points below it are replayed";
     if (!r.rows.empty() && r.rows.front().bounds) {
         j["points.bounds"] = "optimal: the most hit_blocks a cache of this capacity could have, knowing the future; optimal_admit: the "
                              "same where every request's whole chain must be stored, as under pinned";
@@ -155,7 +173,7 @@ std::string fill(std::string text, const std::vector<std::string>& parts) {
 std::string curve_json(const CurveReport& r) {
     std::vector<std::string> parts;
     auto part = [&](const Curve& curve) {
-        parts.push_back(columns_text(curve, r.thin_to));
+        parts.push_back(columns_text(r, curve));
         return "@" + std::to_string(parts.size() - 1) + "@";
     };
     Json j;

@@ -45,10 +45,11 @@ std::string size_json(const SizeReport& r) {
 
 std::string size_table(const SizeReport& r, bool color) {
     uint64_t blocks = r.base.options->run.capacity_blocks;
-    std::string out = fmt::format("{} blocks = {} tokens: the smallest {} with {}\n", format_count(blocks),
+    std::string out = fmt::format("{} block{} = {} tokens: the smallest {} with {}\n", format_count(blocks), blocks == 1 ? "" : "s",
                                   format_count(blocks * r.base.trace->block_size), r.base.layout().title(r.base.cache()), goal_words(r));
     if (r.needed_blocks < r.peak_active_blocks)
-        out += fmt::format("  the goal alone needs {} blocks; running requests hold up to {}\n", format_count(r.needed_blocks),
+        out += fmt::format("  the goal alone needs {} block{}; running requests hold up to {}\n",
+                           format_count(r.needed_blocks), r.needed_blocks == 1 ? "" : "s",
                            format_count(r.peak_active_blocks));
     if (r.searched) out += "  found by bisection: with this strategy a larger cache may hit less, so a smaller one may do too\n";
     for (const SizeReport::Bytes& b : r.bytes)

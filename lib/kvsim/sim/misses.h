@@ -38,8 +38,8 @@ struct Blame {
 
 /// Whose regret is largest: at most `n` of each kind, most blocks first, ties in order of appearance.
 struct BlameTable {
-    /// Prefixes, named by the request that sent the first of the missed blocks first: what a better strategy would
-    /// have kept of it.
+    /// Prefixes, named by the request whose prompt or output (decoded here or not) had the first of the missed blocks
+    /// first: what a better strategy would have kept of it.
     std::vector<Blame> prefixes;
     std::vector<Blame> sessions;    ///< empty without the column
     std::vector<Blame> categories;  ///< empty without the column

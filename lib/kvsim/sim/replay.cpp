@@ -40,7 +40,7 @@ static void leave_last_token(const Trace& trace, RunResult& run) {
             column[r] = std::min<std::decay_t<decltype(column[r])>>(column[r], trace.prompt_tokens[r] - 1);
     };
     cap(run.hit_blocks);
-    cap(run.any_hit_blocks);
+    cap(run.any_hit_blocks);  // of those that lead; see PrefixBlocks::computed_token()
     cap(run.any_hit_tokens);
 }
 

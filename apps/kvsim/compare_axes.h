@@ -1,0 +1,78 @@
+// The axes of `kvsim compare`: which traces, in which blocks, under which models, layouts, strategies and capacities;
+// crossed, they are the cells of its report.
+#pragma once
+
+#include "options.h"
+
+#include <kvsim/report/compare_report.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kvsim::app {
+
+class CompareAxes {
+  public:
+    void add_to(Command& command);
+    void add_seeds_to(Command& command, const std::string& group);
+    /// Whatever can be told wrong before a trace is read. Throws Error(input).
+    void check(const std::string& report);
+    /// Reads the traces and crosses the axes. What makes no sense is a cell with the reason in `spec.skip`.
+    void make_cells(const Console& console, bool digest, CompareReport& report);
+    /// What results depend on; a valid configuration of the command.
+    void resolved(ConfigEntries& config) const;
+
+    std::string versus = "lru";
+    bool needs_versus = true;  ///< there are differences to tell, so the strategy they refer to is added
+    bool bounds = true, verify = false;
+    uint64_t first_seed = 0;
+
+  private:
+    /// One trace in one block size, as a group of layouts sees it.
+    struct Variant {
+        std::unique_ptr<Trace> trace;
+        std::unique_ptr<Trace> in_blocks;  ///< --match token: before it was cut into single tokens
+        uint32_t asked_block_size = 0;     ///< --match token: capacities are counted in blocks of it
+        std::string skip;                  ///< why there is none
+    };
+    /// What the cells of one table have in common.
+    struct Group {
+        size_t path = 0, table = 0;
+        std::string block_size, model, kv_dtype;  ///< "": not given
+    };
+
+    void check_rules() const;
+    void check_capacities() const;
+    void load_all(const Console& console, bool digest, CompareReport& report);
+    Variant variant(size_t path, const std::string& block_size, bool fork, bool tokens) const;
+    const Variant& shared_variant(size_t path, const std::string& block_size, bool fork, bool tokens);
+    void add_layout(const Group& group, const std::string& layout, CompareReport& report);
+    CompareCell cell_of(const Group& group, const CacheConfig& config, const Variant& v, CompareReport& report);
+    void add_model(CompareCell& cell, const Variant& v, bool tokens, CompareReport& report);
+    void finish_cell(CompareCell& cell, const Variant& v);
+    CacheConfig rules_of(const std::string& layout) const;
+    std::vector<std::string> strategies(const CacheConfig& config) const;
+    std::vector<std::string> accountings(const CacheConfig& config) const;
+    std::vector<std::string> capacities() const;
+    std::vector<std::string> with_seeds(const CacheConfig& cache) const;
+
+    std::vector<std::string> paths_, block_sizes_, blocks_, tokens_, memory_, layouts_, evictions_, accountings_, models_,
+        kv_dtypes_;
+    TraceOptions trace_;
+    CacheOptions cache_;
+    ModelOptions model_;
+    WorkOptions work_;
+    std::string warmup_, seeds_ = "5", seed_ = "0";
+
+    const Console* console_ = nullptr;
+    RunOptions run_;
+    uint64_t seed_count_ = 5;
+    std::vector<std::unique_ptr<Trace>> originals_;
+    std::vector<uint32_t> default_block_sizes_;
+    std::vector<std::pair<std::string, std::unique_ptr<Variant>>> variants_;
+    std::vector<std::unique_ptr<PrefillFlops>> flops_;
+};
+
+}  // namespace kvsim::app
