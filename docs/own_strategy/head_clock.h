@@ -13,9 +13,9 @@ class HeadClock : public kvsim::BlockStrategyBase {
 
     static kvsim::StrategyInfo info() {
         return {"head_clock", "oldest block first, but a hit one at the head of its chain gets another round",
-                "an example", "pinned flat tree", "a naive twin", "heads=4"};
+                "an example", "pinned flat tree", "a naive twin", "heads=16"};
     }
-    explicit HeadClock(kvsim::Spec& spec) : heads_(spec.whole("heads", 4, 0, 1'000'000)) {}
+    explicit HeadClock(kvsim::Spec& spec) : heads_(spec.whole("heads", 16, 0, 1'000'000)) {}
 
     void reset(const kvsim::StrategyContext& context) {
         depth_ = context.depth;
@@ -26,7 +26,6 @@ class HeadClock : public kvsim::BlockStrategyBase {
     void on_lookup(const kvsim::RequestView&) { queue_.begin_request(); }
     void on_hit(kvsim::BlockId block) { hit_[block] = depth_[block] < heads_; }
     void on_insert(kvsim::BlockId block) {
-        hit_[block] = 0;
         queue_.push(block);
         queue_.on_leaf(block);
     }

@@ -44,7 +44,7 @@ class NaiveHeadClock : public NaiveStrategy {
 
 TEST_CASE("own strategy: as its twin") {
     if (!block_strategies().find("head_clock")) block_strategies().add(block_row<HeadClock>());
-    check_twin(twin_of<NaiveHeadClock<4>>("head_clock"));
+    check_twin(twin_of<NaiveHeadClock<16>>("head_clock"));
     check_twin(twin_of<NaiveHeadClock<1>>("head_clock:heads=1"), 2);
     check_twin(twin_of<NaiveHeadClock<2>>("block/head_clock:heads=2"));
     check_twin(twin_of<NaiveHeadClock<0>>("head_clock:heads=0"));

@@ -28,7 +28,7 @@ std::string shown_after(const std::string& page, const std::string& line) {
 Trace shared_heads() {
     std::string text = kHead;
     for (int i = 0; i < 60; ++i) {
-        std::string own = std::to_string(100 + 3 * (i * 7 % 25));
+        std::string own = std::to_string(100 * (1 + (i % 3 == 0)) + i * 7 % 25);
         std::string head = i % 3 == 0 ? "0,1" : "10,11,12";
         text += chain("r" + std::to_string(i), i, head + "," + own, i % 3 == 0 ? 3 : 4);
     }
