@@ -3,7 +3,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS kvsim RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS kvsim_lib EXPORT kvsimTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+install(TARGETS kvsim_lib kvsim_cli EXPORT kvsimTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT kvsimTargets NAMESPACE kvsim:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/kvsim)
 configure_package_config_file(cmake/kvsimConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/kvsimConfig.cmake

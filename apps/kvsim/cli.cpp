@@ -1,5 +1,6 @@
 #include "cli.h"
 
+#include "cli_main.h"
 #include "config_file.h"
 
 #include <CLI/Config.hpp>

@@ -11,13 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace kvsim {
-
-/// The whole program: parses, runs, prints, returns the exit code. A program that links the library may register
-/// strategies of its own first and then call this.
-int cli_main(int argc, const char* const* argv);
-
-namespace app {
+namespace kvsim::app {
 
 /// Throws Error(input) if two of the outputs are the same file, or one of them is `input`. Empty and "-" are no files.
 void check_outputs(const std::string& input, const std::vector<std::string>& outputs);
@@ -81,5 +75,4 @@ std::unique_ptr<Command> trace_convert_command(CLI::App& parent);
 std::unique_ptr<Command> trace_generate_command(CLI::App& parent);
 std::unique_ptr<Command> list_command(CLI::App& parent);
 
-}  // namespace app
-}  // namespace kvsim
+}  // namespace kvsim::app

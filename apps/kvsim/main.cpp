@@ -1,3 +1,3 @@
-#include "cli.h"
+#include "cli_main.h"
 
 int main(int argc, char** argv) { return kvsim::cli_main(argc, argv); }

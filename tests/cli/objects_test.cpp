@@ -82,8 +82,8 @@ TEST_CASE("objects: convert there and back") {
     std::string demo = dir.write("t.jsonl", kDemo);
     for (const char* format : {"oracle_general", "object_csv"}) {
         ProcessResult r = succeeds({"trace", "convert", demo, "--to", format, "--output", dir.path("out")});
-        CHECK(contains(r.err, "note: requests and lengths: 4 requests become 9 records"));
-        CHECK(contains(r.err, "note: output: only what prompts look up is written, as with --decode off"));
+        CHECK(contains(r.err, "note: the copy loses requests and lengths: 4 requests become 9 records"));
+        CHECK(contains(r.err, "note: the copy loses output: only what prompts look up is written, as with --decode off"));
         Args flat = {"--accounting", "flat", "--decode", "off", "--blocks", "2"};
         Json was = replay_report(Args{demo} + flat),
              is = replay_report(Args{dir.path("out"), "--format", format} + flat);

@@ -1,7 +1,9 @@
-// Differences to LRU on the public conversation trace, in blocks, against a bootstrap that shares no code and no random
-// numbers with this one: points to four decimals. An end of an interval is the 25th of 1,000 draws and scatters by
-// 2.2 % of the width (standard error of a normal's quantile) in either program, so by 3.1 % between them: about three
-// times that is allowed, and at least 0.0006.
+// Differences to pinned LRU on the public conversation trace, in blocks, against a bootstrap that shares no code and no
+// random numbers with this one. An end of an interval is the 25th of 1,000 draws and scatters by 2.2 % of the width
+// (standard error of a normal's quantile) in either program, so by 3.1 % between them: about three times that is
+// allowed, and at least 0.0006. Points agree to four decimals where both programs count the same hits: S3-FIFO block by
+// block, its queue growing while nothing has been evicted (v0). CLOCK, ARC and GDSF leave open what happens to blocks of
+// the running request and what a block costs, and hit a little differently there: 0.0004 more are allowed.
 #include <doctest/doctest.h>
 #include <kvsim/sim/confidence.h>
 #include <kvsim/sim/replay.h>
@@ -19,24 +21,21 @@ using kvsim_test::shared_file;
 namespace {
 
 struct Row {
+    const char* accounting;
     const char* eviction;
     uint64_t blocks;
     double difference, low, high;
     Verdict verdict;
+    double other = 0;  ///< how far apart the programs' counts are
 };
 
-HitColumns run(const Trace& trace, const std::string& eviction, uint64_t blocks) {
+HitColumns run(const Trace& trace, const std::string& eviction, uint64_t blocks, const char* accounting = "pinned") {
     ReplayOptions options;
     options.cache.eviction = eviction;
+    options.cache.accounting = accounting;
     options.run.capacity_blocks = blocks;
     options.run.decode = false;
     return hit_columns(trace, replay(trace, options).run, 0, HitUnit::blocks);
-}
-
-bool registered(const std::string& eviction) {
-    if (block_strategies().find(eviction.substr(0, eviction.find(':')))) return true;
-    MESSAGE("skipped: there is no block strategy " << eviction);
-    return false;
 }
 
 }  // namespace
@@ -48,24 +47,24 @@ TEST_CASE("golden: differences to LRU on conversation, with intervals") {
     load.path = path;
     Trace trace = load_trace(load);
     const Row rows[] = {
-        {"s3_fifo", 1000, 0.0111, 0.0080, 0.0143, Verdict::better},
-        {"s3_fifo", 5000, 0.0264, 0.0169, 0.0362, Verdict::better},
-        {"s3_fifo", 20000, -0.0350, -0.0465, -0.0236, Verdict::worse},
-        {"clock", 20000, 0.0042, 0.0016, 0.0070, Verdict::better},
-        {"arc", 5000, -0.0025, -0.0070, 0.0028, Verdict::no_difference},
-        {"gdsf:cost=flops", 20000, -0.0011, -0.0060, 0.0047, Verdict::no_difference},
+        {"flat", "s3_fifo:variant=v0", 1000, 0.0111, 0.0080, 0.0143, Verdict::better},
+        {"flat", "s3_fifo:variant=v0", 5000, 0.0264, 0.0169, 0.0362, Verdict::better},
+        {"flat", "s3_fifo:variant=v0", 20000, -0.0350, -0.0465, -0.0236, Verdict::worse},
+        {"pinned", "clock", 20000, 0.0042, 0.0016, 0.0070, Verdict::better, 0.0004},
+        {"pinned", "arc:variant=vllm", 5000, -0.0025, -0.0070, 0.0028, Verdict::no_difference, 0.0004},
+        {"tree", "gdsf:cost=flops", 20000, -0.0011, -0.0060, 0.0047, Verdict::no_difference, 0.0004},
     };
     for (const Row& row : rows) {
-        if (!registered(row.eviction)) continue;
         CAPTURE(row.eviction);
         CAPTURE(row.blocks);
-        HitColumns lru = run(trace, "lru", row.blocks), other = run(trace, row.eviction, row.blocks);
+        HitColumns lru = run(trace, "lru", row.blocks);
+        HitColumns other = run(trace, row.eviction, row.blocks, row.accounting);
         ConfidenceTable table = bootstrap({{lru.lookups, lru.hits, 0}, {lru.lookups, other.hits, 0}}, {});
         CHECK(table.requests == 12031);
         CHECK(table.block_requests == 200);
         const Comparison& c = table.cells[1];
-        CHECK(std::abs(c.difference - row.difference) < 0.00006);
-        double tolerance = std::max(0.0006, (row.high - row.low) / 10);
+        CHECK(std::abs(c.difference - row.difference) < 0.00006 + row.other);
+        double tolerance = std::max(0.0006, (row.high - row.low) / 10) + row.other;
         CHECK(std::abs(c.low - row.low) <= tolerance);
         CHECK(std::abs(c.high - row.high) <= tolerance);
         CHECK(c.verdict == row.verdict);

@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # Installs a build into a scratch prefix, then uses only what was installed: a program built against the library
-# with find_package(kvsim), and the kvsim binary.
+# with find_package(kvsim), the example of docs/OWN_STRATEGY.md as that page builds it, and the kvsim binary.
 # Usage: package.sh BUILD_DIR SOURCE_DIR   (a build without sanitizers: a consumer would have to link their runtime)
 set -euo pipefail
 [[ $# -eq 2 ]] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
 build=$(realpath "$1")
 source=$(realpath "$2")
+
+die() {
+    echo "package: $*" >&2
+    exit 1
+}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvsim-package.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -18,6 +23,47 @@ cp -r "$source/tests/package" "$work/consumer"
 cmake -S "$work/consumer" -B "$work/consumer-build" -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
 cmake --build "$work/consumer-build"
 "$work/consumer-build/consumer"
+
+# What is linked in privately need not be there to compile against.
+if grep -rnE '#[[:space:]]*include[[:space:]]*[<"](fmt|simdjson|nlohmann|CLI|zstd|zlib|openssl)' "$prefix/include"; then
+    die "the installed headers above include headers of other libraries"
+fi
+[[ -f $prefix/include/kvsim/cli_main.h ]] || die "cli_main.h is not installed"
+
+# A strategy from outside: listed, compared with all others by default, chosen by name, its parameters checked.
+cp -r "$source/docs/own_strategy" "$work/own"
+cmake -S "$work/own" -B "$work/own-build" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" \
+    -DCMAKE_CXX_FLAGS="-Wall -Wextra -Werror" \
+    -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON
+cmake --build "$work/own-build"
+own=$work/own-build/my_kvsim
+trace=$prefix/share/kvsim/traces/chat.jsonl
+"$own" list evictions >"$work/list"
+grep -q 'block/head_clock ' "$work/list" || die "list evictions does not know head_clock"
+if "$prefix/bin/kvsim" list evictions | grep head_clock; then die "the installed kvsim has head_clock"; fi
+"$own" compare "$trace" --quiet --report "$work/all.json" >"$work/all"
+"$own" compare "$trace" --quiet --eviction fifo,head_clock:heads=2 --accounting pinned,flat,tree --blocks 5%,20% \
+    --verify --report "$work/chosen.json" >"$work/chosen"
+grep -q '^ *head_clock ' "$work/all" || die "the table of compare has no head_clock"
+python3 - "$work/all.json" head_clock 5 "$work/chosen.json" head_clock:heads=2 6 <<'CHECK'
+import json, sys
+arguments = sys.argv[1:]
+for path, strategy, count in zip(arguments[::3], arguments[1::3], arguments[2::3]):
+    cells = [c for c in json.load(open(path))["cells"] if c["axes"].get("eviction") == strategy]
+    assert len(cells) == int(count), f"{path}: {len(cells)} cells of {strategy}, expected {count}"
+    for c in cells:
+        assert c["status"] == "ok", f"{path}: {c['axes']}: {c['status']}"
+        assert c["difference"]["verdict"], f"{path}: {c['axes']}: no verdict"
+CHECK
+refused() {  # WHAT EVICTION
+    local code=0
+    "$own" replay "$trace" --blocks 10% --eviction "$2" >"$work/refused" 2>&1 || code=$?
+    [[ $code -eq 2 ]] || die "$2: exit code $code, expected 2"
+    grep -qF "$1" "$work/refused" || die "$2: expected '$1', found: $(cat "$work/refused")"
+}
+refused "'head_clock' has no parameter 'head' (did you mean 'heads'?); known: heads" head_clock:head=2
+refused "head_clock: parameter heads=-1: expected a whole number from 0 to 1000000" head_clock:heads=-1
+refused "unknown block strategy (--eviction) 'head_clok' (did you mean 'head_clock'?)" head_clok
 
 # An installed file that names the tree it was built in would break on any other machine.
 if grep -rIlF -e "$source/" -e "$build/" "$prefix"; then

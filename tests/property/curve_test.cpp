@@ -45,7 +45,8 @@ struct Points {
 };
 
 Points replay_naively(const Case& c, uint64_t capacity) {
-    NaiveLru cache(c.setup.kind, capacity, c.block_size, c.story.content);
+    NaiveLru lru;
+    NaiveCache cache(lru, c.setup.kind, capacity, c.block_size, c.story.content);
     NaiveConcurrency one;
     one.start.assign(c.requests.size(), 0);
     one.end.assign(c.requests.size(), 0);

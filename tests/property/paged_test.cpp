@@ -439,17 +439,17 @@ class RunWalk {
     std::map<SequenceId, uint64_t> tokens_, runs_;
 };
 
-uint64_t any_seed() { return *rc::gen::inRange<uint64_t>(0, ~uint64_t{0}); }
+uint64_t any_seed(uint64_t round) { return *rc::gen::inRange<uint64_t>(0, ~uint64_t{0}) ^ round << 40; }
 
 }  // namespace
 
 TEST_CASE("paged store: every held token is where the block table says, after every step") {
     for (bool lifo : {false, true})
-        for (int i = 0; i < 4; ++i) CHECK(kvsim_test::random_check("paged", [lifo] { PagedWalk(any_seed(), lifo).run(80); }));
+        for (uint64_t i = 0; i < 4; ++i) CHECK(kvsim_test::random_check("paged", [=] { PagedWalk(any_seed(i), lifo).run(80); }));
 }
 
 TEST_CASE("contiguous store: runs never overlap, best fit") {
-    for (int i = 0; i < 8; ++i) CHECK(kvsim_test::random_check("contiguous", [] { RunWalk(any_seed()).run(80); }));
+    for (uint64_t i = 0; i < 8; ++i) CHECK(kvsim_test::random_check("contiguous", [=] { RunWalk(any_seed(i)).run(80); }));
 }
 
 // Blocks come back in the order fifo or lifo says: ids are seen through the table.
@@ -466,8 +466,8 @@ TEST_CASE("paged store: free orders") {
 }
 
 TEST_CASE("long: stores of sequences, longer walks") {
-    for (int i = 0; i < 200; ++i) {
-        CHECK(kvsim_test::random_check("paged", [i] { PagedWalk(any_seed(), i % 2 == 0).run(400); }));
-        CHECK(kvsim_test::random_check("contiguous", [] { RunWalk(any_seed()).run(400); }));
+    for (uint64_t i = 0; i < 200; ++i) {
+        CHECK(kvsim_test::random_check("paged", [i] { PagedWalk(any_seed(i), i % 2 == 0).run(400); }));
+        CHECK(kvsim_test::random_check("contiguous", [i] { RunWalk(any_seed(i)).run(400); }));
     }
 }

@@ -235,8 +235,8 @@ struct Reached {
     }
 } reached[2];
 
-void check_case(bool events) {
-    Case c = CaseMaker(*rc::gen::inRange<uint64_t>(0, ~uint64_t{0})).make(events);
+void check_case(bool events, uint64_t round) {
+    Case c = CaseMaker(*rc::gen::inRange<uint64_t>(0, ~uint64_t{0}) ^ round << 40).make(events);
     describe(c);
     Trace trace = make_trace(c);
     RunResult ours = run_ours(c, trace);
@@ -253,10 +253,10 @@ void check_case(bool events) {
     reached[events ? 0 : 1].add(naive.total);
 }
 
-bool holds(bool events, int rounds) {
+bool holds(bool events, uint64_t rounds) {
     bool ok = true;
-    for (int i = 0; i < rounds && ok; ++i)
-        ok = kvsim_test::random_check(events ? "events" : "requests", [events] { check_case(events); });
+    for (uint64_t i = 0; i < rounds && ok; ++i)
+        ok = kvsim_test::random_check(events ? "events" : "requests", [=] { check_case(events, i); });
     return ok;
 }
 

@@ -224,7 +224,11 @@ TEST_CASE("frequency sketch: never below the true count before the first halving
 TEST_CASE("ghost strategies: at most 32 bytes per block") {
     const uint64_t blocks = 1 << 16;
     auto check = [&](auto strategy, uint64_t capacity) {
-        strategy.reset({capacity, blocks, blocks, 1, 1, nullptr, nullptr});
+        StrategyContext context;
+        context.capacity_blocks = capacity;
+        context.blocks = context.named_blocks = blocks;
+        context.longest_chain = context.references = 1;
+        strategy.reset(context);
         CHECK(strategy.state_bytes() <= 32 * blocks);
     };
     Spec spec = Spec::parse("x");

@@ -73,7 +73,7 @@ bool parse_offset(Cursor& c, int64_t& seconds) {
     if (sign == 0 || !c.digits(2, hours)) return false;
     c.take(':');
     if (!c.digits(2, minutes) || hours > 23 || minutes > 59) return false;
-    seconds = sign * (hours * 3600 + minutes * 60);
+    seconds = int64_t{sign} * (hours * int64_t{3600} + minutes * int64_t{60});
     return true;
 }
 

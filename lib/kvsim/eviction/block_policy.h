@@ -28,17 +28,17 @@ struct StrategyInfo {
 };
 
 struct StrategyContext {
-    uint64_t capacity_blocks;  ///< kUnlimited: nothing is ever evicted
-    uint64_t blocks;           ///< ids are below this
-    uint64_t named_blocks;     ///< ids below this have names
-    uint64_t longest_chain;
-    uint64_t references;       ///< accesses the whole run can make
-    const Trace* trace;
+    uint64_t capacity_blocks = 0;  ///< kUnlimited: nothing is ever evicted
+    uint64_t blocks = 0;           ///< ids are below this
+    uint64_t named_blocks = 0;     ///< ids below this have names
+    uint64_t longest_chain = 0;
+    uint64_t references = 0;       ///< accesses the whole run can make
+    const Trace* trace = nullptr;
     /// Position of each block in its chain; only for strategies with kNeedsDepth. Of content ids: where they stand first.
-    const uint32_t* depth;
-    bool decode;         ///< output is stored too
-    bool last_to_first;  ///< pinned: a request's blocks are touched from last to first, after all room has been made
-    bool concurrent;     ///< several requests run: on_release() follows where a request holds what it used
+    const uint32_t* depth = nullptr;
+    bool decode = true;         ///< output is stored too
+    bool last_to_first = false;  ///< pinned: a request's blocks are touched from last to first, after all room has been made
+    bool concurrent = false;     ///< several requests run: on_release() follows where a request holds what it used
 };
 
 /// Which request is being served, before its blocks are looked up.

@@ -50,7 +50,8 @@ static Definitions definitions(const CacheConfig& c, const Trace& trace, const R
                             "shared (shared_blocks_peak and cow_copies are 0): a fork copies its parent's tokens; "
                             "copied_tokens: by forks, and by growth that moves a run");
     d.emplace_back("placement", "best fit: the smallest hole that is large enough, the lowest of equal ones; a sequence cannot "
-                                "use several");
+                                "use several; so where sizes differ (grow) a capacity of peak_active_blocks may still lack a hole"
+                                " large enough");
     return d;
 }
 

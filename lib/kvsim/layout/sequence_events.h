@@ -44,16 +44,18 @@ class SequenceEventReplay : public SequenceReplay<Store> {
     void replay() override {
         put_.resize(trace_->requests());
         for (const Event& e : trace_->events) {
-            if (e.kind == EventKind::prompt || e.kind == EventKind::fork) this->begin(e.sequence);
+            bool begins = e.kind == EventKind::prompt || e.kind == EventKind::fork;
+            if (begins) this->begin(e.sequence);
             serve(e);
-            this->note_peak();
+            if (begins) this->note_peak();  // what stands there; the store notes every rise after it
         }
+        this->note_peak();
         while (!waiting_.empty()) reject(waiting_.begin()->first);
     }
 
     void serve(const Event& e) {
         if (e.kind == EventKind::decode && !options_.decode) return;
-        if (put_off(e)) return;
+        if (!waiting_.empty() && put_off(e)) return;
         switch (e.kind) {
             case EventKind::prompt: on_prompt(e.sequence, {e.tokens, 0, 0}); break;
             case EventKind::fork: on_fork(e.other, e.sequence); break;
