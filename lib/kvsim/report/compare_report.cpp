@@ -1,9 +1,12 @@
 #include <kvsim/core/spec.h>
+#include <kvsim/core/error.h>
 #include <kvsim/core/version.h>
 #include <kvsim/report/compare_report.h>
 #include <kvsim/report/results_json.h>
 
 #include <map>
+
+#include <algorithm>
 
 namespace kvsim {
 
@@ -99,11 +102,45 @@ static Json definitions_json(const CompareReport& report) {
         j["blame"] =
             "who lost most of misses.regret: prefixes are named by the request whose prompt or output had the first "
             "missed block first; requests: those with any regret";
+    j["knees"] = "smallest capacity of LRU, from its exact curve, whose hit_tokens reach the share of the most it can have";
     if (report.confidence)
         j["difference"] =
             "token hit rate of the cell minus that of the same cell under " + report.versus +
             "; low, high: percentile interval; p: two-sided; p_holm: corrected for all comparisons of the "
             "report; better, worse: p_holm <= 1 - level";
+    return j;
+}
+
+void find_knees(CompareReport& report) {
+    for (const CompareCell& c : report.cells) {
+        const CacheConfig& cache = c.spec.options.cache;
+        bool known = std::any_of(report.knees.begin(), report.knees.end(), [&](const LruKnees& k) {
+            return k.table == c.table && k.accounting == cache.accounting;
+        });
+        if (known || c.result.status != CellStatus::ok || !cell_report(c).has_hits() || cache.accounting.empty()) continue;
+        report.knees.push_back({c.table, cache.accounting, {}});
+        try {
+            RunOptions run = c.spec.options.run;
+            run.compute_last_token = matches_tokens(cache);
+            CurveOptions options;
+            options.accounting = Accounting::parse(cache.accounting);
+            report.knees.back().knees = knees(lru_curve(*c.spec.trace, run, options).all);
+        } catch (const Error& e) {
+            if (e.kind() != ErrorKind::input) throw;  // such a run has no curve
+        }
+    }
+}
+
+static Json knees_json(const CompareReport& report) {
+    Json j = Json::array();
+    for (const LruKnees& k : report.knees) {
+        if (k.knees.empty()) continue;
+        const Trace& t = *report.traces[k.table].trace;
+        Json one = {{"trace", t.name}, {"block_size", t.block_size}, {"eviction", "lru"}, {"accounting", k.accounting}};
+        for (const Knee& knee : k.knees)
+            one["of_ceiling"].push_back({{"share", knee.share}, {"blocks", knee.blocks}, {"tokens", knee.blocks * t.block_size}});
+        j.push_back(std::move(one));
+    }
     return j;
 }
 
@@ -120,6 +157,7 @@ std::string compare_json(const CompareReport& report) {
     j["definitions"] = definitions_json(report);
     j["cells"] = Json::array();
     for (const CompareCell& cell : report.cells) j["cells"].push_back(cell_json(report, cell));
+    j["knees"] = knees_json(report);
     if (report.confidence) {
         Json c = {{"method", "circular block bootstrap over requests, paired; ratio of summed hit and lookup tokens"}};
         c["block_requests"] = report.bootstrap.block_requests;

@@ -4,6 +4,7 @@
 
 #include <kvsim/report/replay_report.h>
 #include <kvsim/sim/compare.h>
+#include <kvsim/sim/curve.h>
 
 #include <optional>
 #include <string>
@@ -26,6 +27,13 @@ struct CompareCell {
     Comparison difference;  ///< of token hit rates; if compared and confidence was asked for
 };
 
+/// Where LRU comes near the ceiling, in one table.
+struct LruKnees {
+    size_t table = 0;
+    std::string accounting;
+    std::vector<Knee> knees;
+};
+
 struct CompareReport {
     std::vector<CompareCell> cells;
     std::vector<ReplayReport> traces;  ///< one per table: trace, options, outcome of its first finished cell
@@ -34,6 +42,7 @@ struct CompareReport {
     bool confidence = false;
     BootstrapOptions bootstrap;
     std::vector<ConfidenceTable> tables;  ///< without cells: requests, block size drawn; per table
+    std::vector<LruKnees> knees;
     std::vector<std::string> notes;
     double load_ms = 0, wall_ms = 0;
     bool interrupted = false;
@@ -45,6 +54,9 @@ ReplayReport cell_report(const CompareCell& cell);
 /// Compares every finished cell with the one that differs from it in the strategy alone, which is `versus`. Blocks of
 /// `block_requests` requests are drawn; 0: no differences.
 void compare_with(CompareReport& report, const std::string& versus, uint32_t block_requests, uint64_t seed);
+
+/// Fills in `knees`: LRU's exact curve of every table and accounting of the prefix layout that has one.
+void find_knees(CompareReport& report);
 
 std::string compare_json(const CompareReport& report);
 std::string compare_table(const CompareReport& report);

@@ -328,6 +328,20 @@ std::string title(const CompareReport& report, const Grid& g, size_t table) {
 
 }  // namespace
 
+// Where LRU comes near the ceiling, whatever capacities were asked for.
+static std::string knees_text(const CompareReport& report, const Grid& g, size_t table) {
+    std::string out;
+    for (const LruKnees& k : report.knees) {
+        if (k.table != table || k.knees.empty()) continue;
+        out += "  lru" + (g.several_accountings ? " under " + k.accounting : "") + " comes to ";
+        for (size_t i = 0; i < k.knees.size(); ++i)
+            out += fmt::format("{}{:.0f} % of the ceiling's hit tokens from {} blocks", i == 0 ? "" : ", ", 100 * k.knees[i].share,
+                               format_count(k.knees[i].blocks));
+        out += " on\n";
+    }
+    return out;
+}
+
 std::string compare_table(const CompareReport& report) {
     std::string out;
     for (size_t table = 0; table < report.traces.size(); ++table) {
@@ -338,9 +352,12 @@ std::string compare_table(const CompareReport& report) {
         add_heading(text, g);
         std::vector<TableColumn> columns = columns_of(report, g);
         add_rows(text, report, g, columns);
-        add_bound_rows(text, g, columns, true);
+        bool pinned = std::any_of(g.cells.begin(), g.cells.end(), [](const auto& c) {
+            return c.second->spec.options.cache.accounting == "pinned";
+        });
+        if (pinned) add_bound_rows(text, g, columns, true);
         add_bound_rows(text, g, columns, false);
-        out += text.str() + "\n" + legend(report, g) + remarks(g) + blame_text(g) + "\n";
+        out += text.str() + "\n" + legend(report, g) + knees_text(report, g, table) + remarks(g) + blame_text(g) + "\n";
     }
     out += summary(report);
     for (const std::string& note : report.notes) out += "  note: " + note + "\n";

@@ -14,32 +14,6 @@ static double rate_of(uint64_t part, uint64_t whole) {
     return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-std::vector<Knee> knees(const Curve& curve) {
-    std::vector<Knee> out;
-    if (curve.knots.empty()) return out;
-    uint64_t ceiling = curve.knots.back().at.hit_tokens;
-    if (ceiling == 0) return out;
-    for (uint64_t percent : {90, 95, 99}) {
-        auto goal = static_cast<uint64_t>((static_cast<unsigned __int128>(ceiling) * percent + 99) / 100);
-        for (size_t i = 0; i < curve.knots.size(); ++i) {
-            const Curve::Knot& k = curve.knots[i];
-            bool last = i + 1 == curve.knots.size();
-            if (k.at.hit_tokens < goal && !last && curve.knots[i + 1].at.hit_tokens < goal) continue;
-            uint64_t blocks = k.at.blocks;
-            if (k.at.hit_tokens < goal) {
-                uint64_t steps =
-                    k.more_tokens == 0 ? ~uint64_t{0} : (goal - k.at.hit_tokens + k.more_tokens - 1) / k.more_tokens;
-                blocks = last ? blocks
-                              : std::min(curve.knots[i + 1].at.blocks,
-                                         steps > curve.knots[i + 1].at.blocks ? steps : blocks + steps);
-            }
-            out.push_back({static_cast<double>(percent) / 100, blocks});
-            break;
-        }
-    }
-    return out;
-}
-
 namespace {
 
 void append_column(std::string& out, const char* key, const std::vector<uint64_t>& values, bool last) {

@@ -35,13 +35,6 @@ struct CurveReport {
     double curve_ms = 0, bounds_ms = 0;
 };
 
-struct Knee {
-    double share = 0;  ///< of the ceiling's hit tokens
-    uint64_t blocks = 0;
-};
-/// Smallest capacities that reach 90, 95 and 99 % of the most hit tokens the curve has.
-std::vector<Knee> knees(const Curve& curve);
-
 std::string curve_json(const CurveReport& report);
 std::string curve_table(const CurveReport& report);
 

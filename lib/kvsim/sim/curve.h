@@ -62,6 +62,13 @@ class Curve {
     }
 };
 
+struct Knee {
+    double share = 0;  ///< of the ceiling's hit tokens
+    uint64_t blocks = 0;
+};
+/// Smallest capacities that reach 90, 95 and 99 % of the most hit tokens the curve has.
+std::vector<Knee> knees(const Curve& curve);
+
 struct CurveOptions {
     Accounting accounting;
     GroupBy by = GroupBy::none;
