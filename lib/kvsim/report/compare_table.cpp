@@ -333,11 +333,14 @@ static std::string knees_text(const CompareReport& report, const Grid& g, size_t
     std::string out;
     for (const LruKnees& k : report.knees) {
         if (k.table != table || k.knees.empty()) continue;
-        out += "  lru" + (g.several_accountings ? " under " + k.accounting : "") + " comes to ";
-        for (size_t i = 0; i < k.knees.size(); ++i)
-            out += fmt::format("{}{:.0f} % of the ceiling's hit tokens from {} blocks", i == 0 ? "" : ", ", 100 * k.knees[i].share,
-                               format_count(k.knees[i].blocks));
-        out += " on\n";
+        std::string shares, blocks;
+        for (const Knee& knee : k.knees) {
+            const char* comma = shares.empty() ? "" : ", ";
+            shares += fmt::format("{}{:.0f}", comma, 100 * knee.share);
+            blocks += comma + format_count(knee.blocks);
+        }
+        out += fmt::format("  curve of lru{}: {} % of the ceiling's hit tokens from {} blocks on\n",
+                           g.several_accountings ? " under " + k.accounting : "", shares, blocks);
     }
     return out;
 }
