@@ -335,9 +335,10 @@ static std::string knees_text(const CompareReport& report, const Grid& g, size_t
         if (k.table != table || k.knees.empty()) continue;
         out += "  lru" + (g.several_accountings ? " under " + k.accounting : "") + " comes to ";
         for (size_t i = 0; i < k.knees.size(); ++i)
-            out += fmt::format("{}{:.0f} % of the ceiling's hit tokens from {} blocks", i == 0 ? "" : ", ", 100 * k.knees[i].share,
-                               format_count(k.knees[i].blocks));
-        out += " on\n";
+            out += fmt::format("{}{:.0f} %{} from {}{}", i == 0 ? "" : ", ", 100 * k.knees[i].share,
+                               i == 0 ? " of the ceiling's hit tokens" : "", format_count(k.knees[i].blocks),
+                               i == 0 ? " blocks on" : "");
+        out += "\n";
     }
     return out;
 }
