@@ -110,7 +110,10 @@ class NaiveSglangSlru : public NaiveStrategy {
 };
 
 bool has_name(const std::string& name) { return name.rfind("unnamed", 0) != 0; }
-uint64_t share(double part, uint64_t capacity) { return static_cast<uint64_t>(part * static_cast<double>(capacity)); }
+uint64_t share(double part, uint64_t capacity) {
+    double share = part * static_cast<double>(capacity);
+    return share < 1e18 ? static_cast<uint64_t>(share) : ~uint64_t{0};  // no limit has no share
+}
 
 class NaiveTwoQ : public NaiveStrategy {
   public:
