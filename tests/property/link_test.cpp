@@ -152,7 +152,9 @@ Sums naive_sums(const Story& story, const Setup& setup, uint64_t capacity, bool 
         NaiveStep s = server.serve(r);
         uint64_t most = story.requests[i++].in - 1;
         sum.hits += std::min<uint64_t>(s.hit, most);
-        sum.any += std::min<uint64_t>(setup.kind == NaiveKind::flat ? s.any : s.hit, most);
+        // The prompt's last token is computed, whether it leads or stands behind a miss.
+        bool behind = r.lookup.size() > most && s.last && s.hit <= most;
+        sum.any += std::min<uint64_t>(setup.kind == NaiveKind::flat ? s.any - behind : s.hit, most);
         sum.evicted = s.evicted;
         sum.active += s.active;
         sum.waited += s.waited;

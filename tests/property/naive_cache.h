@@ -44,6 +44,7 @@ struct NaiveStep {
     uint32_t hit = 0, any = 0;
     std::vector<bool> there;  ///< per looked-up block: resident
     uint64_t any_tokens = 0;
+    bool last = false;  ///< the last looked-up block was resident
     uint64_t evicted = 0;
     uint64_t active = 0, resident = 0, tokens = 0;
     uint64_t waited = 0;
@@ -171,6 +172,7 @@ class NaiveCache {
                 s.any += hit;
                 s.there.push_back(hit);
                 s.any_tokens += hit ? r.weight[i] : 0;
+                s.last = hit;
             }
             uint64_t holds = kind_ == NaiveKind::pinned ? serve_pinned(r) : serve_tree(r, s.hit);
             running_.emplace_back(r.stored.begin(), r.stored.begin() + static_cast<long>(holds));
@@ -298,6 +300,7 @@ class NaiveCache {
             s.any += hit;
             s.there.push_back(hit);
             s.any_tokens += hit ? r.weight[i] : 0;
+            s.last = hit;
             if (done == i && i < r.stored.size() && r.stored[i] == r.lookup[i]) {
                 access(r, i);
                 ++done;
