@@ -77,8 +77,7 @@ class BlockClock : public BlockStrategyBase {
     HugeVector<Bit> hit_;
 };
 
-static_assert(HitRunStrategy<BlockClock<false>>);
-static_assert(MissRunStrategy<BlockClock<false>>);
+static_assert(HitRunStrategy<BlockClock<false>> && MissRunStrategy<BlockClock<false>>);
 static_assert(BlockStrategy<BlockClock<false>> && BlockStrategy<BlockClock<true>>);
 
 }  // namespace kvsim

@@ -34,7 +34,7 @@ class BlockFifo : public BlockStrategyBase {
     template <class F>
     uint32_t miss_run(BlockId begin, uint32_t count, uint64_t room, const F& f) {
         count = queue_.absent(begin, count);
-        for (uint64_t i = room; i < count; ++i) f(queue_.pop());
+        if (count > room) queue_.pop_run(count - room, f);
         queue_.push_run(begin, count);
         return count;
     }

@@ -14,6 +14,7 @@
 #include <kvsim/eviction/leading.h>
 
 #include <algorithm>
+#include <concepts>
 
 namespace kvsim {
 
@@ -65,6 +66,21 @@ class BlockQueue {
         --size_;
         return block;
     }
+    /// pop() `count` times; calls f(block) for each.
+    template <class F>
+    void pop_run(uint64_t count, const F& f) {
+        uint64_t at = tail_;
+        size_ -= count;
+        for (; count > 0; ++at) {
+            BlockId block = log_[at];
+            if (block == kNone) continue;
+            log_[at] = kNone;
+            places_[block] = 0;
+            --count;
+            f(block);
+        }
+        tail_ = at;
+    }
     /// At most as many blocks as the queue can hold, all in no queue, at the front of the run.
     uint32_t absent(BlockId begin, uint32_t count) const {
         return leading_zeros(places_ + begin, static_cast<uint32_t>(std::min<uint64_t>(count, largest_)));
@@ -110,6 +126,7 @@ class BlockQueue {
     /// Oldest eligible block; kNone if there is none.
     template <EligibleBlocks E>
     BlockId oldest(const E& eligible) {
+        if constexpr (!kLeaves && std::same_as<E, AnyBlock>) return front();
         uint64_t place = first(eligible);
         if (!kLeaves) from_ = std::min(place, head_);
         return place == kEnd ? kNone : log_[place];

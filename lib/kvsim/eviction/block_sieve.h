@@ -57,6 +57,20 @@ class BlockSieve : public BlockStrategyBase {
         std::fill_n(hit_.data() + begin, count, kHit);
         return count;
     }
+    template <class F>
+    uint32_t miss_run(BlockId begin, uint32_t count, uint64_t room, const F& f) {
+        count = queue_.absent(begin, count);
+        std::fill_n(hit_.data() + begin, count, kNotHit);
+        for (uint32_t i = 0; i < count; ++i) {
+            if (i >= room) {
+                BlockId victim = pick_victim(begin, AnyBlock{});
+                on_evict(victim);
+                f(victim);
+            }
+            queue_.push(begin + i);
+        }
+        return count;
+    }
     void on_leaf(BlockId block) { queue_.on_leaf(block); }
     void on_inner(BlockId block) { queue_.on_inner(block); }
     bool contains(BlockId block) const { return places_[block] != 0; }
@@ -73,7 +87,7 @@ class BlockSieve : public BlockStrategyBase {
     HugeVector<Bit> hit_;
 };
 
-static_assert(HitRunStrategy<BlockSieve<false>>);
+static_assert(HitRunStrategy<BlockSieve<false>> && MissRunStrategy<BlockSieve<false>>);
 static_assert(BlockStrategy<BlockSieve<false>> && BlockStrategy<BlockSieve<true>>);
 
 }  // namespace kvsim

@@ -4,10 +4,10 @@
 
 #include <kvsim/core/error.h>
 #include <kvsim/core/huge_vector.h>
+#include <kvsim/layout/partial_blocks.h>
 #include <kvsim/layout/prefix.h>
 
 #include <algorithm>
-#include <bit>
 #include <vector>
 
 namespace kvsim {
@@ -31,62 +31,6 @@ class UnnamedBlocks {
     BlockId named_ = 0;
     BlockId next_ = 0;
     std::vector<BlockId> free_;
-};
-
-/// Empty token places in partly filled blocks: a number per block, and a bit that says whether it is there. Blocks
-/// without a name have a bit beside it, too: whoever leaves and has none of either needs no more care.
-class PartialBlocks {
-  public:
-    void reset(uint64_t named, uint64_t blocks) {
-        named_ = named;
-        bits_.assign((blocks + 63) / 64, 0);
-        special_ = bits_;
-        for (uint64_t block = named; block < blocks; ++block) special_[block >> 6] |= uint64_t{1} << (block & 63);
-        missing_.assign(blocks, 0);
-        total_ = 0;
-    }
-    bool has(BlockId block) const { return (bits_[block >> 6] >> (block & 63) & 1) != 0; }
-    void clear(BlockId block) {
-        if (!has(block)) return;
-        uint64_t bit = uint64_t{1} << (block & 63);
-        bits_[block >> 6] &= ~bit;
-        if (block < named_) special_[block >> 6] &= ~bit;
-        total_ -= missing_[block];
-    }
-    void clear_run(BlockId begin, uint32_t count) {
-        uint64_t end = uint64_t{begin} + count;
-        uint64_t mask = ~uint64_t{0} << (begin & 63);
-        for (uint64_t word = begin >> 6; word * 64 < end; ++word, mask = ~uint64_t{0}) {
-            if (end - word * 64 < 64) mask &= (uint64_t{1} << (end & 63)) - 1;
-            for (uint64_t left = bits_[word] & mask; left != 0; left &= left - 1)
-                clear(static_cast<BlockId>(word * 64 + static_cast<uint64_t>(std::countr_zero(left))));
-        }
-    }
-    void set(BlockId block, uint64_t missing) {
-        clear(block);
-        if (missing == 0) return;
-        uint64_t bit = uint64_t{1} << (block & 63);
-        bits_[block >> 6] |= bit;
-        special_[block >> 6] |= bit;
-        missing_[block] = static_cast<uint32_t>(missing);
-        total_ += missing;
-    }
-    /// Partly filled or without a name.
-    bool special(BlockId block) const { return (special_[block >> 6] >> (block & 63) & 1) != 0; }
-    uint64_t total() const { return total_; }
-    /// Recounted.
-    uint64_t sum() const {
-        uint64_t n = 0;
-        for (BlockId block = 0; block < missing_.size(); ++block) n += has(block) ? missing_[block] : 0;
-        return n;
-    }
-    uint64_t bytes() const { return bits_.size() * 16 + missing_.size() * 4; }
-
-  private:
-    uint64_t named_ = 0;
-    std::vector<uint64_t> bits_, special_;
-    HugeVector<uint32_t> missing_;
-    uint64_t total_ = 0;
 };
 
 /// What all three accountings share: the strategy, residency counts, partial blocks, chains as ids.

@@ -34,13 +34,13 @@ class FlatPrefix : public PrefixBlocks<S> {
         } else {
             this->chain(lookup_row, lookup);
         }
-        BlockId last = forget_partial(0, kept);
-        look_up(r, kept, result);
+        look_up(r, lookup, kept, result);
+        BlockId last = kept == stored && kept > 0 ? segment_block(kept - 1) : kNone;
         uint32_t named = t.chains[row].length;
         if (named > kept) {
             this->chain(row, named);
-            last = forget_partial(kept, named);
             store_behind(kept);
+            last = this->segments_.back().begin + this->segments_.back().count - 1;
         }
         for (uint32_t i = named; i < stored; ++i) {
             last = this->take_unnamed(i);
@@ -52,17 +52,18 @@ class FlatPrefix : public PrefixBlocks<S> {
 
   private:
     // The lookup: leading hits, then the rest in pieces that count alike.
-    void look_up(uint32_t r, uint32_t kept, RunResult& result) {
+    void look_up(uint32_t r, uint32_t lookup, uint32_t kept, RunResult& result) {
         const Trace& t = *this->trace_;
         uint32_t bound = this->options_.bound_hits ? (*this->options_.bound_hits)[r] : 0;
         // Every block weighs as much as the first, but the one that ends at `tail`, the prompt's last, and any behind it.
-        uint32_t tail = t.content ? kNone : t.prompt_tokens[r] / t.block_size + 1;
-        uint64_t weight = t.block_tokens(r, 0);
+        uint32_t tail = t.content ? kNone : lookup;
+        if (!t.content && uint64_t{lookup} * t.block_size >= uint64_t{t.prompt_tokens[r]} + t.block_size)
+            tail = t.prompt_tokens[r] / t.block_size + 1;
         uint32_t position = 0, lead = 0, behind = 0, in_bound = 0;
         uint64_t tokens = 0;
         for (Segment s : this->segments_) {
             if (lead == position) {
-                uint32_t n = hit_run(s.begin, s.count);
+                uint32_t n = hit_run(s.begin, s.count, kept > position ? kept - position : 0);
                 lead += n;
                 position += n;
                 s = {s.begin + n, s.count - n};
@@ -73,10 +74,13 @@ class FlatPrefix : public PrefixBlocks<S> {
                     if (position < edge) n = std::min(n, edge - position);
                 if (position >= tail) n = 1;
                 uint32_t hits = position < kept ? use_run(s.begin, n) : touch_run(s.begin, n);
-                tokens += hits * weight;
-                if (last_hit_ && position + n >= tail) tokens -= weight - t.block_tokens(r, position + n - 1);
-                behind += hits;
-                in_bound += position < bound ? hits : 0;
+                if (hits > 0) {
+                    uint64_t weight = t.block_tokens(r, 0);
+                    tokens += hits * weight;
+                    if (last_hit_ && position + n >= tail) tokens -= weight - t.block_tokens(r, position + n - 1);
+                    behind += hits;
+                    in_bound += position < bound ? hits : 0;
+                }
                 position += n;
                 s = {s.begin + n, s.count - n};
             }
@@ -87,20 +91,11 @@ class FlatPrefix : public PrefixBlocks<S> {
         result.any_hit_tokens[r] = t.leading_tokens(r, lead) + tokens;
     }
 
-    // Positions [from, to) of segments_ get full blocks of this request, or go on their way. The block before `to`.
-    BlockId forget_partial(uint32_t from, uint32_t to) {
-        uint32_t position = 0;
-        BlockId last = kNone;
-        for (const Segment& s : this->segments_) {
-            uint32_t skip = std::min(s.count, from > position ? from - position : 0);
-            uint32_t end = std::min(s.count, to > position ? to - position : 0);
-            if (skip < end) {
-                this->partial_.clear_run(s.begin + skip, end - skip);
-                last = s.begin + end - 1;
-            }
-            position += s.count;
-        }
-        return last;
+    // The block at a position of segments_.
+    BlockId segment_block(uint32_t position) const {
+        size_t k = 0;
+        for (; position >= this->segments_[k].count; ++k) position -= this->segments_[k].count;
+        return this->segments_[k].begin + position;
     }
 
     // Stores segments_ from position `from` on.
@@ -124,7 +119,7 @@ class FlatPrefix : public PrefixBlocks<S> {
             begin += n;
             count -= n;
             if (count == 0) break;
-            n = hit_run(begin, count);
+            n = hit_run(begin, count, count);
             hits += n;
             begin += n;
             count -= n;
@@ -145,11 +140,16 @@ class FlatPrefix : public PrefixBlocks<S> {
         return hits;
     }
 
-    // Touches the resident blocks that the run begins with.
-    uint32_t hit_run(BlockId begin, uint32_t count) {
-        if constexpr (HitRunStrategy<S>) return this->strategy_.hit_run(begin, count);
+    // Touches the resident blocks that the run begins with; the first `filled` of them are full from now on.
+    uint32_t hit_run(BlockId begin, uint32_t count, uint32_t filled) {
         uint32_t n = 0;
-        for (; n < count && this->strategy_.contains(begin + n); ++n) this->strategy_.on_hit(begin + n);
+        if constexpr (HitRunStrategy<S>) {
+            n = this->strategy_.hit_run(begin, count);
+        } else {
+            for (; n < count && this->strategy_.contains(begin + n); ++n) this->strategy_.on_hit(begin + n);
+        }
+        filled = std::min(filled, n);
+        if (filled > 0) this->partial_.clear_run(begin, filled);
         return n;
     }
 
