@@ -30,7 +30,8 @@ class BlockQueue {
     void reset(uint64_t largest, BlockPlaces& places) {
         places_ = places.data();
         largest_ = largest;
-        uint64_t spare = kLeaves ? 0 : std::min<uint64_t>(6 * largest, places.size() / 4);  // to move blocks less often
+        // Room to spare makes moving the blocks rare.
+        uint64_t spare = kLeaves ? 0 : std::min<uint64_t>(6 * largest, places.size() / 4);
         log_.assign(2 * largest + spare + 64, kNone);
         tail_ = head_ = from_ = hand_ = 1;
         size_ = 0;

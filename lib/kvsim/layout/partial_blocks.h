@@ -64,7 +64,7 @@ class PartialBlocks {
         uint64_t n = 0;
         for (uint64_t word = 0; word < bits_.size(); ++word)
             for (uint64_t left = bits_[word]; left != 0; left &= left - 1)
-                n += slots_[find(static_cast<BlockId>(word * 64 + static_cast<uint64_t>(std::countr_zero(left))))].missing;
+                n += slots_[find(static_cast<BlockId>(word * 64 + static_cast<size_t>(std::countr_zero(left))))].missing;
         return n;
     }
     uint64_t bytes() const { return bits_.size() * 16 + slots_.size() * sizeof(Slot); }

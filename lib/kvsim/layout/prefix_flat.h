@@ -55,7 +55,7 @@ class FlatPrefix : public PrefixBlocks<S> {
     void look_up(uint32_t r, uint32_t lookup, uint32_t kept, RunResult& result) {
         const Trace& t = *this->trace_;
         uint32_t bound = this->options_.bound_hits ? (*this->options_.bound_hits)[r] : 0;
-        // Every block weighs as much as the first, but the one that ends at `tail`, the prompt's last, and any behind it.
+        // Every block weighs as much as the first, but the one that ends at `tail`, the prompt's last, and any behind.
         uint32_t tail = t.content ? kNone : lookup;
         if (!t.content && uint64_t{lookup} * t.block_size >= uint64_t{t.prompt_tokens[r]} + t.block_size)
             tail = t.prompt_tokens[r] / t.block_size + 1;
