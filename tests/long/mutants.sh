@@ -24,15 +24,23 @@ fill of a cut request|layout/prefix_runs.cpp|if (keep == stored && !trace.conten
 fill forgotten in blocks|layout/prefix_pinned.h|if (named == stored && named > 0)|if (named == stored \&\& named > 1)
 whole block stays partial|layout/prefix_pinned.h|this->partial_.clear_run(s.begin, s.count);|
 runs used for long requests under tree|layout/prefix.cpp|> options.capacity_blocks) return false;|> 2 * options.capacity_blocks) return false;
-flat: a hit is not touched|layout/prefix_flat.h|if (hit) {\n            this->strategy_.on_hit(block);|if (hit) {\n            (void)0;
+flat: a hit is not touched|layout/prefix_flat.h|++n) this->strategy_.on_hit(begin + n);|++n) (void)0;
+flat: hits of a run keep their places|eviction/block_lru.h|        push_run(begin, count);\n        return count;|        return count;
+flat: a block that is filled stays partly filled|layout/prefix_flat.h|if (filled > 0) this->partial_.clear_run(begin, filled);|
+flat: the tail weighs as much as the rest|layout/prefix_flat.h|if (last_hit_ && position + n >= tail)|if (false)
+flat: room is left in a run|eviction/block_fifo.h|if (count > room) queue_.pop_run(count - room, f);|queue_.pop_run(std::min<uint64_t>(count, queue_.size()), f);
+flat: a run longer than the cache|eviction/block_lru.h|std::min<uint64_t>(count, most_)|uint64_t{count}
+flat: newcomers were hit before|eviction/block_clock.h|std::fill_n(hit_.data() + begin, count, kNotHit);|
+lfu: a run takes whoever was raised|eviction/block_lfu.h|if (count == 0) {  // nobody|if (count + 1 == 0) {  // nobody
+partial blocks: a gap cuts a search off|layout/partial_blocks.h|            slots_[at] = slots_[from];\n            at = from;|
 flat: evicts before full|layout/prefix_blocks.h|bool full() const { return resident_ >= capacity(); }|bool full() const { return resident_ + 1 >= capacity() \&\& resident_ > 0; }
-flat: leading goes on after a miss|layout/prefix_flat.h|leading_ = leading_ && hit;|leading_ = hit;
+flat: leading goes on after a miss|layout/prefix_flat.h|if (lead == position) {|if (lead <= position) {
 tree: deepest hit unprotected|layout/prefix_tree.h|return b != protected_ && b != protected_lookup_ &&|return
 tree: own blocks always protected|layout/prefix_tree.h|!(protect_chain_ && b == tip_)|b != tip_
 tree: goes on without its parent|layout/prefix_tree.h|if (victim == tip_) {|if (false) {
 tree: parent never a leaf again|layout/prefix_tree.h|this->strategy_.on_leaf(above);|(void)0;
 tree: inner nodes stay candidates|layout/prefix_tree.h|this->strategy_.on_inner(tip_);|(void)0;
-stranded by parent only|layout/prefix_blocks.h|reachable[b] = parent[b] == kNone \|\| reachable[parent[b]];|reachable[b] = parent[b] == kNone \|\| strategy_.contains(parent[b]);
+stranded by parent only|layout/prefix_blocks.h|(parent >= from && reachable[parent - from])|strategy_.contains(parent)
 held: no meeting point|layout/prefix_running.h|if (skip > 0 && left == 0) meet(s.begin + skip - 1);|
 held: parted at once|layout/prefix_running.cpp|if (--others_[block] == 0) met_.clear(block);|met_.clear(block);
 held: bisection stops early|layout/prefix_running.cpp|return before + low;|return before + 1;
@@ -77,7 +85,7 @@ ghosts: the newest is forgotten|eviction/block_ghosts.h|remove(queue_.front());|
 qdlp: a full CLOCK gives nothing more|eviction/block_qdlp.h|return comes_back_ && clock_.size() >= clock_room_;|return false;
 qdlp: moves into a full CLOCK|eviction/block_qdlp.h|clock_.size() >= clock_room_ ? of_clock(eligible) : kNone;|kNone;
 qdlp: counters to 2|eviction/block_qdlp.h|kMost = 3;|kMost = 2;
-qdlp: a moved block keeps its count|eviction/block_qdlp.h|where_[block] = kClock;\n            count_[block] = 0;|where_[block] = kClock;
+qdlp: a moved block keeps its count|eviction/block_qdlp.h|where_[block] = kClock;\n            count_[block] = ByteNumber{0};|where_[block] = kClock;
 wanted room: flat|layout/prefix_flat.h|while (this->strategy_.wants_room() && make_room(block)) {}|
 wanted room: pinned|layout/prefix_pinned.h|while (this->strategy_.wants_room()) {|while (false) {
 wanted room: tree|layout/prefix_tree.h|while (this->full() \|\| this->strategy_.wants_room()) {|while (this->full()) {
@@ -273,7 +281,7 @@ queue: moves as no leaf|eviction/block_queue.h|if (leaf) other.on_leaf(block);|
 heap: ties by block|eviction/key_heap.h|(uint64_t{e.tie} << 32 \| e.block)|uint64_t{e.block}
 heap: a raised one goes at its old place|eviction/key_heap.h|sink(kRoot, now);|return true;
 heap: line before a smaller entry|eviction/key_heap.h|!before(heap_[kRoot], entry(line_front()))|true
-heap: line forgets who was raised|eviction/key_heap.h|state_[block] = state \| kRaised;|(void)0;
+heap: line forgets who was raised|eviction/key_heap.h|state_[block] = static_cast<ByteNumber>(state \| kRaised);|(void)0;
 heap: an ineligible one is gone for good|eviction/key_heap.h|} else if ((state & kQueued) == 0) {|} else if (false) {
 heap: nobody set aside comes back|eviction/key_heap.h|if ((state_[block] & (kLeaf \| kQueued)) == kLeaf) push(block);|(void)block;
 heap: hole filled anywhere|eviction/key_heap.h|return sink(kRoot, entry(block));|heap_[kRoot] = entry(block); return;

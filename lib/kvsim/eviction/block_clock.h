@@ -19,37 +19,65 @@ class BlockClock : public BlockStrategyBase {
 
     void reset(const StrategyContext& context) {
         places_.assign(context.blocks, 0);
-        hit_.assign(context.blocks, 0);
+        hit_.assign(context.blocks, kNotHit);
         queue_.reset(std::min(context.capacity_blocks, context.blocks), places_);
     }
     void on_lookup(const RequestView&) { queue_.begin_request(); }
-    void on_hit(BlockId block) { hit_[block] = 1; }
+    void on_hit(BlockId block) { hit_[block] = kHit; }
     void on_insert(BlockId block) {
         queue_.push(block);
         queue_.on_leaf(block);
-        hit_[block] = 0;
+        hit_[block] = kNotHit;
     }
     template <EligibleBlocks E>
     BlockId pick_victim(BlockId, const E& eligible) {
         for (;;) {
             BlockId block = queue_.oldest(eligible);
-            if (block == kNone || hit_[block] == 0) return block;
-            hit_[block] = 0;
+            if (block == kNone || hit_[block] == kNotHit) return block;
+            hit_[block] = kNotHit;
             queue_.renew(block);
         }
     }
     void on_evict(BlockId block) { queue_.erase(block); }
+    uint32_t hit_run(BlockId begin, uint32_t count) {
+        count = leading_nonzeros(places_.data() + begin, count);
+        std::fill_n(hit_.data() + begin, count, kHit);
+        return count;
+    }
+    template <class F>
+    uint32_t miss_run(BlockId begin, uint32_t count, uint64_t room, const F& f) {
+        count = queue_.absent(begin, count);
+        std::fill_n(hit_.data() + begin, count, kNotHit);
+        for (uint32_t i = 0; i < count; ++i) {
+            if (i >= room) f(pop());
+            queue_.push(begin + i);
+        }
+        return count;
+    }
     void on_leaf(BlockId block) { queue_.on_leaf(block); }
     void on_inner(BlockId block) { queue_.on_inner(block); }
     bool contains(BlockId block) const { return places_[block] != 0; }
     uint64_t state_bytes() const { return places_.size() * 4 + hit_.size() + queue_.state_bytes(); }
 
   private:
+    BlockId pop() {
+        for (;;) {
+            BlockId block = queue_.pop();
+            if (hit_[block] == kNotHit) return block;
+            hit_[block] = kNotHit;
+            queue_.push(block);
+        }
+    }
+
+    // An enumeration, since writing plain bytes makes compilers read everything else again.
+    enum Bit : uint8_t { kNotHit, kHit };
+
     BlockPlaces places_;
     BlockQueue<kLeaves> queue_;
-    HugeVector<uint8_t> hit_;
+    HugeVector<Bit> hit_;
 };
 
+static_assert(HitRunStrategy<BlockClock<false>> && MissRunStrategy<BlockClock<false>>);
 static_assert(BlockStrategy<BlockClock<false>> && BlockStrategy<BlockClock<true>>);
 
 }  // namespace kvsim

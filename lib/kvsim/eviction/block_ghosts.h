@@ -5,16 +5,18 @@
 #pragma once
 
 #include <kvsim/eviction/block_queue.h>
+#include <kvsim/eviction/byte_number.h>
 
 namespace kvsim {
 
 class BlockGhosts {
   public:
     /// What `where` holds for a ghost; 0 means nowhere, anything else is the strategy's own.
-    static constexpr uint8_t kGhost = 1;
+    static constexpr ByteNumber kGhost{1};
+    static constexpr ByteNumber kNowhere{0};
 
     /// `places` and `where` outlive the ghosts and have a 0 for each block.
-    void reset(uint64_t limit, const StrategyContext& context, BlockPlaces& places, HugeVector<uint8_t>& where) {
+    void reset(uint64_t limit, const StrategyContext& context, BlockPlaces& places, HugeVector<ByteNumber>& where) {
         named_ = context.named_blocks;
         limit_ = std::min(limit, named_);
         where_ = where.data();
@@ -22,7 +24,7 @@ class BlockGhosts {
     }
     /// A block that has just left its queue; the oldest ghost makes room for it.
     void add(BlockId block) {
-        where_[block] = 0;
+        where_[block] = kNowhere;
         if (limit_ == 0 || block >= named_) return;
         if (queue_.size() == limit_) remove(queue_.front());
         queue_.push(block);
@@ -32,14 +34,14 @@ class BlockGhosts {
     bool remove(BlockId block) {
         if (where_[block] != kGhost) return false;
         queue_.erase(block);
-        where_[block] = 0;
+        where_[block] = kNowhere;
         return true;
     }
     uint64_t state_bytes() const { return queue_.state_bytes(); }
 
   private:
     uint64_t named_ = 0, limit_ = 0;
-    uint8_t* where_ = nullptr;
+    ByteNumber* where_ = nullptr;
     BlockQueue<false> queue_;
 };
 

@@ -5,13 +5,14 @@
 // sequential writes and one array indexed by block. When the log is full the live entries are moved to its front.
 // With leaves (tree accounting) the places of blocks that may go are bits in a 64-ary bitmap over the log, and the
 // victim is the lowest bit: stepping over inner nodes one by one would cost their number each time.
-// Cost: O(1) amortized per touch; 4 bytes per block and at most 8 per place of the log (which is at most twice the
-// capacity). Differs from the textbook's list in nothing but memory traffic.
+// Cost: O(1) amortized per touch; 4 bytes per block of the trace, at most one more for the log to spare, and 8 per block
+// of the capacity. Differs from the textbook's list in nothing but memory traffic.
 #pragma once
 
 #include <kvsim/core/huge_vector.h>
 #include <kvsim/eviction/bitmap_min.h>
 #include <kvsim/eviction/block_policy.h>
+#include <kvsim/eviction/leading.h>
 
 #include <algorithm>
 #include <concepts>
@@ -32,8 +33,11 @@ class BlockLru : public BlockStrategyBase {
     explicit BlockLru(Spec&) {}
 
     void reset(const StrategyContext& context) {
-        uint64_t live = std::min(context.capacity_blocks, context.blocks) + context.longest_chain;
-        uint64_t size = std::min(2 * live + 64, context.references + 2);
+        most_ = std::min(context.capacity_blocks, context.blocks);
+        uint64_t live = most_ + context.longest_chain;
+        // Room to spare makes moving the live entries rare.
+        uint64_t spare = kLeaves ? 0 : std::min(6 * live, context.blocks / 4);
+        uint64_t size = std::min(2 * live + spare + 64, context.references + 2);
         stamp_.assign(context.blocks, 0);
         log_.assign(size, kNone);
         head_ = tail_ = 1;  // place 0 is never used, so stamp 0 means not resident
@@ -84,19 +88,31 @@ class BlockLru : public BlockStrategyBase {
         for (uint32_t i = 0; i < count; ++i) stamp[i] = kHeld;
         return inserted;
     }
-    template <class Special, class F>
-    void evict_oldest(uint64_t count, const Special& special, F&& f) {
+    template <class F>
+    void evict_oldest(uint64_t count, const F& f) {
         uint32_t* stamp = stamp_.data();
         const BlockId* log = log_.data();
-        uint64_t at = tail_;
+        auto at = static_cast<uint32_t>(tail_);
         for (; count > 0; ++at) {
             BlockId block = log[at];
             if (stamp[block] != at) continue;
             stamp[block] = 0;
             --count;
-            if (special(block)) f(block);
+            f(block);
         }
         tail_ = at;
+    }
+    uint32_t hit_run(BlockId begin, uint32_t count) {
+        count = leading_nonzeros(stamp_.data() + begin, count);
+        push_run(begin, count);
+        return count;
+    }
+    template <class F>
+    uint32_t miss_run(BlockId begin, uint32_t count, uint64_t room, const F& f) {
+        count = leading_zeros(stamp_.data() + begin, static_cast<uint32_t>(std::min<uint64_t>(count, most_)));
+        if (count > room) evict_oldest(count - room, f);
+        push_run(begin, count);
+        return count;
     }
     void on_release(BlockId block) { push(block); }
     void on_evict(BlockId block) {
@@ -122,6 +138,16 @@ class BlockLru : public BlockStrategyBase {
         log_[head_] = block;
         stamp_[block] = static_cast<uint32_t>(head_++);
     }
+    // From first to last.
+    void push_run(BlockId begin, uint32_t count) {
+        if (head_ + count > log_.size()) compact();
+        uint32_t* stamp = stamp_.data() + begin;
+        BlockId* log = log_.data() + head_;
+        auto place = static_cast<uint32_t>(head_);
+        for (uint32_t i = 0; i < count; ++i) stamp[i] = place + i;
+        for (uint32_t i = 0; i < count; ++i) log[i] = begin + i;
+        head_ += count;
+    }
     void compact() {
         uint64_t to = 1;
         for (uint64_t from = tail_; from < head_; ++from) {
@@ -144,8 +170,10 @@ class BlockLru : public BlockStrategyBase {
     // 64 bits wide, unlike what is stored, so that the compiler knows they are not among it and keeps them in registers.
     uint64_t head_ = 1;
     uint64_t tail_ = 1;
+    uint64_t most_ = 0;  ///< blocks resident at once
 };
 
+static_assert(HitRunStrategy<BlockLru<false>> && MissRunStrategy<BlockLru<false>>);
 static_assert(BulkStrategy<BlockLru<false>> && BlockStrategy<BlockLru<true>>);
 
 }  // namespace kvsim

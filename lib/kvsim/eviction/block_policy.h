@@ -120,8 +120,8 @@ concept BulkStrategy = BlockStrategy<S> && S::kTouchedLast && requires(S s, Bloc
     /// The same blocks are resident from now on and nothing evicts them until touch_run() releases them: which touches
     /// lie between does not matter, since the release is the last. Returns how many were inserted.
     { s.hold_run(block, count) } -> std::same_as<uint32_t>;
-    /// on_evict for the `count` oldest blocks; calls f(block) for those that special(block) says.
-    s.evict_oldest(uint64_t{1}, [](BlockId) { return true; }, [](BlockId) {});
+    /// on_evict for the `count` oldest blocks; calls f(block) for each.
+    s.evict_oldest(uint64_t{1}, [](BlockId) {});
 };
 
 /// What a strategy with a key may offer besides, for pinned accounting: the same in whole runs.
@@ -131,6 +131,20 @@ concept RunStrategy = BlockStrategy<S> && S::kKeyed && requires(S s, BlockId blo
     { s.use_run(block, count) } -> std::same_as<uint32_t>;
     /// pick_victim and on_evict `count` times; calls f(block) for each.
     s.evict_smallest(uint64_t{1}, AnyBlock{}, [](BlockId) {});
+};
+
+/// What a strategy may offer besides, for flat accounting, where any block may go: the same in whole runs.
+template <class S>
+concept HitRunStrategy = BlockStrategy<S> && requires(S s, BlockId block, uint32_t count) {
+    /// on_hit for the resident blocks that the run begins with, first to last; returns how many there are.
+    { s.hit_run(block, count) } -> std::same_as<uint32_t>;
+};
+template <class S>
+concept MissRunStrategy = BlockStrategy<S> && requires(S s, BlockId block, uint32_t count) {
+    /// on_miss, pick_victim and on_evict unless one of `room` free places is left, and on_insert for the absent blocks
+    /// that the run begins with, of which there is at least one, first to last; calls f(block) for each victim.
+    /// Returns how many were stored: at least one, but it may leave some to another call.
+    { s.miss_run(block, count, uint64_t{1}, [](BlockId) {}) } -> std::same_as<uint32_t>;
 };
 
 }  // namespace kvsim

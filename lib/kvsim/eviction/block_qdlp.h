@@ -38,8 +38,8 @@ class BlockQdlp : public BlockStrategyBase {
         auto share = [&](double part) { return static_cast<uint64_t>(part * static_cast<double>(capacity_)); };
         clock_room_ = capacity_ - share(small_);
         places_.assign(context.blocks, 0);
-        where_.assign(context.blocks, 0);
-        count_.assign(context.blocks, 0);
+        where_.assign(context.blocks, BlockGhosts::kNowhere);
+        count_.assign(context.blocks, ByteNumber{0});
         fifo_.reset(capacity_, places_);
         clock_.reset(capacity_, places_);
         ghosts_.reset(share(ghost_), context, places_, where_);
@@ -50,13 +50,13 @@ class BlockQdlp : public BlockStrategyBase {
     }
     void on_hit(BlockId block) {
         uint8_t most = where_[block] == kClock ? kMost : 255;
-        count_[block] = static_cast<uint8_t>(count_[block] + (count_[block] < most));
+        count_[block] = static_cast<ByteNumber>(count_[block] + (count_[block] < most));
     }
     void on_miss(BlockId block) { comes_back_ = ghosts_.remove(block); }
     bool wants_room() const { return comes_back_ && clock_.size() >= clock_room_; }
     void on_insert(BlockId block) {
         where_[block] = comes_back_ ? kClock : kFifo;
-        count_[block] = 0;
+        count_[block] = ByteNumber{0};
         queue_of(block).push(block);
         queue_of(block).on_leaf(block);
     }
@@ -68,7 +68,7 @@ class BlockQdlp : public BlockStrategyBase {
             BlockId victim = clock_.size() >= clock_room_ ? of_clock(eligible) : kNone;
             fifo_.move_to(clock_, block);
             where_[block] = kClock;
-            count_[block] = 0;
+            count_[block] = ByteNumber{0};
             if (victim != kNone) return victim;
         }
         return of_clock(eligible);
@@ -76,7 +76,7 @@ class BlockQdlp : public BlockStrategyBase {
     void on_evict(BlockId block) {
         bool leaves_ghost = where_[block] == kFifo;
         queue_of(block).erase(block);
-        where_[block] = 0;
+        where_[block] = BlockGhosts::kNowhere;
         if (leaves_ghost) ghosts_.add(block);
     }
     void on_leaf(BlockId block) { queue_of(block).on_leaf(block); }
@@ -88,7 +88,7 @@ class BlockQdlp : public BlockStrategyBase {
     }
 
   private:
-    static constexpr uint8_t kFifo = 2, kClock = 3;
+    static constexpr ByteNumber kFifo{2}, kClock{3};
     static constexpr uint8_t kMost = 3;  ///< of a counter of the CLOCK
 
     BlockQueue<kLeaves>& queue_of(BlockId block) { return where_[block] == kClock ? clock_ : fifo_; }
@@ -98,7 +98,7 @@ class BlockQdlp : public BlockStrategyBase {
         for (;;) {
             BlockId block = clock_.oldest(eligible);
             if (block == kNone || count_[block] == 0) return block;
-            --count_[block];
+            count_[block] = static_cast<ByteNumber>(count_[block] - 1);
             clock_.renew(block);
         }
     }
@@ -108,8 +108,8 @@ class BlockQdlp : public BlockStrategyBase {
     uint64_t capacity_ = 0, clock_room_ = 0;
     bool comes_back_ = false;  ///< the block that was missed last was a ghost
     BlockPlaces places_;
-    HugeVector<uint8_t> where_;
-    HugeVector<uint8_t> count_;  ///< hits in the FIFO, counter in the CLOCK
+    HugeVector<ByteNumber> where_;
+    HugeVector<ByteNumber> count_;  ///< hits in the FIFO, counter in the CLOCK
     BlockQueue<kLeaves> fifo_, clock_;
     BlockGhosts ghosts_;
 };

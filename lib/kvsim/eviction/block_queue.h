@@ -4,14 +4,17 @@
 // place that is not empty. When the log is full its blocks are moved to the front, which happens at most once in as
 // many steps as it holds blocks. With leaves the places of blocks that may go are bits in a bitmap, so that a walk
 // steps over inner nodes 64 at a time. Several queues share one array of places, since a block is in one at a time.
-// Cost: O(1) amortized per step; 4 bytes per block of the trace, 8 per block of the queue at its largest.
+// Cost: O(1) amortized per step; 4 bytes per block of the trace and at most one for room to spare, 8 per block of the
+// queue at its largest.
 #pragma once
 
 #include <kvsim/core/huge_vector.h>
 #include <kvsim/eviction/bitmap_min.h>
 #include <kvsim/eviction/block_policy.h>
+#include <kvsim/eviction/leading.h>
 
 #include <algorithm>
+#include <concepts>
 
 namespace kvsim {
 
@@ -23,10 +26,13 @@ class BlockQueue {
   public:
     static constexpr uint64_t kEnd = ~uint64_t{0};
 
-    /// At most `largest` blocks will be in the queue at once. `places` outlives the queue and has a 0 for each block.
+    /// At most `largest` blocks will be in the queue at once, in runs of as many. `places` outlives the queue and has a 0 for each block.
     void reset(uint64_t largest, BlockPlaces& places) {
         places_ = places.data();
-        log_.assign(2 * largest + 64, kNone);
+        largest_ = largest;
+        // Room to spare makes moving the blocks rare.
+        uint64_t spare = kLeaves ? 0 : std::min<uint64_t>(6 * largest, places.size() / 4);
+        log_.assign(2 * largest + spare + 64, kNone);
         tail_ = head_ = from_ = hand_ = 1;
         size_ = 0;
         if (kLeaves) leaves_.reset(log_.size());
@@ -40,6 +46,45 @@ class BlockQueue {
         log_[head_] = block;
         places_[block] = static_cast<uint32_t>(head_++);
         ++size_;
+    }
+    /// push() of begin, begin + 1 and so on. Without leaves.
+    void push_run(BlockId begin, uint32_t count) {
+        if (head_ + count > log_.size()) compact();
+        uint32_t* places = places_ + begin;
+        BlockId* log = log_.data() + head_;
+        auto place = static_cast<uint32_t>(head_);
+        for (uint32_t i = 0; i < count; ++i) places[i] = place + i;
+        for (uint32_t i = 0; i < count; ++i) log[i] = begin + i;
+        head_ += count;
+        size_ += count;
+    }
+    /// The oldest block leaves; there is one. Without leaves.
+    BlockId pop() {
+        skip_empty();
+        BlockId block = log_[tail_];
+        log_[tail_++] = kNone;
+        places_[block] = 0;
+        --size_;
+        return block;
+    }
+    /// pop() `count` times; calls f(block) for each.
+    template <class F>
+    void pop_run(uint64_t count, const F& f) {
+        uint64_t at = tail_;
+        size_ -= count;
+        for (; count > 0; ++at) {
+            BlockId block = log_[at];
+            if (block == kNone) continue;
+            log_[at] = kNone;
+            places_[block] = 0;
+            --count;
+            f(block);
+        }
+        tail_ = at;
+    }
+    /// At most as many blocks as the queue can hold, all in no queue, at the front of the run.
+    uint32_t absent(BlockId begin, uint32_t count) const {
+        return leading_zeros(places_ + begin, static_cast<uint32_t>(std::min<uint64_t>(count, largest_)));
     }
     void erase(BlockId block) {
         uint64_t place = places_[block];
@@ -82,6 +127,7 @@ class BlockQueue {
     /// Oldest eligible block; kNone if there is none.
     template <EligibleBlocks E>
     BlockId oldest(const E& eligible) {
+        if constexpr (!kLeaves && std::same_as<E, AnyBlock>) return front();
         uint64_t place = first(eligible);
         if (!kLeaves) from_ = std::min(place, head_);
         return place == kEnd ? kNone : log_[place];
@@ -168,6 +214,7 @@ class BlockQueue {
     uint64_t from_ = 1;  ///< nobody older is eligible
     uint64_t hand_ = 1;
     uint64_t size_ = 0;
+    uint64_t largest_ = 0;
 };
 
 }  // namespace kvsim

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <kvsim/eviction/block_queue.h>
+#include <kvsim/eviction/byte_number.h>
 
 namespace kvsim {
 
@@ -57,7 +58,7 @@ class BlockS3Fifo : public BlockStrategyBase {
         main_.begin_request();
     }
     void on_hit(BlockId block) {
-        if (state_[block] < kOne * kMost) state_[block] = static_cast<uint8_t>(state_[block] + kOne);
+        if (state_[block] < kOne * kMost) state_[block] = static_cast<ByteNumber>(state_[block] + kOne);
     }
     void on_miss(BlockId block) {
         ghost_hit_ = state_[block] == kGhost;
@@ -103,7 +104,8 @@ class BlockS3Fifo : public BlockStrategyBase {
   private:
     using Queue = BlockQueue<kLeaves>;
     // A block's state: where it is in two bits (the upper one: resident), and its counter above them.
-    static constexpr uint8_t kNowhere = 0, kGhost = 1, kSmall = 2, kMain = 3, kOne = 4, kMost = 63;
+    static constexpr ByteNumber kNowhere{0}, kGhost{1}, kSmall{2}, kMain{3}, kOne{4};
+    static constexpr uint8_t kMost = 63;
     static constexpr uint8_t kRounds = 3;
 
     bool in_main(BlockId block) const { return (state_[block] & 3) == kMain; }
@@ -118,7 +120,7 @@ class BlockS3Fifo : public BlockStrategyBase {
             BlockId block = main_.oldest(eligible);
             if (block == kNone || state_[block] < kMain + kOne) return block;
             int rounds = std::min<int>(state_[block] / kOne, kRounds) - 1;
-            state_[block] = static_cast<uint8_t>(kMain + rounds * kOne);
+            state_[block] = static_cast<ByteNumber>(kMain + rounds * kOne);
             main_.renew(block);
         }
     }
@@ -140,7 +142,7 @@ class BlockS3Fifo : public BlockStrategyBase {
     bool evicted_ = false;    ///< anything so far
     bool ghost_hit_ = false;  ///< the block that is missing now was a ghost
     BlockPlaces places_;
-    HugeVector<uint8_t> state_;
+    HugeVector<ByteNumber> state_;
     Queue small_, main_;
     BlockQueue<false> ghosts_;
 };

@@ -23,15 +23,15 @@ class BlockSieve : public BlockStrategyBase {
 
     void reset(const StrategyContext& context) {
         places_.assign(context.blocks, 0);
-        hit_.assign(context.blocks, 0);
+        hit_.assign(context.blocks, kNotHit);
         queue_.reset(std::min(context.capacity_blocks, context.blocks), places_);
         queue_.set_hand(kOldest);
     }
-    void on_hit(BlockId block) { hit_[block] = 1; }
+    void on_hit(BlockId block) { hit_[block] = kHit; }
     void on_insert(BlockId block) {
         queue_.push(block);
         queue_.on_leaf(block);
-        hit_[block] = 0;
+        hit_[block] = kNotHit;
     }
     template <EligibleBlocks E>
     BlockId pick_victim(BlockId, const E& eligible) {
@@ -41,8 +41,8 @@ class BlockSieve : public BlockStrategyBase {
         for (int walk = 0; walk < 3; ++walk, place = queue_.first(eligible))
             for (; place != queue_.kEnd; place = queue_.next(place + 1, eligible)) {
                 BlockId block = queue_.at(place);
-                if (hit_[block] == 0) return block;
-                hit_[block] = 0;
+                if (hit_[block] == kNotHit) return block;
+                hit_[block] = kNotHit;
             }
         return kNone;
     }
@@ -52,6 +52,25 @@ class BlockSieve : public BlockStrategyBase {
         // A block enters between two victims, so the newest place is empty only if the newest block has just gone.
         queue_.set_hand(place + 1 < queue_.end() ? place + 1 : kOldest);
     }
+    uint32_t hit_run(BlockId begin, uint32_t count) {
+        count = leading_nonzeros(places_.data() + begin, count);
+        std::fill_n(hit_.data() + begin, count, kHit);
+        return count;
+    }
+    template <class F>
+    uint32_t miss_run(BlockId begin, uint32_t count, uint64_t room, const F& f) {
+        count = queue_.absent(begin, count);
+        std::fill_n(hit_.data() + begin, count, kNotHit);
+        for (uint32_t i = 0; i < count; ++i) {
+            if (i >= room) {
+                BlockId victim = pick_victim(begin, AnyBlock{});
+                on_evict(victim);
+                f(victim);
+            }
+            queue_.push(begin + i);
+        }
+        return count;
+    }
     void on_leaf(BlockId block) { queue_.on_leaf(block); }
     void on_inner(BlockId block) { queue_.on_inner(block); }
     bool contains(BlockId block) const { return places_[block] != 0; }
@@ -60,11 +79,15 @@ class BlockSieve : public BlockStrategyBase {
   private:
     static constexpr uint64_t kOldest = 0;  ///< where the hand is when it has gone round
 
+    // An enumeration, since writing plain bytes makes compilers read everything else again.
+    enum Bit : uint8_t { kNotHit, kHit };
+
     BlockPlaces places_;
     BlockQueue<kLeaves> queue_;
-    HugeVector<uint8_t> hit_;
+    HugeVector<Bit> hit_;
 };
 
+static_assert(HitRunStrategy<BlockSieve<false>> && MissRunStrategy<BlockSieve<false>>);
 static_assert(BlockStrategy<BlockSieve<false>> && BlockStrategy<BlockSieve<true>>);
 
 }  // namespace kvsim

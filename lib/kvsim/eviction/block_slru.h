@@ -21,6 +21,7 @@
 #pragma once
 
 #include <kvsim/eviction/block_queue.h>
+#include <kvsim/eviction/byte_number.h>
 
 namespace kvsim {
 
@@ -42,7 +43,7 @@ class BlockSlru : public BlockStrategyBase {
         uint64_t capacity = std::min(context.capacity_blocks, context.blocks);
         size_ = sized_ ? capacity / segments_.size() : capacity;
         places_.assign(context.blocks, 0);
-        level_.assign(context.blocks, 0);
+        level_.assign(context.blocks, ByteNumber{0});
         uint64_t rest = sized_ ? capacity % segments_.size() : 0;
         for (auto& segment : segments_) {
             segment.reset(size_ + rest + 1, places_);
@@ -62,7 +63,7 @@ class BlockSlru : public BlockStrategyBase {
         size_t to = 0;
         while (to < segments_.size() && segments_[to].size() >= size_) ++to;
         if (to == segments_.size()) to = 0;
-        level_[block] = static_cast<uint8_t>(to);
+        level_[block] = static_cast<ByteNumber>(to);
         segments_[to].push(block);
         segments_[to].on_leaf(block);
     }
@@ -89,14 +90,14 @@ class BlockSlru : public BlockStrategyBase {
     BlockQueue<kLeaves>& segment_of(BlockId block) { return segments_[level_[block] >> steps_]; }
     void move(BlockId block, size_t level) {
         segment_of(block).move_to(segments_[level >> steps_], block);
-        level_[block] = static_cast<uint8_t>(level);
+        level_[block] = static_cast<ByteNumber>(level);
     }
 
     bool sized_ = true;
     int steps_ = 0;      ///< a segment is 1 << steps_ levels
     uint64_t size_ = 0;  ///< of a segment
     BlockPlaces places_;
-    HugeVector<uint8_t> level_;  ///< of each block that has a place
+    HugeVector<ByteNumber> level_;  ///< of each block that has a place
     std::vector<BlockQueue<kLeaves>> segments_;  ///< lowest first
 };
 

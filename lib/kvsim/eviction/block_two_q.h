@@ -34,7 +34,7 @@ class BlockTwoQ : public BlockStrategyBase {
         uint64_t capacity = std::min(context.capacity_blocks, context.blocks);
         in_target_ = static_cast<uint64_t>(in_share_ * static_cast<double>(capacity));
         places_.assign(context.blocks, 0);
-        where_.assign(context.blocks, 0);
+        where_.assign(context.blocks, BlockGhosts::kNowhere);
         in_.reset(capacity, places_);
         main_.reset(capacity, places_);
         ghosts_.reset(static_cast<uint64_t>(out_share_ * static_cast<double>(capacity)), context, places_, where_);
@@ -61,7 +61,7 @@ class BlockTwoQ : public BlockStrategyBase {
     void on_evict(BlockId block) {
         bool leaves_ghost = where_[block] == kIn;
         queue_of(block).erase(block);
-        where_[block] = 0;
+        where_[block] = BlockGhosts::kNowhere;
         if (leaves_ghost) ghosts_.add(block);
     }
     void on_release(BlockId block) { on_hit(block); }
@@ -73,7 +73,7 @@ class BlockTwoQ : public BlockStrategyBase {
     }
 
   private:
-    static constexpr uint8_t kIn = 2, kMain = 3;
+    static constexpr ByteNumber kIn{2}, kMain{3};
 
     BlockQueue<kLeaves>& queue_of(BlockId block) { return where_[block] == kMain ? main_ : in_; }
 
@@ -81,7 +81,7 @@ class BlockTwoQ : public BlockStrategyBase {
     uint64_t in_target_ = 0;
     bool comes_back_ = false;  ///< the block that was missed last was a ghost
     BlockPlaces places_;
-    HugeVector<uint8_t> where_;
+    HugeVector<ByteNumber> where_;
     BlockQueue<kLeaves> in_, main_;
     BlockGhosts ghosts_;
 };

@@ -20,6 +20,7 @@
 #include <kvsim/core/error.h>
 #include <kvsim/core/huge_vector.h>
 #include <kvsim/eviction/block_policy.h>
+#include <kvsim/eviction/byte_number.h>
 
 #include <algorithm>
 #include <bit>
@@ -60,7 +61,7 @@ class KeyHeap {
         largest_ = std::min(blocks, largest);
         key_.assign(blocks, 0);
         tie_.assign(blocks, 0);
-        state_.assign(blocks, 0);
+        state_.assign(blocks, kGone);
         heap_.assign(kRoot, {});
         line_.assign(64, kNone);
         first_ = last_ = 0;
@@ -88,9 +89,9 @@ class KeyHeap {
         if constexpr (kLeaves) {
             if (fresh_ == kFreshRoom) enter_fresh(0);
             fresh_blocks_[fresh_++] = block;
-            state_[block] = kResident | kLeaf | kWaiting;
+            state_[block] = ByteNumber{kResident | kLeaf | kWaiting};
         } else {
-            state_[block] = kResident;
+            state_[block] = ByteNumber{kResident};
             push(block);
         }
     }
@@ -98,16 +99,35 @@ class KeyHeap {
     void insert_last(BlockId block, uint64_t key, uint32_t tie) {
         if constexpr (kLeaves) return insert(block, key, tie);
         note(block, key, tie);
-        state_[block] = kResident | kWaiting;
+        state_[block] = ByteNumber{kResident | kWaiting};
         if (last_ - first_ == line_.size()) lengthen();
         line_[last_++ & (line_.size() - 1)] = block;
     }
     /// How many of begin + count - 1, begin + count - 2, ... are not resident before the first one that is.
     uint32_t absent_before(BlockId begin, uint32_t count) const {
-        const uint8_t* state = state_.data() + begin;
+        const ByteNumber* state = state_.data() + begin;
         uint32_t n = 0;
         while (n < count && state[count - 1 - n] == 0) ++n;
         return n;
+    }
+    /// How many of begin, begin + 1, ... are not resident before the first one that is.
+    uint32_t absent_from(BlockId begin, uint32_t count) const {
+        const ByteNumber* state = state_.data() + begin;
+        uint32_t n = 0;
+        while (n < count && state[n] == 0) ++n;
+        return n;
+    }
+    /// insert_last() for begin to begin + count - 1: equal keys, ties from `tie` on. None of them is resident.
+    void insert_first_to_last(BlockId begin, uint32_t count, uint64_t key, uint32_t tie) {
+        static_assert(!kLeaves, "leaves are told one by one");
+        while (last_ - first_ + count > line_.size()) lengthen();
+        std::fill_n(key_.data() + begin, count, key);
+        std::fill_n(state_.data() + begin, count, ByteNumber{kResident | kWaiting});
+        uint32_t* ties = tie_.data() + begin;
+        for (uint32_t i = 0; i < count; ++i) ties[i] = tie + i;
+        for (uint64_t i = 0, mask = line_.size() - 1; i < count; ++i)
+            line_[(last_ + i) & mask] = begin + static_cast<BlockId>(i);
+        last_ += count;
     }
     /// insert_last() for begin + count - 1 down to begin: equal keys, ties from `tie` on. None of them is resident.
     void insert_run_last(BlockId begin, uint32_t count, uint64_t key, uint32_t tie) {
@@ -115,7 +135,7 @@ class KeyHeap {
         while (last_ - first_ + count > line_.size()) lengthen();
         // Plain loops over neighbours, which the compiler turns into vector code.
         std::fill_n(key_.data() + begin, count, key);
-        std::fill_n(state_.data() + begin, count, uint8_t{kResident | kWaiting});
+        std::fill_n(state_.data() + begin, count, ByteNumber{kResident | kWaiting});
         uint32_t* ties = tie_.data() + begin;
         uint32_t last_tie = tie + count - 1;
         for (uint32_t i = 0; i < count; ++i) ties[i] = last_tie - i;
@@ -139,7 +159,7 @@ class KeyHeap {
             if ((state & (kLeaf | kQueued | kWaiting)) == kLeaf) push(block);
         } else {
             if ((state & kWaiting) != 0) {
-                state_[block] = state | kRaised;
+                state_[block] = static_cast<ByteNumber>(state | kRaised);
             } else if ((state & kQueued) == 0) {
                 push(block);
             }
@@ -155,13 +175,13 @@ class KeyHeap {
     }
     void on_leaf(BlockId block) {
         if constexpr (kLeaves) {
-            state_[block] |= kLeaf;
+            mark(block, kLeaf);
             if ((state_[block] & (kQueued | kWaiting)) == 0) push(block);
         }
     }
     void on_inner(BlockId block) {
         if constexpr (kLeaves) {
-            state_[block] &= static_cast<uint8_t>(~kLeaf);
+            unmark(block, kLeaf);
             if ((state_[block] & kWaiting) != 0) forget_fresh(block);
         }
     }
@@ -181,7 +201,7 @@ class KeyHeap {
                 if (in_line && (heap_.size() == kRoot || !before(heap_[kRoot], entry(line_front())))) {
                     BlockId block = line_front();
                     if (eligible(block)) return block;
-                    state_[block] = kResident;
+                    state_[block] = ByteNumber{kResident};
                     ++first_;
                 } else {
                     if (!settle()) {
@@ -208,6 +228,14 @@ class KeyHeap {
             --count;
         }
     }
+    /// take_smallest() for up to `count` blocks, as long as they are first in line: returns how many. Whoever enters
+    /// meanwhile could not be smaller.
+    template <class F>
+    uint64_t take_first(uint64_t count, const F& f) {
+        uint64_t left = count;
+        take_from_line(left, AnyBlock{}, f);
+        return count - left;
+    }
     /// on_evict().
     void erase(BlockId block) {
         if ((state_[block] & kWaiting) == 0) {
@@ -218,7 +246,7 @@ class KeyHeap {
         } else {
             ++first_;
         }
-        state_[block] = 0;
+        state_[block] = kGone;
     }
 
     uint64_t state_bytes() const {
@@ -232,6 +260,7 @@ class KeyHeap {
         uint32_t tie;
         BlockId block;
     };
+    static constexpr ByteNumber kGone{0};
     static constexpr uint8_t kResident = 1;
     static constexpr uint8_t kLeaf = 2;
     static constexpr uint8_t kQueued = 4;   ///< has an entry in the heap that is no larger than its key
@@ -249,6 +278,8 @@ class KeyHeap {
         return whole(a) < whole(b);
     }
     Entry entry(BlockId block) const { return {key_[block], tie_[block], block}; }
+    void mark(BlockId block, uint8_t what) { state_[block] = static_cast<ByteNumber>(state_[block] | what); }
+    void unmark(BlockId block, uint8_t what) { state_[block] = static_cast<ByteNumber>(state_[block] & ~what); }
     void note(BlockId block, uint64_t key, uint32_t tie) {
         key_[block] = key;
         tie_[block] = tie;
@@ -267,14 +298,14 @@ class KeyHeap {
     void take_from_line(uint64_t& count, const E& eligible, const F& f) {
         if (hole_) close_hole();
         const Entry top = heap_.size() > kRoot ? heap_[kRoot] : Entry{~uint64_t{0}, ~uint32_t{0}, kNone};
-        uint8_t* state = state_.data();
+        ByteNumber* state = state_.data();
         const BlockId* line = line_.data();
         uint64_t mask = line_.size() - 1, at = first_, left = count;
         for (; at != last_ && left > 0; ++at) {
             BlockId block = line[at & mask];
             if ((state[block] & kRaised) != 0 || before(top, entry(block))) break;
             bool goes = eligible(block);
-            state[block] = goes ? 0 : kResident;
+            state[block] = goes ? kGone : ByteNumber{kResident};
             left -= goes;
             if (goes) f(block);
         }
@@ -282,7 +313,7 @@ class KeyHeap {
         count = left;
     }
     void push_free(BlockId block) {
-        state_[block] = kResident;
+        state_[block] = ByteNumber{kResident};
         push(block);
     }
 
@@ -297,7 +328,7 @@ class KeyHeap {
         BlockId* end = fresh_blocks_ + fresh_--;
         BlockId* at = std::find(fresh_blocks_, end, block);
         std::move(at + 1, end, at);
-        state_[block] &= static_cast<uint8_t>(~kWaiting);
+        unmark(block, kWaiting);
     }
     template <EligibleBlocks E>
     BlockId smallest_leaf(const E& eligible) {
@@ -321,7 +352,7 @@ class KeyHeap {
     // ---- the heap ----
 
     void push(BlockId block) {
-        state_[block] |= kQueued;
+        mark(block, kQueued);
         ++queued_;
         if (hole_) {
             hole_ = false;
@@ -351,7 +382,7 @@ class KeyHeap {
         return false;
     }
     void drop_top() {
-        state_[heap_[kRoot].block] &= static_cast<uint8_t>(~kQueued);
+        unmark(heap_[kRoot].block, kQueued);
         --queued_;
         remove_top();
     }
@@ -398,17 +429,17 @@ class KeyHeap {
         for (size_t i = kRoot; i < heap_.size(); ++i) {
             BlockId block = heap_[i].block;
             if ((state_[block] & kQueued) == 0) continue;
-            state_[block] &= static_cast<uint8_t>(~kQueued);
+            unmark(block, kQueued);
             heap_[to++] = entry(block);
         }
         heap_.resize(to);
-        for (size_t i = kRoot; i < to; ++i) state_[heap_[i].block] |= kQueued;
+        for (size_t i = kRoot; i < to; ++i) mark(heap_[i].block, kQueued);
         for (size_t i = to; i-- > kRoot;) sink(i, heap_[i]);
     }
 
     HugeVector<uint64_t> key_;
     HugeVector<uint32_t> tie_;
-    HugeVector<uint8_t> state_;
+    HugeVector<ByteNumber> state_;
     HugeVector<Entry> heap_;
     HugeVector<BlockId> line_;  ///< a ring
     uint64_t first_ = 0, last_ = 0;

@@ -4,10 +4,10 @@
 
 #include <kvsim/core/error.h>
 #include <kvsim/core/huge_vector.h>
+#include <kvsim/layout/partial_blocks.h>
 #include <kvsim/layout/prefix.h>
 
 #include <algorithm>
-#include <bit>
 #include <vector>
 
 namespace kvsim {
@@ -31,49 +31,6 @@ class UnnamedBlocks {
     BlockId named_ = 0;
     BlockId next_ = 0;
     std::vector<BlockId> free_;
-};
-
-/// Empty token places in partly filled blocks: a number per block, and a bit that says whether it is there.
-class PartialBlocks {
-  public:
-    void reset(uint64_t blocks) {
-        bits_.assign((blocks + 63) / 64, 0);
-        missing_.assign(blocks, 0);
-        total_ = 0;
-    }
-    bool has(BlockId block) const { return (bits_[block >> 6] >> (block & 63) & 1) != 0; }
-    void clear(BlockId block) {
-        if (!has(block)) return;
-        bits_[block >> 6] &= ~(uint64_t{1} << (block & 63));
-        total_ -= missing_[block];
-    }
-    void clear_run(BlockId begin, uint32_t count) {
-        for (uint64_t word = begin >> 6; word <= (uint64_t{begin} + count - 1) >> 6; ++word)
-            for (uint64_t left = bits_[word]; left != 0; left &= left - 1) {
-                auto block = static_cast<BlockId>(word * 64 + static_cast<uint64_t>(std::countr_zero(left)));
-                if (block >= begin && block - begin < count) clear(block);
-            }
-    }
-    void set(BlockId block, uint64_t missing) {
-        clear(block);
-        if (missing == 0) return;
-        bits_[block >> 6] |= uint64_t{1} << (block & 63);
-        missing_[block] = static_cast<uint32_t>(missing);
-        total_ += missing;
-    }
-    uint64_t total() const { return total_; }
-    /// Recounted.
-    uint64_t sum() const {
-        uint64_t n = 0;
-        for (BlockId block = 0; block < missing_.size(); ++block) n += has(block) ? missing_[block] : 0;
-        return n;
-    }
-    uint64_t bytes() const { return bits_.size() * 8 + missing_.size() * 4; }
-
-  private:
-    std::vector<uint64_t> bits_;
-    HugeVector<uint32_t> missing_;
-    uint64_t total_ = 0;
 };
 
 /// What all three accountings share: the strategy, residency counts, partial blocks, chains as ids.
@@ -190,10 +147,15 @@ class PrefixBlocks : public Cache {
     }
     void evict(BlockId victim) {
         strategy_.on_evict(victim);
-        unnamed_.give_back(victim);
-        partial_.clear(victim);
+        leave(victim);
         --resident_;
         ++evicted_;
+    }
+    /// Evicted: its name and its token places.
+    void leave(BlockId victim) {
+        if (!partial_.special(victim)) return;
+        unnamed_.give_back(victim);
+        partial_.clear(victim);
     }
     /// The request's last block of `stored` is `block`: remember how many of its token places are empty.
     void fill_last(uint32_t r, uint32_t stored, BlockId block) {
@@ -216,6 +178,7 @@ class PrefixBlocks : public Cache {
     uint64_t resident_ = 0;
     uint64_t evicted_ = 0;
     bool flat_content_ = false;  ///< ids are the content's own instead of their paths
+    std::vector<uint32_t> stored_;  ///< per request: all blocks it occupies
     std::vector<uint32_t> depth_;  ///< per block, where the strategy needs it
 
   private:
@@ -225,8 +188,9 @@ class PrefixBlocks : public Cache {
         flat_content_ = trace_->content && counts_content();
         uint64_t named = flat_content_ ? trace_->content_ids.unique : trace_->chains.unique_blocks();
         uint64_t longest = 0, unnamed = 0, references = 0;
+        stored_ = trace_->all_stored_blocks(options_.decode);
         for (uint32_t r = 0; r < trace_->requests(); ++r) {
-            uint64_t stored = trace_->stored_blocks(r, options_.decode);
+            uint64_t stored = stored_[r];
             uint64_t lookup = trace_->lookup_blocks(r);
             uint64_t known = trace_->chains[trace_->stored_row(r, options_.decode)].length;
             longest = std::max({longest, stored, lookup});
@@ -238,7 +202,7 @@ class PrefixBlocks : public Cache {
         if (blocks_ > kMaxBlocks)
             throw_input("more than " + std::to_string(kMaxBlocks) + " blocks with output; use a larger --block-size");
         unnamed_.reset(named);
-        partial_.reset(blocks_);
+        partial_.reset(named, blocks_);
         if (concurrent()) references *= 2;  // released blocks are touched once more
         if constexpr (S::kNeedsDepth) find_depths();
         strategy_.reset({capacity(), blocks_, named, longest, references, trace_, depth_.data(),
@@ -258,16 +222,29 @@ class PrefixBlocks : public Cache {
         for (BlockId b = 0; b < parent.size(); ++b) depth_[b] = parent[b] == kNone ? 0 : depth_[parent[b]] + 1;
     }
 
-    // Parents come before their children in the numbering, so one pass knows who still has all its ancestors.
+    // Parents come before their children in the numbering, so one pass over the resident blocks knows who still has all
+    // its ancestors. Most of them are young, so they are looked for from the end.
     uint64_t count_stranded() const {
         if (flat_content_) return 0;  // chunks of content have no ancestors
-        std::vector<BlockId> parent = trace_->chains.parents();
-        std::vector<bool> reachable(parent.size());
+        const PrefixIndex& chains = trace_->chains;
+        uint64_t left = resident_;
+        for (uint64_t b = chains.unique_blocks(); b < blocks_; ++b) left -= strategy_.contains(static_cast<BlockId>(b));
+        uint64_t from = chains.unique_blocks();
+        while (left > 0 && from > 0) left -= strategy_.contains(static_cast<BlockId>(--from));
+        uint32_t row = chains.rows();
+        while (row > 0 && chains.first_new(row - 1) >= from) --row;
+        if (row > 0) --row;  // the one that `from` may be in the middle of
+        std::vector<bool> reachable(chains.unique_blocks() - from);
         uint64_t stranded = 0;
-        for (BlockId b = 0; b < parent.size(); ++b) {
-            if (!strategy_.contains(b)) continue;
-            reachable[b] = parent[b] == kNone || reachable[parent[b]];
-            stranded += !reachable[b];
+        for (; row < chains.rows(); ++row) {
+            const ChainRecord& c = chains[row];
+            for (uint32_t i = 0; i < c.length - c.shared; ++i) {
+                BlockId block = c.first_new + i;
+                if (block < from || !strategy_.contains(block)) continue;
+                BlockId parent = i > 0 ? block - 1 : c.shared > 0 ? chains.block_at(c.owner, c.shared - 1) : kNone;
+                reachable[block - from] = parent == kNone || (parent >= from && reachable[parent - from]);
+                stranded += !reachable[block - from];
+            }
         }
         return stranded;
     }

@@ -133,15 +133,8 @@ class PinnedPrefix : public HoldingPrefix<S> {
     }
 
     void evict_run(uint64_t blocks) {
-        BlockId named = this->unnamed_.begin();
         this->strategy_.evict_smallest(
-            blocks, [this](BlockId b) { return !kept_.has(b); },
-            [&](BlockId victim) {
-                if ((victim >= named) | this->partial_.has(victim)) {
-                    this->unnamed_.give_back(victim);
-                    this->partial_.clear(victim);
-                }
-            });
+            blocks, [this](BlockId b) { return !kept_.has(b); }, [this](BlockId victim) { this->leave(victim); });
         this->resident_ -= blocks;
         this->evicted_ += blocks;
     }
@@ -178,13 +171,7 @@ class PinnedPrefix : public HoldingPrefix<S> {
     }
 
     void make_room(uint64_t blocks) {
-        BlockId named = this->unnamed_.begin();
-        this->strategy_.evict_oldest(
-            blocks, [&](BlockId victim) { return (victim >= named) | this->partial_.has(victim); },
-            [this](BlockId victim) {
-                this->unnamed_.give_back(victim);
-                this->partial_.clear(victim);
-            });
+        this->strategy_.evict_oldest(blocks, [this](BlockId victim) { this->leave(victim); });
         this->resident_ -= blocks;
         this->evicted_ += blocks;
     }
