@@ -157,7 +157,7 @@ void check_case(const StoryWishes& wishes, bool reblock, bool tokens) {
 }
 
 void check_all(int rounds) {
-    for (int bits = 0; bits < 16; ++bits) {
+    for (int bits = 0; bits < 16; bits += kvsim_test::kSanitized ? 5 : 1) {  // 0, 5, 10, 15: each bit both ways
         StoryWishes w;
         w.floor_tails = (bits & 1) != 0;
         w.named_output = (bits & 2) != 0;
