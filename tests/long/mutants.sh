@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Plants one bug after another in a scratch copy of the library and expects the unit, property and golden tests to fail.
 # Usage: mutants.sh SOURCE_DIR [NAME...]   Long. Needs g++ and the libraries of the build; the tree is not touched.
-# KVSIM_SHARED adds the golden tests. MUTANTS_EXCLUDE: doctest cases to leave out (known failures).
+# KVSIM_SHARED adds the golden tests. MUTANTS_PART=K/N: every N-th bug, from the K-th on (1 to N).
 set -euo pipefail
 [[ $# -ge 1 ]] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
 source=$(realpath "$1")
 shift
+part=${MUTANTS_PART:-1/1}
 
 # name | file below lib/kvsim | what stands there | what to put there (fixed strings, first occurrence)
 mutants() {
@@ -65,7 +66,7 @@ linked: the tail of the next prompt|trace/link_outputs.cpp|std::min(t.lookup_blo
 linked: the first of that name|trace/link_outputs.cpp|latest[t.sequence_name(r)] = r;|latest.emplace(t.sequence_name(r), r);
 linked: a named output is renamed|trace/link_outputs.cpp|if (t.has_named_output() && t.stored_rows[r] != kNone) {|if (false) {
 token: the last one counts|sim/replay.cpp|(column[r], trace.prompt_tokens[r] - 1)|(column[r], trace.prompt_tokens[r])
-token: the bound counts the last one|layout/prefix.cpp|hits = std::min(hits, trace.prompt_tokens[request] - 1);|
+token: the bound counts the last one|layout/prefix.cpp|hits = std::min(hits, trace.prompt_tokens[r] - 1);|
 compaction drops a leaf|eviction/block_lru.h|leaves_.insert(to);|(void)0;
 compaction keeps stale entries|eviction/block_lru.h|if (stamp_[block] != from) continue;|if (stamp_[block] == 0) continue;
 first in first out|eviction/block_lru.h|        push(block);\n        if (leaf)|        if (leaf)
@@ -89,8 +90,8 @@ qdlp: a moved block keeps its count|eviction/block_qdlp.h|where_[block] = kClock
 wanted room: flat|layout/prefix_flat.h|while (this->strategy_.wants_room() && make_room(block)) {}|
 wanted room: pinned|layout/prefix_pinned.h|while (this->strategy_.wants_room()) {|while (false) {
 wanted room: tree|layout/prefix_tree.h|while (this->full() \|\| this->strategy_.wants_room()) {|while (this->full()) {
-queue: a leaf is none in the next queue|eviction/block_queue.h|if (leaf) on_leaf(block);|
-queue: one victim per request|eviction/block_queue.h|from_ = place == kEnd ? head_ : place;|from_ = head_;
+queue: a leaf is none in the next queue|eviction/block_queue.h|if (leaf) other.on_leaf(block);|
+queue: one victim per request|eviction/block_queue.h|from_ = std::min(place, head_);|from_ = head_;
 queue: compaction leaves the hand|eviction/block_queue.h|hand_ = at_hand == kNone ? to : places_[at_hand];|
 bitmap forgets its summary|eviction/bitmap_min.h|if (before != 0) return;|return;
 re-block ratio of shared|trace/prefix_index.cpp|length : r.shared * ratio;|length : r.shared * ratio - 1;
@@ -180,10 +181,10 @@ preempt: the request's first sample only|layout/sequence_requests.h|key = std::m
 samples: the last holder copies too|block/paged_store.h|uint64_t copies = empty != 0 ? samples - 1 : 0;|uint64_t copies = empty != 0 ? samples : 0;
 samples: the tail is not filled first|block/paged_store.h|(tokens > empty ? samples * blocks_for(tokens - empty) : 0)|samples * blocks_for(tokens)
 peak between events only|layout/sequence_replay.h|std::max(store().used_blocks(), s.peak_used_blocks);|store().used_blocks();
-recomputed: trimmed tokens too|layout/sequence_replay.h|recomputed_tokens += held_tokens(p.extent);|recomputed_tokens += p.extent.tokens;
-never fits unnoticed|layout/sequence_replay.h|if (never_fits(whole) \|\| (rules_|if ((rules_
-admitted again beyond N|layout/sequence_replay.h|} while (admit_again());|} while (false); while (admit_again()) {}
-peak after the threshold|layout/sequence_replay.h|        note_peak();\n        if (!cache_.needs|        if (!cache_.needs
+recomputed: trimmed tokens too|layout/sequence_events.h|recomputed_tokens += held_tokens(p.extent);|recomputed_tokens += p.extent.tokens;
+never fits unnoticed|layout/sequence_events.h|if (never_fits(whole) \|\| (rules_|if ((rules_
+admitted again beyond N|layout/sequence_requests.h|} while (admit_again());|} while (false); while (admit_again()) {}
+peak after the threshold|layout/sequence_events.h|if (begins) this->note_peak();|
 mru: hits forgotten|eviction/block_mru.h|void on_hit(BlockId block) { stack_.renew(block); }|void on_hit(BlockId) {}
 mru: release forgotten|eviction/block_mru.h|void on_release(BlockId block) { stack_.renew(block); }|void on_release(BlockId) {}
 stack: compaction drops a leaf|eviction/block_stack.h|if (leaf) leaves_.insert(to);|(void)leaf;
@@ -264,7 +265,7 @@ w_tinylfu: equals win|eviction/block_w_tinylfu.h|often(candidate) <= often(rival
 w_tinylfu: no way back to probation|eviction/block_w_tinylfu.h|if (protected_.size() <= protected_size_) return;|return;
 w_tinylfu: protected spared|eviction/block_w_tinylfu.h|if (rival == kNone) rival = protected_.oldest(eligible);|
 misses: stranded is regretted too|sim/misses.cpp|regret -= std::min(regret, run.stranded_in_bound[r]);|
-misses: last token stranded, flat|layout/prefix_flat.h|if (hit && !leading_ && position == computed) {|if (false) {
+misses: last token stranded, flat|layout/prefix_flat.h|if (hits > 0 && position != computed) {|if (hits > 0) {
 misses: last token stranded|layout/prefix_blocks.h|position == computed \|\||
 misses: warm-up explained|sim/misses.cpp|for (uint64_t i = warmup; i < trace.requests(); ++i) {|for (uint64_t i = 0; i < trace.requests(); ++i) {
 blame: the first block's request|sim/misses.cpp|hit_blocks[r])], misses|0)], misses
@@ -339,28 +340,42 @@ $scratch/o/tests/%.o: $source/tests/%.cpp
 -include \$(OBJECTS:.o=.d)
 MAKE
 build() { make -s -j"$(nproc)" -f "$scratch/Makefile" >"$scratch/build.log" 2>&1; }
-tests() { timeout 120 "$scratch/tests" --test-case-exclude="long:*${MUTANTS_EXCLUDE:+,$MUTANTS_EXCLUDE}" --abort-after=1 >"$scratch/test.log" 2>&1; }
+# The tests that name what was changed come first: most bugs die there, in a second.
+tests() {
+    local word=$1 files
+    files=$(cd "$source/tests" && grep -lwE "$word" unit/*.cpp property/*.cpp golden/*.cpp | sed 's/^/*/' | paste -sd,) || true
+    [[ -z $word || -z $files ]] || timeout 120 "$scratch/tests" --source-file="$files" $flags >"$scratch/test.log" 2>&1 || return 1
+    timeout 120 "$scratch/tests" $flags >"$scratch/test.log" 2>&1
+}
+flags="--test-case-exclude=long:* --abort-after=1"
 
 build || { cat "$scratch/build.log" >&2; exit 1; }
-tests || { tail -n 40 "$scratch/test.log" >&2; echo "mutants: the tests fail without any" >&2; exit 1; }
-survivors=0 killed=0
+tests "" || { tail -n 40 "$scratch/test.log" >&2; echo "mutants: the tests fail without any" >&2; exit 1; }
+# Plants it; fails where the text is not there any more.
+plant() {
+    FROM=$2 TO=$3 perl -0pi -e '
+        BEGIN { $from = $ENV{FROM}; $to = $ENV{TO}; s/\\n/\n/g for $from, $to; $to =~ s/\\&/&/g; }
+        $n = s/\Q$from\E/$to/; END { exit($n ? 0 : 1) }' "$1"
+}
+survivors=0 killed=0 number=0
 while IFS= read -r line; do
     # Fields are parted by single bars; a bar of the code is written \|.
     mapfile -t field < <(sed 's/\\|/\x01/g; s/|/\n/g' <<<"$line" | sed 's/\x01/|/g')
     name=${field[0]} file=$scratch/lib/kvsim/${field[1]}
     if [[ $# -gt 0 && " $* " != *" $name "* ]]; then continue; fi
+    if (((number++ - ${part%/*} + 1) % ${part#*/} != 0)); then continue; fi
     cp "$file" "$scratch/before"
-    if ! FROM=${field[2]} TO=${field[3]-} perl -0pi -e '
-        BEGIN { $from = $ENV{FROM}; $to = $ENV{TO}; s/\\n/\n/g for $from, $to; $to =~ s/\\&/&/g; }
-        $n = s/\Q$from\E/$to/; END { exit($n ? 0 : 1) }' "$file"; then
+    if ! plant "$file" "${field[2]}" "${field[3]-}"; then
         echo "mutants: '$name' does not apply any more: ${field[2]}" >&2
-        exit 1
+        cp "$scratch/before" "$file"
+        survivors=$((survivors + 1))
+        continue
     fi
     if ! build; then
         echo "DOES NOT BUILD  $name"
         tail -n 3 "$scratch/build.log"
         survivors=$((survivors + 1))
-    elif tests; then
+    elif tests "$(basename "${file%.*}" | sed -E 's/^(block|sequence|prefix|format|writer)_//')"; then
         echo "SURVIVED        $name"
         survivors=$((survivors + 1))
     else
