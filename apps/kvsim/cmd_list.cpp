@@ -6,7 +6,7 @@
 #include <kvsim/eviction/sequence_policy.h>
 #include <kvsim/layout/layouts.h>
 #include <kvsim/layout/prefix.h>
-#include <kvsim/model/dtype.h>
+#include <kvsim/quant/dtype.h>
 #include <kvsim/model/gpu.h>
 #include <kvsim/model/model.h>
 #include <kvsim/report/list_report.h>
@@ -81,7 +81,7 @@ ListSection gpu_section() {
 
 ListSection dtype_section() {
     ListSection s{"dtypes", {}};
-    for (const KvDtypeRow& r : kv_dtypes().rows()) s.rows.push_back({r.id, r.summary, {}});
+    for (const KvDtypeRow& r : kv_dtypes().rows()) s.rows.push_back({r.id, r.summary, r.parameters});
     return s;
 }
 

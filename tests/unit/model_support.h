@@ -5,7 +5,7 @@
 
 #include "support/process.h"
 #include <kvsim/core/error.h>
-#include <kvsim/model/dtype.h>
+#include <kvsim/quant/dtype.h>
 #include <kvsim/model/hf_config.h>
 #include <kvsim/model/model.h>
 #include <unistd.h>

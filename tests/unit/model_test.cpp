@@ -4,15 +4,13 @@ using namespace kvsim;
 using namespace model_test;
 
 TEST_CASE("KV dtypes: bytes of a row") {
-    CHECK(kv_dtypes().get("f32").bytes_for(128) == 512);
-    CHECK(kv_dtypes().get("f16").bytes_for(128) == 256);
-    CHECK(kv_dtypes().get("bf16").bytes_for(128) == 256);
-    CHECK(kv_dtypes().get("fp8_e4m3").bytes_for(128) == 128);
-    for (const KvDtypeRow& row : kv_dtypes().rows()) CHECK(row.bytes_for(8) == row.bits_per_value);
-    CHECK(error_of([] { kv_dtypes().get("f32").bytes_for(UINT64_MAX / 4 + 1); }) ==
-          "KV dtype 'f32': a row of 4611686018427387904 values does not fit 64 bits");
-    CHECK(error_of([] { bytes_per_token(preset("llama-3.1-8b"), "int4"); }) ==
-          "unknown KV dtype 'int4'; known: f32, f16, bf16, fp8_e4m3");
+    CHECK(row_bytes("f32", {8, 128}) == 4096);
+    CHECK(row_bytes("f16", {8, 128}) == 2048);
+    CHECK(row_bytes("bf16", {8, 128}) == 2048);
+    CHECK(row_bytes("fp8_e4m3", {8, 128}) == 1024);
+    CHECK(row_bytes("f32", {1 << 24, 1 << 24}) == uint64_t{1} << 50);
+    CHECK(error_of([] { bytes_per_token(preset("llama-3.1-8b"), "int5"); }) ==
+          "unknown KV dtype 'int5'; known: f32, f16, bf16, fp8_e4m3");
     CHECK(error_of([] { bytes_per_token(preset("llama-3.1-8b"), "bf16", "bf61"); }) ==
           "unknown KV dtype 'bf61' (did you mean 'bf16'?); known: f32, f16, bf16, fp8_e4m3");
 }

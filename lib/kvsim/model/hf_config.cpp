@@ -1,4 +1,4 @@
-#include <kvsim/model/dtype.h>
+#include <kvsim/quant/dtype.h>
 #include <kvsim/model/hf_config.h>
 #include <kvsim/model/hf_reader.h>
 
@@ -331,7 +331,7 @@ uint64_t HfModel::state_value_bytes() const {
         if (dtype == "float16" || dtype == "bfloat16") return 2;
         if (dtype != "auto") in_.fail(key, "float32, float16, bfloat16 or auto");
     }
-    return kv_dtypes().get(shape_.default_dtype).bytes_for(1);
+    return row_bytes(shape_.default_dtype, {1, 1});
 }
 
 void HfModel::add_states(const std::vector<Use>& uses) {

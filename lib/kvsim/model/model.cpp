@@ -1,4 +1,4 @@
-#include <kvsim/model/dtype.h>
+#include <kvsim/quant/dtype.h>
 #include <kvsim/model/model.h>
 
 #include <algorithm>
@@ -49,8 +49,8 @@ class Sizes {
   public:
     Sizes(const ModelShape& shape, std::string_view k_dtype, std::string_view v_dtype, uint64_t tp)
         : shape_(shape),
-          k_(kv_dtypes().get(k_dtype.empty() ? shape.default_dtype : k_dtype)),
-          v_(kv_dtypes().get(v_dtype.empty() ? shape.default_dtype : v_dtype)),
+          k_(k_dtype.empty() ? shape.default_dtype : k_dtype),
+          v_(v_dtype.empty() ? shape.default_dtype : v_dtype),
           tp_(tp) {
         if (tp == 0) reject(shape, "tp 0: expected at least 1");
         if (shape.groups.empty()) reject(shape, "expected at least one group of layers");
@@ -72,11 +72,12 @@ class Sizes {
         uint64_t copies = tp_;  // of one row on all ranks together
         uint64_t row = 0;
         if (group.kind == LayerKind::mla) {
-            row = k_.bytes_for(group.latent_dim);
+            row = row_bytes(k_, {1, static_cast<uint32_t>(group.latent_dim)});
         } else {
             uint64_t values = group.value_head_dim == 0 ? group.head_dim : group.value_head_dim;
-            row = sum(k_.bytes_for(group.head_dim), v_.bytes_for(values));
-            copies = product(tp_, (group.kv_heads - 1) / tp_ + 1);  // rank heads, rounded up
+            auto heads = static_cast<uint32_t>((group.kv_heads - 1) / tp_ + 1);  // of a rank, rounded up
+            row = sum(row_bytes(k_, {heads, static_cast<uint32_t>(group.head_dim)}),
+                      row_bytes(v_, {heads, static_cast<uint32_t>(values)}));
         }
         return product(product(row, copies), group.count);
     }
@@ -86,26 +87,32 @@ class Sizes {
         auto need = [&](uint64_t value, const char* field) {
             if (value == 0) reject(shape_, std::string(field) + " 0: expected at least 1");
         };
+        auto width = [&](uint64_t value, const char* field) {
+            need(value, field);
+            if (value > kLargest)
+                reject(shape_, std::string(field) + " " + std::to_string(value) + ": expected at most " + std::to_string(kLargest));
+        };
         need(group.count, "count of layers");
         if (group.kind == LayerKind::state) return;
         if (group.kind == LayerKind::mla) {
-            need(group.latent_dim, "latent_dim");
-            if (k_.id != v_.id)
+            width(group.latent_dim, "latent_dim");
+            if (k_ != v_)
                 reject(shape_, "MLA stores one latent for keys and values: expected one KV dtype, found '" +
-                                   k_.id + "' and '" + v_.id + "'");
+                                   k_ + "' and '" + v_ + "'");
             return;
         }
         if (group.kind == LayerKind::window) need(group.window_tokens, "window_tokens");
-        need(group.kv_heads, "kv_heads");
-        need(group.head_dim, "head_dim");
+        width(group.kv_heads, "kv_heads");
+        width(group.head_dim, "head_dim");
+        if (group.value_head_dim != 0) width(group.value_head_dim, "value_head_dim");
         if (group.kv_heads % tp_ != 0 && tp_ % group.kv_heads != 0)
             reject(shape_, "tp " + std::to_string(tp_) + ": expected a divisor or a multiple of its " +
                                std::to_string(group.kv_heads) + " kv heads");
     }
 
     const ModelShape& shape_;
-    const KvDtypeRow& k_;
-    const KvDtypeRow& v_;
+    static constexpr uint64_t kLargest = uint64_t{1} << 24;  ///< heads, widths: their bytes fit 64 bits
+    std::string k_, v_;
     uint64_t tp_;
 };
 
