@@ -22,6 +22,7 @@ Registry<LayoutRow>& layouts() {
         r.add(prefix_layout());
         r.add(paged_layout());
         r.add(contiguous_layout());
+        r.add(quantized_layout());
         return r;
     }();
     return registry;

@@ -55,6 +55,7 @@ Registry<LayoutRow>& layouts();
 LayoutRow prefix_layout();
 LayoutRow paged_layout();
 LayoutRow contiguous_layout();
+LayoutRow quantized_layout();
 
 /// Whether blocks are single tokens (--match token, snapshot): the trace is re-blocked to 1 token, the capacity counted
 /// in tokens, and a request's last prompt token is always computed.

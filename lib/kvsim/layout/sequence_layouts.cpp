@@ -76,7 +76,7 @@ static void check_eviction(const CacheConfig& c, const Trace& trace) {
                 "running request is released; --on-full preempt --preempt ID picks victims among running ones");
 }
 
-static void check_concurrency(const Trace& trace, const RunOptions& options) {
+void check_concurrency(const Trace& trace, const RunOptions& options) {
     if (!trace.events.empty()) {
         if (options.concurrency != 1 && options.concurrency != kByTrace)
             throw_input("--concurrency " + std::to_string(options.concurrency) +

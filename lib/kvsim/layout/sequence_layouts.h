@@ -18,6 +18,9 @@ CacheConfig effective_sequences(const CacheConfig& config, const Trace& trace);
 /// The strategy that picks victims: --preempt's under --on-full preempt, --eviction's under evict, else none.
 SequenceStrategy victim_strategy(const CacheConfig& config);
 
+/// Throws Error(input) unless the trace says what --concurrency asks it for, and says nothing else.
+void check_concurrency(const Trace& trace, const RunOptions& options);
+
 /// Throws Error(input) if the trace, capacity and concurrency do not go with the configuration.
 SequenceRules sequence_rules(const CacheConfig& config, const Trace& trace, const RunOptions& options);
 
