@@ -69,10 +69,11 @@ CLI::Option* Command::list(const std::string& name, std::vector<std::string>& ta
         ->capture_default_str();
 }
 
-CLI::Option* Command::positionals(const std::string& name, std::vector<std::string>& target, const std::string& help) {
+CLI::Option* Command::positionals(const std::string& name, std::vector<std::string>& target, const std::string& help,
+                                  bool required) {
     positional_name_ = name;
     positional_targets_ = &target;
-    positional_required_ = true;
+    positional_required_ = required;
     return app_->add_option(name, target, help)->type_name("");
 }
 

@@ -43,7 +43,8 @@ class Command {
     /// An axis of compare: a comma starts a new item (see split_spec_list), and so does giving the option again.
     CLI::Option* list(const std::string& name, std::vector<std::string>& target, const std::string& help,
                       const std::string& group, const std::string& type = "LIST");
-    CLI::Option* positionals(const std::string& name, std::vector<std::string>& target, const std::string& help);
+    CLI::Option* positionals(const std::string& name, std::vector<std::string>& target, const std::string& help,
+                             bool required);
     CLI::Option* flag(const std::string& name, bool& target, const std::string& help, const std::string& group);
     /// What to do once everything is parsed and merged; returns the exit code.
     std::function<int()> run;

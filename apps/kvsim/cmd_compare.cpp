@@ -51,6 +51,7 @@ class CompareCommand : public Command {
         report.interrupted = stop_;
         if (!report.interrupted) refuse_if_all_skipped(report);
         find_knees(report);
+        mark_pareto(report);
         compare_with(report, axes_.versus, block_requests_, axes_.first_seed);
         report.config = resolved();
         report.wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();

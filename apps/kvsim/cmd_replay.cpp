@@ -2,13 +2,16 @@
 
 #include <kvsim/core/error.h>
 #include <kvsim/core/units.h>
+#include <kvsim/model/hf_config.h>
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <numeric>
 #include <optional>
+#include <thread>
 
 namespace kvsim::app {
 
@@ -20,12 +23,13 @@ class ReplayCommand : public Command {
         : Command(parent, "replay", "replay one trace against one cache and report",
                   "  kvsim replay conversation_trace.jsonl.zst --blocks 10000\n"
                   "  kvsim replay log.jsonl --memory 40GiB --model llama-3.1-8b --report report.json") {
-        trace_.add_to(*this, true);
+        trace_.add_to(*this, true, false);
         option("--warmup", warmup_, "requests replayed first but not counted: N or P% (rounded down)", "Trace", "N|P%");
         capacity_.add_to(*this);
         cache_.add_to(*this);
         model_.add_to(*this);
         work_.add_to(*this);
+        data_.add_to(*this);
         option("--bounds", bounds_, "all (default) or none: what a cache that knows the future could hit, and why blocks were missed; unlimited is always there", "Analysis", "all|none");
         flag("--verify", verify_, "derive the final state's counts anew; under prefix also replay block by block: any difference is an error",
              "Analysis");
@@ -47,6 +51,8 @@ class ReplayCommand : public Command {
             throw_input("--decode linked has no effect here: it names output for later prompts to hit, and nothing here hits output");
         options.bounds = on_off(bounds_, "--bounds", "all", "none");
         options.verify = verify_;
+        if (trace_.path.empty() && !data_.given()) throw_input("expected the argument trace, or --kv-data; see kvsim replay --help");
+        std::unique_ptr<KvData> data = data_.load(options.cache.layout);
         check_outputs(trace_.path, {common.report, per_request_});
         std::optional<OutputFile> report_file, per_request_file;
         if (!common.report.empty()) report_file.emplace(common.report);
@@ -55,12 +61,20 @@ class ReplayCommand : public Command {
         ReplayReport report;
         bool by_token = matches_tokens(options.cache);
         uint32_t block_size = 0;
-        Trace trace = trace_.load(common.console, !common.report.empty(), &report.load_ms, work_.linked(),
-                                  by_token ? &block_size : nullptr);
+        Trace trace = trace_.path.empty() ? of_data(*data)
+                                          : trace_.load(common.console, !common.report.empty(), &report.load_ms,
+                                                        work_.linked(), by_token ? &block_size : nullptr);
         bool samples_fork = !layouts().get(options.cache.layout).prefix_hits;
         if (!samples_fork && trace.expand_samples())
             common.console.say("note: parallel samples (n) are replayed as requests of their own");
-        report.memory = model_.resolve(by_token ? 1 : trace.block_size, report.notes);
+        report.memory = model_.resolve(by_token ? 1 : trace.block_size, report.notes, data != nullptr);
+        if (options.cache.layout == "quantized") report.storage = model_.storage();
+        report.dtypes = model_.dtypes(data ? data->dtype : report.storage ? resolve_model(model_.model).default_dtype : "");
+        options.kv_data = data.get();
+        options.k_dtype = model_.keys();
+        options.v_dtype = model_.values();
+        options.seed = data_.seed_number();
+        options.jobs = std::max(1u, std::thread::hardware_concurrency());
         options.run.capacity_blocks =
             by_token ? capacity_.resolve_tokens(trace, block_size, report.memory, common.console)
                      : capacity_.resolve(trace, report.memory, common.console);
@@ -82,6 +96,20 @@ class ReplayCommand : public Command {
         return 0;
     }
 
+    // --kv-data without a trace: its sequences, under the options that a trace would have.
+    Trace of_data(const KvData& data) const {
+        if (trace_.format != "auto") throw_input("--format has no effect without a trace");
+        LoadOptions o = trace_.load_options();
+        Trace trace = trace_of(data);
+        if (o.block_size != 0) trace.block_size = o.block_size;
+        if (o.limit < trace.requests()) {
+            std::vector<uint32_t> kept(o.limit);
+            std::iota(kept.begin(), kept.end(), 0u);
+            trace.select(kept);
+        }
+        return trace;
+    }
+
     static bool on_off(const std::string& value, const std::string& option, const std::string& yes,
                        const std::string& no) {
         if (value != yes && value != no) throw_input(option + " " + value + ": expected " + yes + " or " + no);
@@ -100,10 +128,16 @@ class ReplayCommand : public Command {
     // What results depend on, as resolved; a valid configuration of `kvsim replay`.
     ConfigEntries resolved(const Trace& trace, const ReplayOptions& options) const {
         ConfigEntries c;
-        std::string name = std::filesystem::path(trace_.path).filename().string();
-        c.emplace_back("trace", name.empty() ? trace_.path : name);
-        std::string parameters = trace_.format.find(':') == std::string::npos ? "" : trace_.format;
-        c.emplace_back("format", parameters.empty() ? trace.format : parameters);
+        if (!trace_.path.empty()) {
+            std::string name = std::filesystem::path(trace_.path).filename().string();
+            c.emplace_back("trace", name.empty() ? trace_.path : name);
+            std::string parameters = trace_.format.find(':') == std::string::npos ? "" : trace_.format;
+            c.emplace_back("format", parameters.empty() ? trace.format : parameters);
+        }
+        if (data_.given()) {
+            c.emplace_back("kv_data", options.kv_data->name);
+            c.emplace_back("seed", options.seed);
+        }
         if (!trace_.limit.empty()) c.emplace_back("limit", trace_.load_options().limit);
         if (options.run.warmup_requests != 0) c.emplace_back("warmup", options.run.warmup_requests);
         if (!trace.content) c.emplace_back("block_size", uint64_t{trace.block_size});
@@ -155,6 +189,7 @@ class ReplayCommand : public Command {
     CacheOptions cache_;
     ModelOptions model_;
     WorkOptions work_;
+    DataOptions data_;
     std::string warmup_, bounds_ = "all", by_, per_request_;
     bool verify_ = false;
 };

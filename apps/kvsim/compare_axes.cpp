@@ -4,6 +4,7 @@
 #include <kvsim/core/spec.h>
 #include <kvsim/core/units.h>
 #include <kvsim/eviction/sequence_policy.h>
+#include <kvsim/eviction/token_policy.h>
 #include <kvsim/layout/layouts.h>
 #include <kvsim/layout/prefix.h>
 
@@ -29,8 +30,14 @@ bool knows(const std::string& layout, const CacheOption& option) {
 bool snapshots(const CacheConfig& config) { return config.match.rfind("snapshot", 0) == 0; }
 
 /// Throws Error(input) unless the strategy makes sense under some layout and accounting.
-void check_strategy(const std::string& eviction, bool sequences) {
+void check_strategy(const std::string& eviction, bool sequences, bool quantized) {
     std::string id = Spec::parse(eviction).id();
+    if (id.rfind("token/", 0) == 0 || (quantized && token_strategies().find(id))) {
+        CacheConfig config;
+        config.layout = "quantized";
+        config.eviction = eviction;
+        return resolve_cache(config);
+    }
     if (id.rfind("sequence/", 0) == 0 || (sequences && sequence_strategies().find(id))) {
         make_sequence_strategy(eviction);
         if (!block_strategies().find(id)) return;
@@ -51,7 +58,7 @@ void check_strategy(const std::string& eviction, bool sequences) {
 
 void CompareAxes::add_to(Command& c) {
     c.positionals("trace", paths_,
-                  "traces: files (plain, .zst or .gz), directories of shards, or - for standard input");
+                  "traces: files (plain, .zst or .gz), directories of shards, or - for standard input", false);
     trace_.add_options_to(c);
     c.list("--block-size", block_sizes_, "re-block to N tokens per block (default: the trace's own, else 16)", "Trace");
     c.option("--warmup", warmup_, "requests replayed first but not counted: N or P% (rounded down)", "Trace", "N|P%");
@@ -64,11 +71,16 @@ void CompareAxes::add_to(Command& c) {
     c.list("--accounting", accountings_, "prefix: pinned (default), flat, tree", "Cache");
     cache_.add_rules_to(c);
     c.list("--model", models_, "presets of `kvsim list models`, or Hugging Face config.json files", "Model");
-    c.list("--kv-dtype", kv_dtypes_, "types of keys and values (default: the model's)", "Model");
+    c.list("--kv-dtype", kv_dtypes_, "types of keys and values (default: the model's, or the data's)", "Model");
+    c.list("--k-dtype", k_dtypes_, "types of keys (default: --kv-dtype)", "Model");
+    c.list("--v-dtype", v_dtypes_, "types of values (default: --kv-dtype)", "Model");
     c.option("--tp", model_.tp, "tensor-parallel ranks of the replica (default 1); bytes are summed over them", "Model",
              "N");
     c.option("--gpu", model_.gpu, "say what hits save on this GPU, see `kvsim list gpus`", "Model", "ID");
     work_.add_to(c);
+    c.option("--kv-data", data_.kv_data,
+             "measure the cells of --layout quantized on these keys, values and queries: FILE.safetensors, or "
+             "synthetic:tokens=1024,...; without a trace on its own sequences", "Data (quantized)", "FILE");
 }
 
 void CompareAxes::add_seeds_to(Command& c, const std::string& group) {
@@ -84,17 +96,24 @@ void CompareAxes::check(const std::string& report) {
     const std::pair<const char*, std::vector<std::string>*> axes[] = {
         {"--layout", &layouts_}, {"--eviction", &evictions_}, {"--accounting", &accountings_},
         {"--model", &models_},   {"--kv-dtype", &kv_dtypes_}, {"--block-size", &block_sizes_},
+        {"--k-dtype", &k_dtypes_}, {"--v-dtype", &v_dtypes_},
         {"--blocks", &blocks_},  {"--tokens", &tokens_},      {"--memory", &memory_}};
     for (const auto& [option, axis] : axes) *axis = list_items(*axis, option);
     if (layouts_.empty()) layouts_ = {"prefix"};
     check_rules();
     check_capacities();
+    bool quantized = std::find(layouts_.begin(), layouts_.end(), "quantized") != layouts_.end();
+    kv_data_ = data_.load(quantized || !data_.given() ? "quantized" : layouts_.front());
+    if (paths_.empty() && !(kv_data_ && only_quantized()))
+        throw_input("expected the argument trace, or --kv-data with --layout quantized; see kvsim compare --help");
     for (const std::string& b : block_sizes_) whole_option(b, "--block-size", 1, kMaxBlockSize);
     if (models_.empty()) {
         ModelOptions none = model_;
         if (!kv_dtypes_.empty()) none.kv_dtype = kv_dtypes_.front();
+        if (!k_dtypes_.empty()) none.k_dtype = k_dtypes_.front();
+        if (!v_dtypes_.empty()) none.v_dtype = v_dtypes_.front();
         std::vector<std::string> lines;
-        none.resolve(1, lines);
+        none.resolve(1, lines, kv_data_ != nullptr);
     }
     work_.resolve(run_);
     seed_count_ = whole_option(seeds_, "--seeds", 1, 1000);
@@ -110,11 +129,12 @@ void CompareAxes::check(const std::string& report) {
 
 // An option counts for the layouts that know it; one that none of them knows would be given in vain.
 void CompareAxes::check_rules() const {
-    bool prefix = false, sequences = false;
-    for (const std::string& id : layouts_) (layouts().get(id).prefix_hits ? prefix : sequences) = true;
+    bool prefix = false, sequences = false, quantized = false;
+    for (const std::string& id : layouts_)
+        (layouts().get(id).prefix_hits ? prefix : id == "quantized" ? quantized : sequences) = true;
     for (const std::string& a : accountings_) Accounting::parse(a);
-    for (const std::string& e : evictions_) check_strategy(e, sequences);
-    if (prefix && needs_versus) check_strategy(versus, false);
+    for (const std::string& e : evictions_) check_strategy(e, sequences, quantized);
+    if (prefix && needs_versus) check_strategy(versus, false, false);
     for (const CacheOption& option : cache_options()) {
         CacheConfig config;
         config.*option.value = cache_.given.*option.value;
@@ -139,8 +159,11 @@ void CompareAxes::check_capacities() const {
 
 std::vector<std::string> CompareAxes::capacities() const {
     const std::vector<std::string>& given = !tokens_.empty() ? tokens_ : !memory_.empty() ? memory_ : blocks_;
-    return given.empty() ? std::vector<std::string>{"1%", "5%", "10%", "25%", "50%"} : given;
+    if (!given.empty()) return given;
+    return only_quantized() ? std::vector<std::string>{"unlimited"} : std::vector<std::string>{"1%", "5%", "10%", "25%", "50%"};
 }
+
+bool CompareAxes::only_quantized() const { return layouts_ == std::vector<std::string>{"quantized"}; }
 
 CacheConfig CompareAxes::rules_of(const std::string& layout) const {
     CacheConfig config = cache_.given;
@@ -161,6 +184,11 @@ std::vector<std::string> CompareAxes::strategies(const CacheConfig& config) cons
     bool prefix = layouts().get(config.layout).prefix_hits;
     bool chooses = prefix ? !snapshots(config) : config.on_full.empty() || config.on_full == "evict";
     if (!chooses) return or_nothing(ids);
+    if (ids.empty() && config.layout == "quantized") {
+        for (const TokenStrategyRow& row : token_strategies().rows())
+            if (row.id == "none" || kv_data_) ids.push_back(row.id);
+        return ids;
+    }
     if (ids.empty() && prefix) ids = block_strategies().ids();
     if (ids.empty())
         for (const SequenceStrategyRow& row : sequence_strategies().rows())
@@ -173,6 +201,10 @@ std::vector<std::string> CompareAxes::strategies(const CacheConfig& config) cons
 // ---- traces --------------------------------------------------------------------------------------------------
 
 void CompareAxes::load_all(const Console& console, bool digest, CompareReport& report) {
+    if (paths_.empty()) {
+        originals_.push_back(std::make_unique<Trace>(trace_of(*kv_data_)));
+        default_block_sizes_.push_back(originals_.back()->block_size);
+    }
     for (const std::string& path : paths_) {
         TraceOptions one = trace_;
         one.path = path;
@@ -225,14 +257,19 @@ const CompareAxes::Variant& CompareAxes::shared_variant(size_t path, const std::
 void CompareAxes::make_cells(const Console& console, bool digest, CompareReport& report) {
     console_ = &console;
     load_all(console, digest, report);
-    for (size_t path = 0; path < originals_.size(); ++path)
-        for (const std::string& block_size : or_nothing(block_sizes_))
-            for (const std::string& model : or_nothing(models_))
-                for (const std::string& dtype : or_nothing(kv_dtypes_)) {
-                    Group group{path, report.traces.size(), block_size, model, dtype};
-                    report.traces.emplace_back();
-                    for (const std::string& layout : layouts_) add_layout(group, layout, report);
-                }
+    for (size_t path = 0; path < originals_.size(); ++path) add_groups(path, report);
+}
+
+void CompareAxes::add_groups(size_t path, CompareReport& report) {
+    for (const std::string& block_size : or_nothing(block_sizes_))
+        for (const std::string& model : or_nothing(models_))
+            for (const std::string& dtype : or_nothing(kv_dtypes_))
+                for (const std::string& k : or_nothing(k_dtypes_))
+                    for (const std::string& v : or_nothing(v_dtypes_)) {
+                        Group group{path, report.traces.size(), block_size, model, dtype, k, v};
+                        report.traces.emplace_back();
+                        for (const std::string& layout : layouts_) add_layout(group, layout, report);
+                    }
 }
 
 void CompareAxes::add_layout(const Group& group, const std::string& layout, CompareReport& report) {
@@ -263,6 +300,8 @@ CompareCell CompareAxes::cell_of(const Group& group, const CacheConfig& config, 
     cell.table = group.table;
     cell.model = group.model;
     cell.kv_dtype = group.kv_dtype;
+    cell.k_dtype = group.k_dtype;
+    cell.v_dtype = group.v_dtype;
     cell.spec.trace = v.trace.get();
     cell.spec.skip = v.skip;
     ReplayOptions& options = cell.spec.options;
@@ -275,14 +314,33 @@ CompareCell CompareAxes::cell_of(const Group& group, const CacheConfig& config, 
         throw_input("--warmup " + warmup_ + " leaves none of " + std::to_string(v.trace->requests()) +
                     " requests to count");
     add_model(cell, v, tokens, report);
+    if (config.layout == "quantized") add_data(cell);
     return cell;
+}
+
+void CompareAxes::add_data(CompareCell& cell) const {
+    ModelOptions m = model_of(cell);
+    cell.storage = m.storage();
+    if (!kv_data_) return;
+    ReplayOptions& options = cell.spec.options;
+    options.kv_data = kv_data_.get();
+    options.k_dtype = m.keys();
+    options.v_dtype = m.values();
+    options.seed = first_seed;
+}
+
+ModelOptions CompareAxes::model_of(const CompareCell& cell) const {
+    ModelOptions m = model_;
+    m.model = cell.model;
+    m.kv_dtype = cell.kv_dtype;
+    m.k_dtype = cell.k_dtype;
+    m.v_dtype = cell.v_dtype;
+    return m;
 }
 
 void CompareAxes::add_model(CompareCell& cell, const Variant& v, bool tokens, CompareReport& report) {
     if (cell.model.empty()) return;
-    ModelOptions m = model_;
-    m.model = cell.model;
-    m.kv_dtype = cell.kv_dtype;
+    ModelOptions m = model_of(cell);
     std::vector<std::string> lines;
     cell.memory = m.resolve(tokens ? 1 : v.trace->block_size, lines);
     std::optional<PrefillFlops> flops = m.flops(lines);
@@ -365,6 +423,9 @@ void CompareAxes::resolved(ConfigEntries& c) const {
     }
     add_list("model", models_);
     add_list("kv_dtype", kv_dtypes_);
+    add_list("k_dtype", k_dtypes_);
+    add_list("v_dtype", v_dtypes_);
+    if (kv_data_) c.emplace_back("kv_data", kv_data_->name);
     if (!model_.tp.empty()) c.emplace_back("tp", model_.tp);
     if (!model_.gpu.empty()) c.emplace_back("gpu", model_.gpu);
     c.emplace_back("decode", work_.decode);

@@ -40,33 +40,39 @@ class CompareAxes {
     /// What the cells of one table have in common.
     struct Group {
         size_t path = 0, table = 0;
-        std::string block_size, model, kv_dtype;  ///< "": not given
+        std::string block_size, model, kv_dtype, k_dtype, v_dtype;  ///< "": not given
     };
 
     void check_rules() const;
     void check_capacities() const;
+    void add_groups(size_t path, CompareReport& report);
     void load_all(const Console& console, bool digest, CompareReport& report);
     Variant variant(size_t path, const std::string& block_size, bool fork, bool tokens) const;
     const Variant& shared_variant(size_t path, const std::string& block_size, bool fork, bool tokens);
     void add_layout(const Group& group, const std::string& layout, CompareReport& report);
     CompareCell cell_of(const Group& group, const CacheConfig& config, const Variant& v, CompareReport& report);
     void add_model(CompareCell& cell, const Variant& v, bool tokens, CompareReport& report);
+    void add_data(CompareCell& cell) const;
+    ModelOptions model_of(const CompareCell& cell) const;
     void finish_cell(CompareCell& cell, const Variant& v);
     CacheConfig rules_of(const std::string& layout) const;
     std::vector<std::string> strategies(const CacheConfig& config) const;
     std::vector<std::string> accountings(const CacheConfig& config) const;
     std::vector<std::string> capacities() const;
+    bool only_quantized() const;
     std::vector<std::string> with_seeds(const CacheConfig& cache) const;
 
     std::vector<std::string> paths_, block_sizes_, blocks_, tokens_, memory_, layouts_, evictions_, accountings_,
-        models_, kv_dtypes_;
+        models_, kv_dtypes_, k_dtypes_, v_dtypes_;
     TraceOptions trace_;
     CacheOptions cache_;
     ModelOptions model_;
     WorkOptions work_;
+    DataOptions data_;
     std::string warmup_, seeds_ = "5", seed_ = "0";
 
     const Console* console_ = nullptr;
+    std::unique_ptr<KvData> kv_data_;
     RunOptions run_;
     uint64_t seed_count_ = 5;
     std::vector<std::unique_ptr<Trace>> originals_;

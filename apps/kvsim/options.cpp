@@ -35,9 +35,9 @@ std::vector<std::string> list_items(const std::vector<std::string>& given, const
 
 // ---- trace ---------------------------------------------------------------------------------------------------
 
-void TraceOptions::add_to(Command& c, bool replayed) {
+void TraceOptions::add_to(Command& c, bool replayed, bool required) {
     c.positional("trace", path, "trace: a file (plain, .zst or .gz), a directory of shards, or - for standard input",
-                 true);
+                 required);
     add_options_to(c);
     if (replayed)
         c.option("--block-size", block_size, "re-block to N tokens per block (default: the trace's own, else 16)", "Trace",
@@ -111,22 +111,32 @@ std::optional<CostView> ModelOptions::cost() const {
     view.gpu = row.name;
     view.flops_per_s = row.bf16_flops * row.prefill_mfu * static_cast<double>(ranks);
     view.break_even_bytes_per_s = break_even_bytes_per_s(resolve_model(model), 1, row, ranks,
-                                                         k_dtype.empty() ? kv_dtype : k_dtype, v_dtype.empty() ? kv_dtype : v_dtype);
+                                                         keys(), values());
     return view;
 }
 
-std::optional<MemoryBytes> ModelOptions::resolve(uint32_t block_size, std::vector<std::string>& lines) const {
+std::string ModelOptions::dtypes(const std::string& fallback) const {
+    std::string k = keys().empty() ? fallback : keys(), v = values().empty() ? fallback : values();
+    return k == v ? k : "keys " + k + ", values " + v;
+}
+
+std::optional<TokenStorage> ModelOptions::storage() const {
+    if (model.empty()) return std::nullopt;
+    return token_storage(resolve_model(model), keys(), values(), tp.empty() ? 1 : whole_option(tp, "--tp", 1, 1 << 20));
+}
+
+std::optional<MemoryBytes> ModelOptions::resolve(uint32_t block_size, std::vector<std::string>& lines, bool data) const {
     if (model.empty()) {
         const std::pair<const char*, const std::string*> needs[] = {
             {"--kv-dtype", &kv_dtype}, {"--k-dtype", &k_dtype}, {"--v-dtype", &v_dtype}, {"--tp", &tp}, {"--gpu", &gpu}};
         for (const auto& [name, value] : needs)
-            if (!value->empty()) throw_input(std::string(name) + " has no effect without --model");
+            if (!value->empty() && !(data && std::string(name).find("-dtype") != std::string::npos))
+                throw_input(std::string(name) + " has no effect without --model");
         return std::nullopt;
     }
     ModelShape shape = resolve_model(model);
     uint64_t ranks = tp.empty() ? 1 : whole_option(tp, "--tp", 1, 1 << 20);
-    std::string k = k_dtype.empty() ? kv_dtype : k_dtype;
-    std::string v = v_dtype.empty() ? kv_dtype : v_dtype;
+    std::string k = keys(), v = values();
     MemoryBytes bytes;
     bytes.model = shape.name.empty() ? shape.id : shape.name;
     bytes.bytes_per_token = bytes_per_token(shape, k, v, ranks);
@@ -137,6 +147,26 @@ std::optional<MemoryBytes> ModelOptions::resolve(uint32_t block_size, std::vecto
     }
     bytes.bytes_per_block = bytes_per_block(shape, block_size, k, v, ranks);
     return bytes;
+}
+
+// ---- data ----------------------------------------------------------------------------------------------------
+
+void DataOptions::add_to(Command& c) {
+    const std::string group = "Data (quantized)";
+    c.option("--kv-data", kv_data,
+             "measure on these keys, values and queries: FILE.safetensors, or synthetic:tokens=1024,...; without a trace its "
+             "sequences are replayed themselves", group, "FILE");
+    c.option("--seed", seed, "with --kv-data: of strategies that draw random numbers (default 0)", group, "N");
+}
+
+uint64_t DataOptions::seed_number() const { return seed.empty() ? 0 : whole_option(seed, "--seed", 0, ~uint64_t{0}); }
+
+std::unique_ptr<KvData> DataOptions::load(const std::string& layout) const {
+    if (!seed.empty() && !given()) throw_input("--seed has no effect without --kv-data");
+    seed_number();
+    if (!given()) return nullptr;
+    if (layout != "quantized") throw_input("--kv-data has no effect under --layout " + layout + "; it is for quantized");
+    return std::make_unique<KvData>(load_kv_data(kv_data));
 }
 
 // ---- capacity ------------------------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 
 #include "cli.h"
 
+#include <kvsim/kvdata/kv_data.h>
 #include <kvsim/report/replay_report.h>
 #include <kvsim/sim/replay.h>
 #include <kvsim/trace/format.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -22,7 +24,7 @@ std::vector<std::string> list_items(const std::vector<std::string>& given, const
 struct TraceOptions {
     std::string path, format = "auto", limit, block_size;
 
-    void add_to(Command& command, bool replayed);
+    void add_to(Command& command, bool replayed, bool required = true);
     /// The options without the argument itself.
     void add_options_to(Command& command);
     /// Loads with a progress line and says the trace's notes. `load_ms` is set if given.
@@ -39,12 +41,30 @@ struct ModelOptions {
     std::string model, kv_dtype, k_dtype, v_dtype, tp, gpu;
 
     void add_to(Command& command);
-    /// Bytes of a block of `block_size` tokens; nothing without --model (then the others are errors).
-    std::optional<MemoryBytes> resolve(uint32_t block_size, std::vector<std::string>& lines) const;
+    /// Bytes of a block of `block_size` tokens; nothing without --model (then the others are errors, but dtypes where
+    /// there is `data` to store).
+    std::optional<MemoryBytes> resolve(uint32_t block_size, std::vector<std::string>& lines, bool data = false) const;
+    /// How tokens are stored; nothing without --model.
+    std::optional<TokenStorage> storage() const;
+    std::string keys() const { return k_dtype.empty() ? kv_dtype : k_dtype; }
+    std::string values() const { return v_dtype.empty() ? kv_dtype : v_dtype; }
+    /// "int4", or "keys int8, values int4"; `fallback` is what is used where none is given.
+    std::string dtypes(const std::string& fallback) const;
     /// Nothing without --model, or (with a line that says why) where the model's FLOPs cannot be said.
     std::optional<PrefillFlops> flops(std::vector<std::string>& lines) const;
     /// Nothing without --model.
     std::optional<CostView> cost() const;
+};
+
+/// Recorded or made keys, values and queries, for --layout quantized.
+struct DataOptions {
+    std::string kv_data, seed;
+
+    void add_to(Command& command);
+    bool given() const { return !kv_data.empty(); }
+    /// Nothing unless given. Throws Error(input) under another layout, and on a --seed in vain.
+    std::unique_ptr<KvData> load(const std::string& layout) const;
+    uint64_t seed_number() const;
 };
 
 struct CapacityOptions {

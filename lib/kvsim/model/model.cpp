@@ -1,7 +1,8 @@
-#include <kvsim/quant/dtype.h>
 #include <kvsim/model/model.h>
+#include <kvsim/quant/dtype.h>
 
 #include <algorithm>
+#include <numeric>
 
 namespace kvsim {
 
@@ -82,6 +83,34 @@ class Sizes {
         return product(product(row, copies), group.count);
     }
 
+    /// Of `tokens` tokens in one rank's heads of a layer, keys and values: what the bytes are.
+    StoredBytes stored(const LayerGroup& group, uint64_t tokens, uint64_t& values) const {
+        StoredBytes sum;
+        auto add = [&](const std::string& dtype, RowShape shape) {
+            std::unique_ptr<Codec> codec = make_codec(dtype, shape);
+            StoredBytes unit = codec->unit_bytes(codec->unit_tokens());
+            uint64_t units = codec->row_units() * (tokens / codec->unit_tokens());
+            sum += {unit.data * units, unit.metadata * units, unit.padding * units};
+            values += shape.values() * tokens;
+        };
+        if (group.kind == LayerKind::mla) {
+            add(k_, {1, static_cast<uint32_t>(group.latent_dim)});
+            return sum;
+        }
+        auto heads = static_cast<uint32_t>((group.kv_heads - 1) / tp_ + 1);
+        add(k_, {heads, static_cast<uint32_t>(group.head_dim)});
+        add(v_, {heads, static_cast<uint32_t>(group.value_head_dim == 0 ? group.head_dim : group.value_head_dim)});
+        return sum;
+    }
+    /// Tokens in which every unit of keys and values is whole.
+    uint64_t whole_tokens(const LayerGroup& group) const {
+        RowShape shape{1, static_cast<uint32_t>(group.kind == LayerKind::mla ? group.latent_dim : group.head_dim)};
+        if (group.kind != LayerKind::mla) shape.heads = static_cast<uint32_t>((group.kv_heads - 1) / tp_ + 1);
+        uint64_t k = make_codec(k_, shape)->unit_tokens();
+        if (group.kind != LayerKind::mla && group.value_head_dim != 0) shape.head_dim = static_cast<uint32_t>(group.value_head_dim);
+        return std::lcm(k, make_codec(v_, shape)->unit_tokens());
+    }
+
   private:
     void check(const LayerGroup& group) const {
         auto need = [&](uint64_t value, const char* field) {
@@ -134,6 +163,21 @@ uint64_t bytes_per_token(const ModelShape& shape, std::string_view k_dtype, std:
     for (const LayerGroup& group : shape.groups)
         if (grows(group)) bytes = sizes.sum(bytes, sizes.token_bytes(group));
     return bytes;
+}
+
+TokenStorage token_storage(const ModelShape& shape, std::string_view k_dtype, std::string_view v_dtype, uint64_t tp) {
+    Sizes sizes(shape, k_dtype, v_dtype, tp);
+    TokenStorage out;
+    for (const LayerGroup& group : shape.groups)
+        if (grows(group)) out.tokens = std::lcm(out.tokens, sizes.whole_tokens(group));
+    for (const LayerGroup& group : shape.groups) {
+        if (!grows(group)) continue;
+        uint64_t values = 0;
+        StoredBytes bytes = sizes.stored(group, out.tokens, values);
+        out.bytes += {bytes.data * group.count, bytes.metadata * group.count, bytes.padding * group.count};
+        out.values += values * group.count;
+    }
+    return out;
 }
 
 uint64_t bytes_per_token_all(const ModelShape& shape, std::string_view k_dtype, std::string_view v_dtype,

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <kvsim/core/registry.h>
+#include <kvsim/quant/codec.h>
 
 #include <cstdint>
 #include <optional>
@@ -67,6 +68,14 @@ uint64_t bytes_per_token(const ModelShape& shape, std::string_view k_dtype = {},
                          std::string_view v_dtype = {}, uint64_t tp = 1);
 uint64_t bytes_per_token_all(const ModelShape& shape, std::string_view k_dtype = {},
                              std::string_view v_dtype = {}, uint64_t tp = 1);
+/// What `tokens` tokens of the growing layers of one rank are stored in: the fewest that fill whole units of the dtypes.
+struct TokenStorage {
+    StoredBytes bytes;
+    uint64_t values = 0;
+    uint64_t tokens = 1;
+};
+TokenStorage token_storage(const ModelShape& shape, std::string_view k_dtype = {}, std::string_view v_dtype = {},
+                           uint64_t tp = 1);
 /// Growing layers x tokens + window layers x min(tokens, window) + states (which no dtype changes).
 uint64_t bytes_per_sequence_at(const ModelShape& shape, uint64_t tokens, std::string_view k_dtype = {},
                                std::string_view v_dtype = {}, uint64_t tp = 1);

@@ -17,6 +17,7 @@ ReplayReport cell_report(const CompareCell& cell) {
     r.outcome = &cell.result.outcome;
     r.memory = cell.memory;
     r.cost = cell.cost;
+    r.storage = cell.storage;
     return r;
 }
 
@@ -25,6 +26,8 @@ static Json axes_json(const CompareCell& cell) {
     Json j = {{"trace", cell.spec.trace->name}, {"block_size", cell.spec.trace->block_size}};
     if (!cell.model.empty()) j["model"] = cell.model;
     if (!cell.kv_dtype.empty()) j["kv_dtype"] = cell.kv_dtype;
+    if (!cell.k_dtype.empty()) j["k_dtype"] = cell.k_dtype;
+    if (!cell.v_dtype.empty()) j["v_dtype"] = cell.v_dtype;
     j["layout"] = c.layout;
     if (!c.accounting.empty()) j["accounting"] = c.accounting;
     if (!c.eviction.empty()) j["eviction"] = c.eviction;
@@ -67,6 +70,7 @@ static Json cell_json(const CompareReport& report, const CompareCell& cell) {
                       {"token_hit_rate_high", s.high}};
     }
     if (r.has_hits()) j["bounds"] = bounds_json(r);
+    if (cell.result.outcome.compression) j["pareto"] = cell.pareto;
     if (report.confidence && cell.compared) j["difference"] = difference_json(report, cell);
     Json who = blame_json(cell.result.blame);
     if (!who.empty()) j["blame"] = std::move(who);
@@ -102,6 +106,9 @@ static Json definitions_json(const CompareReport& report) {
         j["blame"] =
             "who lost most of misses.regret: prefixes are named by the request whose prompt or output had the first "
             "missed block first; requests: those with any regret";
+    if (std::any_of(report.cells.begin(), report.cells.end(), [](const CompareCell& c) { return c.pareto; }))
+        j["pareto"] = "no other cell of the report that was measured on the data takes fewer bytes (stored / those of all appended "
+                      "values in f16) without a larger output_nmse, nor has a smaller output_nmse without more bytes";
     j["knees"] = "smallest capacity of LRU, from its exact curve, whose hit_tokens reach the share of the most it can have";
     if (report.confidence)
         j["difference"] =

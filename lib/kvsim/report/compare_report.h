@@ -19,7 +19,9 @@ struct CompareCell {
     size_t table = 0;      ///< cells of one table: same trace, block size, model and dtype
     size_t column = 0;     ///< place of its capacity in the list given
     std::string capacity;  ///< as asked: "10%", "10000"
-    std::string model, kv_dtype;
+    std::string model, kv_dtype, k_dtype, v_dtype;
+    std::optional<TokenStorage> storage;  ///< with --model, under quantized
+    bool pareto = false;  ///< measured, and no other cell of its data is smaller and nearer to full attention
     std::optional<MemoryBytes> memory;
     std::optional<CostView> cost;
     size_t versus = 0;      ///< cell it is compared with
@@ -57,6 +59,9 @@ void compare_with(CompareReport& report, const std::string& versus, uint32_t blo
 
 /// Fills in `knees`: LRU's exact curve of every table and accounting of the prefix layout that has one.
 void find_knees(CompareReport& report);
+
+/// Fills in `pareto` over all cells that were measured on keys and values.
+void mark_pareto(CompareReport& report);
 
 std::string compare_json(const CompareReport& report);
 std::string compare_table(const CompareReport& report);

@@ -2,6 +2,7 @@
 #include <kvsim/core/spec.h>
 #include <kvsim/core/units.h>
 #include <kvsim/report/compare_report.h>
+#include <kvsim/report/text_table.h>
 
 #include <fmt/format.h>
 
@@ -125,29 +126,6 @@ std::string cell_text(const CompareReport& report, const CompareCell* c, const T
     return column.text(fmt::format("{:.2f}", 100 * rate), best ? '*' : ' ', bound && share.empty() ? "-" : share,
                        verdict);
 }
-
-class TextTable {
-  public:
-    void add(std::vector<std::string> row) {
-        widths_.resize(std::max(widths_.size(), row.size()));
-        for (size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], row[i].size());
-        rows_.push_back(std::move(row));
-    }
-    std::string str() const {
-        std::string out;
-        for (const auto& row : rows_) {
-            std::string line = fmt::format("  {:<{}}", row[0], widths_[0]);
-            for (size_t i = 1; i < row.size(); ++i) line += fmt::format("   {:>{}}", row[i], widths_[i]);
-            line.erase(line.find_last_not_of(' ') + 1);
-            out += line + "\n";
-        }
-        return out;
-    }
-
-  private:
-    std::vector<std::vector<std::string>> rows_;
-    std::vector<size_t> widths_;
-};
 
 void add_heading(TextTable& text, const Grid& g) {
     std::vector<std::string> blocks = {"blocks"}, tokens = {"tokens"}, bytes = {"KV bytes"};
@@ -349,7 +327,8 @@ std::string compare_table(const CompareReport& report) {
     std::string out;
     for (size_t table = 0; table < report.traces.size(); ++table) {
         Grid g = grid_of(report, table);
-        if (g.rows.empty()) continue;
+        bool traded = std::all_of(g.cells.begin(), g.cells.end(), [](const auto& c) { return c.second->result.outcome.compression || c.second->result.status == CellStatus::skipped; });
+        if (g.rows.empty() || traded) continue;
         out += title(report, g, table);
         TextTable text;
         add_heading(text, g);
@@ -362,6 +341,7 @@ std::string compare_table(const CompareReport& report) {
         add_bound_rows(text, g, columns, false);
         out += text.str() + "\n" + legend(report, g) + knees_text(report, g, table) + remarks(g) + blame_text(g) + "\n";
     }
+    out += trade_off_table(report);
     out += summary(report);
     for (const std::string& note : report.notes) out += "  note: " + note + "\n";
     return out;

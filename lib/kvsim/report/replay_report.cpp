@@ -48,6 +48,7 @@ std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport&
         d.emplace_back("memory", "bytes_per_token: keys and values of the layers of the model that grow with every token, "
                                  "summed over the replica's ranks (--tp), metadata included; bytes_per_block: that times block_size; capacity_bytes "
                                  "and peak_bytes: capacity_blocks and peak_resident_blocks of these");
+    define_compression(d, report);
     if (report.outcome->metrics.observed)
         d.emplace_back("observed", "cached_tokens as the trace reports them, beside this run's hit tokens of the same "
                                    "requests; its token_hit_rate divides by their lookup_tokens; requests_equal: both agree; "
@@ -89,6 +90,7 @@ std::string replay_json(const ReplayReport& report) {
     uint64_t lookups = j["trace"].value("blocks", uint64_t{0});
     j["timing"] = {{"load_ms", report.load_ms}, {"simulate_ms", ms}, {"bounds_ms", report.outcome->bounds_ms}};
     if (ms > 0 && report.has_hits()) j["timing"]["blocks_per_s"] = static_cast<double>(lookups) / ms * 1e3;
+    if (report.outcome->compression) j["timing"]["compression_ms"] = report.outcome->compression_ms;
     j["timing"]["state_bytes"] = report.outcome->run.state_bytes;
     // Names come from files and may hold any bytes; the report is UTF-8 whatever they are.
     return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <kvsim/core/output_file.h>
+#include <kvsim/model/model.h>
 #include <kvsim/sim/replay.h>
 
 #include <cstdint>
@@ -42,6 +43,8 @@ struct ReplayReport {
     ConfigEntries config;  ///< every option that changes results, as resolved
     std::optional<MemoryBytes> memory;
     std::optional<CostView> cost;
+    std::optional<TokenStorage> storage;  ///< with --model, of the layout quantized
+    std::string dtypes;                   ///< "int4:group=32", "keys int8, values int4"; of the layout quantized
     std::vector<std::string> notes;  ///< what the user must know beside the numbers
     double load_ms = 0;
 
@@ -53,6 +56,7 @@ struct ReplayReport {
     /// With `memory`: bytes of the most blocks there were. Throws Error(input) if 64 bits do not hold them, which only
     /// happens without a limit.
     uint64_t peak_bytes() const;
+    const KvData* kv_data() const { return options->kv_data; }
 };
 
 /// What each number is, one line each, in the order of the report.

@@ -1,5 +1,6 @@
 #include <kvsim/core/units.h>
 #include <kvsim/report/replay_report.h>
+#include <kvsim/report/rows.h>
 
 #include <fmt/format.h>
 
@@ -8,37 +9,6 @@
 namespace kvsim {
 
 namespace {
-
-/// "label   value   remark" rows with aligned columns.
-class Rows {
-  public:
-    void add(std::string label, std::string value, std::string remark = {}) {
-        rows_.push_back({std::move(label), std::move(value), std::move(remark)});
-    }
-    void gap() { rows_.push_back({}); }
-    std::string str(bool color) const {
-        size_t label = 0, value = 0;
-        for (const Row& r : rows_) {
-            label = std::max(label, r.label.size());
-            value = std::max(value, r.value.size());
-        }
-        std::string out;
-        for (const Row& r : rows_) {
-            std::string line = fmt::format("  {:<{}}  {}{:>{}}{}  {}", r.label, label, color ? "\x1b[1m" : "", r.value,
-                                           value, color ? "\x1b[0m" : "", r.remark);
-            if (r.label.empty()) line.clear();
-            line.erase(line.find_last_not_of(' ') + 1);
-            out += line + "\n";
-        }
-        return out;
-    }
-
-  private:
-    struct Row {
-        std::string label, value, remark;
-    };
-    std::vector<Row> rows_;
-};
 
 std::string share(uint64_t part, uint64_t whole) {
     if (whole == 0) return "-";
@@ -215,6 +185,7 @@ std::string replay_table(const ReplayReport& report, bool color) {
         rows.gap();
     }
     add_usage(rows, report);
+    add_compression(rows, report);
     if (report.outcome->metrics.observed) {
         const Observed& ob = *report.outcome->metrics.observed;
         rows.gap();
@@ -227,6 +198,7 @@ std::string replay_table(const ReplayReport& report, bool color) {
     }
     out += rows.str(color);
     out += groups_table(report);
+    out += compression_table(report);
     if (!report.notes.empty()) out += "\n";
     for (const std::string& note : report.notes) out += "  note: " + note + "\n";
     return out;

@@ -3,6 +3,7 @@
 #include <kvsim/layout/attention.h>
 #include <kvsim/layout/quantized_cache.h>
 #include <kvsim/sim/compression.h>
+#include <kvsim/trace/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -19,7 +20,7 @@ void CompressionSums::add(const CompressionSums& other) {
 }
 
 double CompressionOutcome::bits_per_value() const {
-    return stored_values == 0 ? 0 : 8 * static_cast<double>(bytes().total()) / static_cast<double>(stored_values);
+    return stored_values() == 0 ? 0 : 8 * static_cast<double>(bytes().total()) / static_cast<double>(stored_values());
 }
 
 double CompressionOutcome::ratio(uint32_t bits) const {
@@ -35,7 +36,7 @@ constexpr uint64_t kNoBudget = ~uint64_t{0};
 struct Piece {
     CompressionSums sums;
     StoredBytes key_bytes, value_bytes;
-    uint64_t stored_values = 0, allocated_bytes = 0, evicted = 0, held = 0, budget = kNoBudget;
+    uint64_t key_values = 0, value_values = 0, allocated_bytes = 0, evicted = 0, held = 0, budget = kNoBudget;
     std::vector<uint32_t> heads_holding;  ///< per distance in kDistances order
 };
 
@@ -47,11 +48,10 @@ std::vector<uint32_t> distances(uint32_t tokens) {
 
 class PieceRun {
   public:
-    PieceRun(const KvData& data, const CompressionOptions& options, uint32_t sequence, uint32_t recorded, uint32_t layer,
-             uint32_t tokens)
-        : d_(data), options_(options), recorded_(recorded), layer_(layer), tokens_(tokens),
+    PieceRun(const KvData& data, const CompressionOptions& options, uint32_t sequence, PlayedSequence played, uint32_t layer)
+        : d_(data), options_(options), recorded_(played.recorded), layer_(layer), tokens_(played.tokens),
           cache_(config(sequence), layer), out_(size_t{data.query_heads} * data.head_dim), exact_(out_.size()),
-          full_(tokens) {}
+          full_(played.tokens) {}
 
     Piece run() {
         cache_.foresee(d_.k_row(recorded_, layer_, 0), d_.v_row(recorded_, layer_, 0), tokens_);
@@ -114,7 +114,8 @@ class PieceRun {
         piece_.sums.values = cache_.values().error();
         piece_.key_bytes = cache_.keys().bytes();
         piece_.value_bytes = cache_.values().bytes();
-        piece_.stored_values = cache_.keys().stored_values() + cache_.values().stored_values();
+        piece_.key_values = cache_.keys().stored_values();
+        piece_.value_values = cache_.values().stored_values();
         piece_.allocated_bytes = cache_.keys().allocated_bytes() + cache_.values().allocated_bytes();
         for (const HeadTokens& head : cache_.heads()) piece_.held += head.count();
         for (uint32_t back : distances(tokens_)) {
@@ -135,19 +136,38 @@ class PieceRun {
 
 }  // namespace
 
+Trace trace_of(const KvData& data) {
+    Trace t;
+    t.name = data.name;
+    t.format = data.format;
+    t.sha256 = data.sha256;
+    t.lengths_only = true;
+    t.block_size = kDefaultBlockSize;
+    for (uint32_t s = 0; s < data.sequences; ++s) {
+        t.chains.append(kNone, 0, 0);
+        t.prompt_tokens.push_back(data.tokens);
+        t.output_tokens.push_back(0);
+        t.arrival_s.push_back(0);
+        t.source_row.push_back(s);
+    }
+    return t;
+}
+
 CompressionOutcome measure_compression(const KvData& data, const CompressionOptions& options) {
-    std::vector<uint32_t> lengths = options.lengths;
-    if (lengths.empty()) lengths.assign(data.sequences, data.tokens);
-    std::vector<Piece> pieces(lengths.size() * data.layers);
+    std::vector<PlayedSequence> played = options.played;
+    if (played.empty())
+        for (uint32_t s = 0; s < data.sequences; ++s) played.push_back({s, data.tokens});
+    std::vector<Piece> pieces(played.size() * data.layers);
     parallel_for(pieces.size(), options.jobs, nullptr, [&](size_t i) {
         auto sequence = static_cast<uint32_t>(i / data.layers), layer = static_cast<uint32_t>(i % data.layers);
-        pieces[i] = PieceRun(data, options, sequence, sequence % data.sequences, layer, lengths[sequence]).run();
+        pieces[i] = PieceRun(data, options, sequence, played[sequence], layer).run();
         if (options.progress) options.progress->fetch_add(1, std::memory_order_relaxed);
     });
 
     CompressionOutcome out;
     out.layers.resize(data.layers);
-    uint32_t longest = *std::max_element(lengths.begin(), lengths.end());
+    uint32_t longest = 0;
+    for (const PlayedSequence& p : played) longest = std::max(longest, p.tokens);
     std::vector<uint64_t> holding(distances(longest).size()), asked(holding.size());
     for (size_t i = 0; i < pieces.size(); ++i) {
         const Piece& p = pieces[i];
@@ -155,11 +175,12 @@ CompressionOutcome measure_compression(const KvData& data, const CompressionOpti
         out.total.add(p.sums);
         out.key_bytes += p.key_bytes;
         out.value_bytes += p.value_bytes;
-        out.stored_values += p.stored_values;
+        out.key_values += p.key_values;
+        out.value_values += p.value_values;
         out.allocated_bytes += p.allocated_bytes;
         out.evicted_tokens += p.evicted;
         out.held_tokens += p.held;
-        out.appended_values += uint64_t{2} * lengths[i / data.layers] * data.kv_heads * data.head_dim;
+        out.appended_values += uint64_t{2} * played[i / data.layers].tokens * data.kv_heads * data.head_dim;
         if (i < data.layers && p.budget != kNoBudget) out.budgets.push_back(p.budget);
         for (size_t k = 0; k < p.heads_holding.size(); ++k) {
             holding[k] += p.heads_holding[k];

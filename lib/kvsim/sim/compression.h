@@ -4,6 +4,7 @@
 
 #include <kvsim/kvdata/kv_data.h>
 #include <kvsim/layout/encoded_tokens.h>
+#include <kvsim/trace/trace.h>
 
 #include <atomic>
 #include <cstdint>
@@ -12,6 +13,11 @@
 
 namespace kvsim {
 
+/// A recorded sequence, or its beginning, as it is run.
+struct PlayedSequence {
+    uint32_t recorded = 0, tokens = 0;
+};
+
 struct CompressionOptions {
     std::string k_dtype = "f32", v_dtype = "f32";
     std::string eviction = "none";
@@ -19,7 +25,7 @@ struct CompressionOptions {
     uint64_t seed = 0;
     unsigned jobs = 1;    ///< threads
     bool verify = false;  ///< check_invariants() after every step
-    std::vector<uint32_t> lengths;  ///< per sequence run: its tokens, at most those recorded; empty: all of each
+    std::vector<PlayedSequence> played;  ///< empty: every recorded sequence, whole
     std::atomic<uint64_t>* progress = nullptr;  ///< (sequence, layer) pairs done
 };
 
@@ -39,7 +45,7 @@ struct CompressionOutcome {
     std::vector<CompressionSums> layers;
     // At the end of the sequences, summed over them:
     StoredBytes key_bytes, value_bytes;
-    uint64_t stored_values = 0;   ///< that the bytes hold
+    uint64_t key_values = 0, value_values = 0;  ///< that the bytes hold
     uint64_t held_values = 0;     ///< of tokens that heads still hold
     uint64_t appended_values = 0;
     uint64_t allocated_bytes = 0;
@@ -58,13 +64,17 @@ struct CompressionOutcome {
         b += value_bytes;
         return b;
     }
+    uint64_t stored_values() const { return key_values + value_values; }
     double bits_per_value() const;
     /// The values stored, in so many bits each / the bytes they take.
     double ratio(uint32_t bits) const;
 };
 
-/// Runs `data`'s sequences (the first lengths.size() of them, going round, where lengths are given). Throws Error(input)
-/// where dtypes, strategy, capacity and data do not go together. Deterministic whatever the number of threads.
+/// The recorded sequences as a trace: a request each, lengths only.
+Trace trace_of(const KvData& data);
+
+/// Throws Error(input) where dtypes, strategy, capacity and data do not go together. Deterministic whatever the number of
+/// threads.
 CompressionOutcome measure_compression(const KvData& data, const CompressionOptions& options);
 
 }  // namespace kvsim

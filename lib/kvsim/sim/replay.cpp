@@ -76,6 +76,32 @@ static PrefillValue value_of(const PrefillFlops& flops, const Trace& trace, cons
     return {lookup > 0 ? hit / lookup : 0, hit};
 }
 
+// The counted requests that found room.
+static CompressionOutcome compress(const Trace& trace, const ReplayOptions& o, const RunResult& run) {
+    const KvData& data = *o.kv_data;
+    if (!trace.events.empty())
+        throw_input("--kv-data: the trace has events; expected one of requests, each of which plays a recorded sequence");
+    CompressionOptions c;
+    c.k_dtype = o.k_dtype.empty() ? data.dtype : o.k_dtype;
+    c.v_dtype = o.v_dtype.empty() ? data.dtype : o.v_dtype;
+    c.eviction = o.cache.eviction;
+    c.seed = o.seed;
+    c.jobs = o.jobs;
+    c.verify = o.verify;
+    if (o.run.capacity_blocks != kUnlimited) c.capacity_tokens = o.run.capacity_blocks * trace.block_size;
+    for (uint64_t i = o.run.warmup_requests; i < trace.requests(); ++i) {
+        auto r = static_cast<uint32_t>(i);
+        if (run.is_rejected(r)) continue;
+        uint64_t tokens = uint64_t{trace.prompt_tokens[r]} + (o.run.decode ? trace.output_tokens[r] : 0);
+        if (tokens > data.tokens)
+            throw_input("request " + std::to_string(r) + " (" + trace.sequence_name(r) + ") has " + std::to_string(tokens) +
+                        " tokens, but the sequences of " + data.name + " have " + std::to_string(data.tokens));
+        if (tokens > 0) c.played.push_back({r % data.sequences, static_cast<uint32_t>(tokens)});
+    }
+    if (c.played.empty()) throw_input("--kv-data: no request found room, so nothing can be measured");
+    return measure_compression(data, c);
+}
+
 ReplayOutcome replay(const Trace& trace, const ReplayOptions& given, const BoundsAt* known_bounds,
                      const UnlimitedHits* known_unlimited) {
     ReplayOptions options = given;
@@ -98,6 +124,11 @@ ReplayOutcome replay(const Trace& trace, const ReplayOptions& given, const Bound
     cache->run(trace, options.run, out.run);
     out.simulate_ms = ms_since(start);
     if (options.verify) verify(trace, options, *cache, out.run);
+    if (options.kv_data) {
+        start = std::chrono::steady_clock::now();
+        out.compression = compress(trace, options, out.run);
+        out.compression_ms = ms_since(start);
+    }
     if (options.run.compute_last_token) leave_last_token(trace, out.run);
     if (explained)
         out.misses = explain_misses(trace, out.run, out.unlimited->per_request, *options.run.bound_hits,

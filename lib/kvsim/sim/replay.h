@@ -4,6 +4,7 @@
 #include <kvsim/layout/prefix.h>
 #include <kvsim/model/cost.h>
 #include <kvsim/sim/bounds.h>
+#include <kvsim/sim/compression.h>
 #include <kvsim/sim/metrics.h>
 #include <kvsim/sim/misses.h>
 
@@ -19,6 +20,11 @@ struct ReplayOptions {
     bool verify = false;
     bool bounds = true;  ///< offline bounds and explained misses, where they are defined
     const PrefillFlops* flops = nullptr;  ///< weigh hits by them
+    /// Layout quantized: what its sequences are made of. Request r plays the recorded sequence r mod their number.
+    const KvData* kv_data = nullptr;
+    std::string k_dtype, v_dtype;  ///< with kv_data; empty: the data's own
+    uint64_t seed = 0;             ///< with kv_data: of strategies that draw random numbers
+    unsigned jobs = 1;             ///< with kv_data: threads
 };
 
 /// Hits of counted requests in prefill FLOPs.
@@ -50,8 +56,10 @@ struct ReplayOutcome {
     std::optional<BoundsAt> bounds;
     std::optional<Misses> misses;  ///< with bounds, where ids are paths
     std::optional<PrefillValue> value;
+    std::optional<CompressionOutcome> compression;  ///< with kv_data
     double simulate_ms = 0;
     double bounds_ms = 0;
+    double compression_ms = 0;
 };
 
 /// `options.cache` need not be resolved. Throws Error(input) on a configuration that makes no sense, Error(failed) if --verify finds a difference.
