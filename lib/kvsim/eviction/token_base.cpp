@@ -41,24 +41,22 @@ uint64_t ask_recent(Spec& spec, uint64_t fallback) { return spec.whole("recent",
 namespace {
 
 constexpr double kHighest = std::numeric_limits<double>::infinity();
-constexpr size_t kLanes = 64, kTile = 8 * kLanes;
+constexpr size_t kLanes = 8, kTile = 16 * kLanes;
 
-/// The lowest score among ids in [first, first + span]; in lanes, which compilers turn into vectors.
+/// The lowest score of a tile among ids in [first, first + span]; in lanes, since a minimum of doubles is one chain
+/// otherwise.
 double lowest_of(const uint32_t* ids, const double* scores, size_t count, uint32_t first, uint32_t span) {
-    double lanes[kLanes];
-    std::fill_n(lanes, kLanes, kHighest);
-    for (size_t begin = 0; begin < count; begin += kLanes) {
-        double* __restrict lane = lanes;
-        const uint32_t* __restrict id = ids + begin;
-        const double* __restrict score = scores + begin;
-        size_t some = std::min(kLanes, count - begin);
-        for (size_t i = 0; i < some; ++i) {
-            double s = score[i];
-            s = id[i] - first <= span ? s : kHighest;
-            lane[i] = s < lane[i] ? s : lane[i];
+    double lane[kLanes];
+    std::fill_n(lane, kLanes, kHighest);
+    size_t i = 0;
+    for (; i + kLanes <= count; i += kLanes)
+        for (size_t j = 0; j < kLanes; ++j) {
+            double score = ids[i + j] - first <= span ? scores[i + j] : kHighest;
+            lane[j] = score < lane[j] ? score : lane[j];
         }
-    }
-    return *std::min_element(lanes, lanes + kLanes);
+    for (; i < count; ++i)
+        if (ids[i] - first <= span && scores[i] < lane[0]) lane[0] = scores[i];
+    return *std::min_element(lane, lane + kLanes);
 }
 
 }  // namespace
