@@ -4,6 +4,7 @@
 #include <kvsim/core/output_file.h>
 #include <kvsim/core/suggest.h>
 #include <kvsim/eviction/sequence_policy.h>
+#include <kvsim/eviction/token_policy.h>
 #include <kvsim/layout/layouts.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/quant/dtype.h>
@@ -36,6 +37,14 @@ ListSection layout_section() {
     return s;
 }
 
+std::string token_detail(const TokenStrategyRow& r) {
+    std::string detail = "under quantized";
+    if (r.needs_weights) detail += "; needs attention weights";
+    if (r.needs_keys_before_rotation) detail += "; needs keys before rotation";
+    if (!r.parameters.empty()) detail += "; parameters " + r.parameters;
+    return r.source.empty() ? detail : detail + "; " + r.source;
+}
+
 ListSection eviction_section() {
     ListSection s{"evictions", {}};
     for (const SequenceStrategyRow& r : sequence_strategies().rows())
@@ -43,6 +52,7 @@ ListSection eviction_section() {
                           "under paged, contiguous" + (r.parameters.empty() ? "" : "; parameters " + r.parameters)});
     for (const BlockStrategyRow& r : block_strategies().rows())
         s.rows.push_back({"block/" + r.id, r.info.summary, "under " + r.info.accountings + "; " + r.info.verified});
+    for (const TokenStrategyRow& r : token_strategies().rows()) s.rows.push_back({"token/" + r.id, r.summary, token_detail(r)});
     return s;
 }
 
