@@ -62,7 +62,7 @@ class TokenStrategy {
     /// `victim` left: its slot now has what the slot `last` had.
     virtual void on_evict(TokenVictim victim, uint32_t last) = 0;
     /// Tokens that a head holds between steps, at most; where heads share, their mean rounded up. Measuring begins when
-    /// so many are there.
+    /// so many are there. ~0: no budget, nothing ever leaves.
     virtual uint64_t budget() const = 0;
 };
 

@@ -11,9 +11,10 @@
 
 namespace kvsim {
 
-/// First column to the left, the others to the right.
+/// The first `left` columns to the left, the others to the right.
 class TextTable {
   public:
+    explicit TextTable(size_t left = 1) : left_(left) {}
     void add(std::vector<std::string> row) {
         widths_.resize(std::max(widths_.size(), row.size()));
         for (size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], row[i].size());
@@ -23,7 +24,7 @@ class TextTable {
         std::string out;
         for (const auto& row : rows_) {
             std::string line = fmt::format("  {:<{}}", row[0], widths_[0]);
-            for (size_t i = 1; i < row.size(); ++i) line += fmt::format("   {:>{}}", row[i], widths_[i]);
+            for (size_t i = 1; i < row.size(); ++i) line += i < left_ ? fmt::format("   {:<{}}", row[i], widths_[i]) : fmt::format("   {:>{}}", row[i], widths_[i]);
             line.erase(line.find_last_not_of(' ') + 1);
             out += line + "\n";
         }
@@ -31,6 +32,7 @@ class TextTable {
     }
 
   private:
+    size_t left_;
     std::vector<std::vector<std::string>> rows_;
     std::vector<size_t> widths_;
 };

@@ -29,7 +29,7 @@ void mark_pareto(CompareReport& report) {
 }
 
 std::string trade_off_table(const CompareReport& report) {
-    TextTable text;
+    TextTable text(4);
     text.add({"keys", "values", "eviction", "capacity", "bits", "kept %", "of f16 %", "key NMSE", "value NMSE", "output NMSE",
               "retained %"});
     const KvData* data = nullptr;
