@@ -5,7 +5,7 @@ set -eu
 
 # What the product is built with.
 build="g++ cmake ninja-build pkg-config
-       libcli11-dev nlohmann-json3-dev libsimdjson-dev libfmt-dev libzstd-dev zlib1g-dev libssl-dev"
+       libcli11-dev nlohmann-json3-dev libsimdjson-dev libfmt-dev libzstd-dev zlib1g-dev libssl-dev libhwy-dev"
 # What the tests add: their libraries, clang for the sanitizers and libFuzzer, a JSON schema validator.
 test="doctest-dev librapidcheck-dev libbenchmark-dev clang-14 libclang-rt-14-dev
       python3-minimal python3-jsonschema zstd"

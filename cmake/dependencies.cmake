@@ -20,3 +20,7 @@ find_package(PkgConfig QUIET)
 
 find_path(ZSTD_INCLUDE_DIR zstd.h REQUIRED)
 find_library(ZSTD_LIBRARY NAMES zstd REQUIRED)
+
+# Highway: Debian's package has no CMake configuration.
+find_path(HWY_INCLUDE_DIR hwy/highway.h REQUIRED)
+find_library(HWY_LIBRARY NAMES hwy REQUIRED)

@@ -10,9 +10,9 @@ TEST_CASE("KV dtypes: bytes of a row") {
     CHECK(row_bytes("fp8_e4m3", {8, 128}) == 1024);
     CHECK(row_bytes("f32", {1 << 24, 1 << 24}) == uint64_t{1} << 50);
     CHECK(error_of([] { bytes_per_token(preset("llama-3.1-8b"), "int5"); }) ==
-          "unknown KV dtype 'int5'; known: f32, f16, bf16, fp8_e4m3");
+          "unknown KV dtype 'int5' (did you mean 'int8'?); `kvsim list` shows all 13");
     CHECK(error_of([] { bytes_per_token(preset("llama-3.1-8b"), "bf16", "bf61"); }) ==
-          "unknown KV dtype 'bf61' (did you mean 'bf16'?); known: f32, f16, bf16, fp8_e4m3");
+          "unknown KV dtype 'bf61' (did you mean 'bf16'?); `kvsim list` shows all 13");
 }
 
 TEST_CASE("presets: bytes per token at 2 bytes a value, and where attention costs as much as the rest") {

@@ -6,5 +6,7 @@
 namespace kvsim {
 
 void add_plain_dtypes(Registry<KvDtypeRow>& registry);
+void add_affine_dtypes(Registry<KvDtypeRow>& registry);
+void add_block_dtypes(Registry<KvDtypeRow>& registry);
 
 }  // namespace kvsim
