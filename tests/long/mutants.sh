@@ -318,6 +318,17 @@ hyperbolic: hits are not filed anew|eviction/block_hyperbolic.h|if (may_go && ri
 hyperbolic: search stops early|eviction/block_hyperbolic.h|if ((node & (node + 1)) == 0) return kEnd;|return kEnd;
 hyperbolic: segment tree by one child|eviction/block_hyperbolic.h|std::min(oldest_[2 * node], oldest_[2 * node + 1])|oldest_[2 * node]
 random: leaf bit of the last one lost|eviction/block_random.h|leaf ? on_leaf(last) : on_inner(last);|on_leaf(last);
+safetensors: products wrap round|kvdata/safetensors.cpp|fits = !__builtin_mul_overflow(t.values, axis, &t.values) && fits;|t.values *= axis;
+safetensors: an end beyond the file|kvdata/safetensors.cpp|if (t.end > data_bytes_)|if (false)
+safetensors: tensors overlap|kvdata/safetensors.cpp|if (t.begin < at)|if (t.begin + 1 < at)
+safetensors: bytes left over|kvdata/safetensors.cpp|if (at != data_bytes_)|if (at > data_bytes_)
+safetensors: pieces after the first go astray|kvdata/safetensors.cpp|uint64_t first = direct ? done / 4 : done / 2,|uint64_t first = direct ? done / 4 : 0,
+safetensors: infinities are numbers|kvdata/safetensors.cpp|if (largest < 0x7F800000u) continue;|if (largest <= 0x7F800000u) continue;
+kv data: values of other heads than keys|kvdata/kv_data.cpp|check_beside(file, v, k, true);|check_beside(file, v, k, false);
+synthetic: partners are shared|kvdata/synthetic.cpp|partner_[size_t{g} * kTypes + types_[t]]|types_[t]
+synthetic: the sink is a token like others|kvdata/synthetic.cpp|if (t == 0) continue;|
+scores: weights do not add up|trace/format_kvsim_line.cpp|for (const ScoreWeight& w : row.top) sum += w.weight;|
+scores: a position beyond the sequence|trace/format_kvsim.cpp|if (w.position >= tokens)|if (w.position > tokens)
 LIST
 }
 
@@ -325,10 +336,11 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/kvsim-mutants.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 cp -r "$source/lib" "$scratch/lib"
 cat >"$scratch/Makefile" <<MAKE
-FLAGS = -std=c++20 -O1 -I$scratch/lib -I$source/tests -MMD -DKVSIM_SOURCE_DIR='"$source"' -DKVSIM_BINARY='""' \
+FLAGS = -std=c++20 -O1 -I$scratch/lib -I$source -I$source/tests -MMD -DKVSIM_SOURCE_DIR='"$source"' -DKVSIM_BINARY='""' \
         -DKVSIM_PYTHON3='""' -DKVSIM_VERSION='""' -DKVSIM_GIT='""'
 LIB := \$(wildcard $scratch/lib/kvsim/core/*.cpp $scratch/lib/kvsim/trace/*.cpp $scratch/lib/kvsim/block/*.cpp \
-         $scratch/lib/kvsim/eviction/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp $scratch/lib/kvsim/model/*.cpp)
+         $scratch/lib/kvsim/eviction/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp $scratch/lib/kvsim/model/*.cpp \
+         $scratch/lib/kvsim/kvdata/*.cpp)
 TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/*.cpp $source/tests/unit/*.cpp)
 OBJECTS := \$(LIB:$scratch/lib/%.cpp=$scratch/o/%.o) \$(TESTS:$source/tests/%.cpp=$scratch/o/tests/%.o)
 $scratch/tests: \$(OBJECTS)

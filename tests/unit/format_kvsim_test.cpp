@@ -184,12 +184,50 @@ TEST_CASE("kvsim: scores") {
     CHECK(t.scores[1].top_begin == 2);
     CHECK_COMPLAINT(
         kHead + prompt("a", 4, "[0]") + decode("a", "\"n\":1,\"scores\":[{\"layer\":0,\"head\":1}]"),
-        ":3:1: scores: expected layer, head and top");
+        ":3:42: scores: expected layer, head and top");
     CHECK_COMPLAINT(kHead + prompt("a", 4, "[0]") +
                         decode("a", "\"n\":1,\"scores\":[{\"layer\":0,\"head\":1,\"top\":[[1]]}]"),
                     ":3:");
     CHECK(complaint(kHead + prompt("a", 4, "[0]") + decode("a", "\"n\":1,\"scores\":[{\"layr\":0}]"))
               .find("did you mean 'layer'?") != std::string::npos);
+}
+
+TEST_CASE("kvsim: scores that no softmax leaves") {
+    // 4 prompt tokens and 1 decoded: positions 0 to 4. {"op":"decode","seq":"a","n":1,"scores":[ is 41 characters long.
+    auto says = [](const std::string& rows) {
+        return complaint(kHead + prompt("a", 4, "[0]") + decode("a", "\"n\":1,\"scores\":[" + rows + "]"));
+    };
+    auto row = [](const std::string& top, const std::string& rest, const std::string& name = "\"layer\":0,\"head\":1") {
+        return "{" + name + ",\"top\":" + top + (rest.empty() ? "" : ",\"rest\":" + rest) + "}";
+    };
+    CHECK(says(row("[[4,1]]", "")) == "loads");
+    CHECK(says(row("[[4,0.6],[0,0.4005]]", "0")) == "loads");
+    CHECK(says(row("[]", "0") + "," + row("[]", "0", "\"layer\":1,\"head\":1")) == "loads");
+    CHECK(says("") == "loads");
+    CHECK(says(row("[[0,-0.1]]", "")) == ":3:72: top: expected a weight from 0 to 1");
+    CHECK(says(row("[[0,1.001]]", "")) == ":3:72: top: expected a weight from 0 to 1");
+    CHECK(says(row("[]", "-1")) == ":3:78: rest: expected a weight from 0 to 1");
+    CHECK(says(row("[[0,1e999]]", "")).rfind(":3:72: ", 0) == 0);
+    CHECK(says(row("[[0,0.6],[1,0.4]]", "0.0011")) ==
+          ":3:42: scores: expected weights and rest of 1 together, found 1.001100");
+    CHECK(says(row("[[5,0.1]]", "")) == ":3:1: scores: position 5: expected one of the 5 tokens of the sequence");
+    CHECK(says(row("[[2,0.1],[1,0.1],[2,0.2]]", "")) == ":3:68: scores: position 2 has two weights");
+    CHECK(says(row("[]", "") + "," + row("[[0,1]]", "")) == ":3:1: scores: layer 0, head 1 has two rows");
+    CHECK(says(row("[]", "", "\"layer\":0,\"layer\":0,\"head\":1")) == ":3:61: layer: the key is given twice");
+    CHECK(says(row("[]", "0,\"rest\":0")) == ":3:87: rest: the key is given twice");
+    CHECK(says(row("[]", "0,\"rst\":0")).find("did you mean 'rest'?") != std::string::npos);
+    CHECK(says(row("[[1.5,0.1]]", "")).find("expected a whole number") != std::string::npos);
+    CHECK(says("1").find(":3:42: ") == 0);
+    CHECK(complaint(kHead + prompt("a", 4, "[0]") + decode("a", "\"n\":1,\"scores\":{}")).find("expected an array") !=
+          std::string::npos);
+    // A child sees what its parent holds; a request's rows are those of its end.
+    std::string at4 = "\"n\":1,\"scores\":[" + row("[[4,0.5]]", "") + "]", at6 = "\"n\":1,\"scores\":[" + row("[[6,1]]", "") + "]";
+    CHECK(complaint(kHead + prompt("a", 4, "[0]") + decode("a", "\"n\":2") + fork("a", "b") + decode("b", at6)) == "loads");
+    CHECK(complaint(kHead + prompt("a", 4, "[0]") + fork("a", "b") + decode("b", at4) + decode("b", at6)) ==
+          ":5:1: scores: position 6: expected one of the 6 tokens of the sequence");
+    CHECK(complaint(kHead + blocks("a", 4, "[0]", ",\"output_length\":3,\"scores\":[" + row("[[6,1]]", "") + "]")) == "loads");
+    CHECK(complaint(kHead + blocks("a", 4, "[0]", ",\"output_length\":2,\"scores\":[" + row("[[6,1]]", "") + "]"))
+              .find("position 6") != std::string::npos);
 }
 
 TEST_CASE("kvsim: one JSON document") {

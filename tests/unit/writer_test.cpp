@@ -170,7 +170,7 @@ class RandomFile {
                 line += ",\"output_length\":" + std::to_string(out);
                 if (!tokens_ && named) line += output_blocks(all, prompt.size());
             }
-            text_ += line + columns() + (chance(5) ? scores() : "") + "}\n";
+            text_ += line + columns() + (chance(5) ? scores(all.size()) : "") + "}\n";
         }
         return text_;
     }
@@ -227,7 +227,7 @@ class RandomFile {
             text_ += ",\"n\":" + std::to_string(n);
             if (named) text_ += output_blocks(tokens, before);
         }
-        text_ += (chance(4) ? scores() : "") + "}\n";
+        text_ += (chance(4) ? scores(tokens.size()) : "") + "}\n";
     }
 
     std::vector<uint64_t> draw_prompt() {
@@ -265,8 +265,9 @@ class RandomFile {
         if (chance(3)) s += ",\"cached_tokens\":" + std::to_string(random_.below(2));
         return s;
     }
-    std::string scores() {
-        return ",\"scores\":[{\"layer\":1,\"head\":0,\"top\":[[0,0.1],[3,1e-9]],\"rest\":0.3},"
+    std::string scores(size_t sequence) {
+        std::string second = sequence > 1 ? ",[" + std::to_string(sequence - 1) + ",1e-9]" : "";
+        return ",\"scores\":[{\"layer\":1,\"head\":0,\"top\":[[0,0.1]" + second + "],\"rest\":0.3},"
                "{\"layer\":2,\"head\":" +
                std::to_string(random_.below(4)) + ",\"top\":[],\"rest\":1}]";
     }

@@ -36,7 +36,7 @@ inline double exp(double x) {
 struct SinCos {
     double sin, cos;
 };
-/// 0 <= x < 2^30. Reduced by pi/2, then the Taylor series on [-pi/4, pi/4].
+/// 0 <= x < 2^28. Reduced by pi/2, then the Taylor series on [-pi/4, pi/4].
 inline SinCos sin_cos(double x) {
     double n = std::floor(x * (2 / kPi) + 0.5);
     // pi/2 in two parts, the first one short enough for an exact product

@@ -1,6 +1,6 @@
 // Attention heads made to fail where real ones fail, for runs without recorded data.
 // Idea: the scores of a head are a sum of four parts, each put into channels of its own before the rotary embedding
-// (half split, pairs (i, i + d/2), base 10000), so that the logit q.k / sqrt(d) is, with s = d^(1/4):
+// (half split, pairs (i, i + d/2), base `theta`), so that the logit q.k / sqrt(d) is, with s = d^(1/4):
 //   recency   pairs 2..13 of 32: a constant on queries and keys, amplitude s sqrt(rec), a random phase per pair; after
 //             the rotation sum_i rec cos((t - j) theta_i). It also gives keys the large channel means real ones have.
 //   content   pairs 14..25: keys hold the content of their token's type, queries that of a partner of their type,
@@ -9,10 +9,12 @@
 //   sink      channel 31, which hardly turns: queries s sqrt(G), keys -s sqrt(G), but token 0 has a key of zeros, a
 //             sink of small norm: G = ln(sink / (1 - sink)) + mean logsumexp of the other logits.
 // Tokens are Zipf(1) over 4096 types. Values: 0.3 N + a random linear map of the content; those of token 0 times 0.1.
-// Every head of a layer has types, phases, partners and a map of its own; sequences differ in their tokens and noise.
+// Types are the same to all heads of a layer; phases, partners and the map are a head's own (partners a query head's);
+// sequences differ in their tokens and noise.
 // Choices of ours: the mean logsumexp is taken over the second half of the queries (evenly spaced ones of long
 // sequences), and over a head group where queries share a KV head; other head dimensions divide their pairs in the same
-// shares and keep the strength of each part. G is not below 0.
+// shares and keep the strength of each part. G is not below 0. With theta=10000 the slowest channel pair turns by half a
+// radian in 4000 tokens, and the sink fades beyond; longer sequences want a larger theta, as long-context models have.
 // Cost: O(tokens heads d), and at most about 2^19 rows of logits times d for G.
 #include <kvsim/core/digest.h>
 #include <kvsim/core/error.h>
@@ -58,7 +60,7 @@ class Normal {
 };
 
 // A seed of its own for everything that is drawn.
-enum class Drawn : uint64_t { head, types, noise };
+enum class Drawn : uint64_t { types, head, tokens, noise };
 uint64_t stream(uint64_t seed, Drawn what, uint32_t layer, uint32_t head, uint32_t sequence) {
     for (uint64_t part : {static_cast<uint64_t>(what), uint64_t{layer}, uint64_t{head}, uint64_t{sequence}})
         seed = Random(seed ^ part).next();
@@ -67,7 +69,7 @@ uint64_t stream(uint64_t seed, Drawn what, uint32_t layer, uint32_t head, uint32
 
 struct Settings {
     uint32_t tokens, layers, heads, kv_heads, dim, sequences;
-    double rec, hh, cont, sink;
+    double rec, hh, cont, sink, theta;
     uint64_t seed;
 };
 
@@ -87,6 +89,7 @@ Settings parse(const std::string& text) {
     s.hh = spec.number("hh", 0.8, 0, 100);
     s.cont = spec.number("cont", 0.5, 0, 100);
     s.sink = spec.number("sink", 0.55, 0, 0.999);
+    s.theta = spec.number("theta", 10000, 10, 1e12);
     s.seed = spec.whole("seed", 0, 0, ~uint64_t{0});
     spec.finish();
     if (s.heads % s.kv_heads != 0)
@@ -108,21 +111,30 @@ struct Channels {
     uint32_t contents() const { return 2 * (content_end - content); }
 };
 
+// What the types of tokens are to all heads of a layer.
+struct Types {
+    std::vector<double> content;  ///< [type, content channel]
+    std::vector<double> hitters;  ///< h of each type
+    Types(const Settings& s, uint32_t layer) {
+        Normal normal(stream(s.seed, Drawn::types, layer, 0, 0));
+        content.resize(size_t{kTypes} * Channels(s.dim).contents());
+        for (double& x : content) x = normal.next();
+        for (uint32_t type = 0; type < kTypes; ++type) {
+            double n = std::max(0.0, normal.next());
+            hitters.push_back(n * n);
+        }
+    }
+};
+
 // One KV head of one layer, with its query heads, over all sequences.
 class Head {
   public:
-    Head(const Settings& s, KvData& data, const std::vector<double>& zipf, const std::vector<float>& turns,
+    Head(const Settings& s, KvData& data, const Types& types, const std::vector<double>& zipf, const std::vector<float>& turns,
          uint32_t layer, uint32_t head)
-        : s_(s), data_(data), zipf_(zipf), turns_(turns), c_(s.dim), layer_(layer), head_(head),
+        : s_(s), data_(data), all_(types), zipf_(zipf), turns_(turns), c_(s.dim), layer_(layer), head_(head),
           scale_(std::sqrt(std::sqrt(static_cast<double>(s.dim)))) {
         Normal normal(stream(s.seed, Drawn::head, layer, head, 0));
         group_ = s.heads / s.kv_heads;
-        content_.resize(size_t{kTypes} * c_.contents());
-        for (double& x : content_) x = normal.next();
-        for (uint32_t type = 0; type < kTypes; ++type) {
-            double n = std::max(0.0, normal.next());
-            hitters_.push_back(n * n);
-        }
         for (uint32_t i = 0; i < group_ * kTypes; ++i) partner_.push_back(static_cast<uint32_t>(normal.below(kTypes)));
         for (uint32_t pair = c_.recency; pair < c_.content; ++pair)
             phases_.push_back(portable::sin_cos(2 * portable::kPi * normal.uniform()));
@@ -159,7 +171,7 @@ class Head {
 
     // The same tokens for all heads and layers of a sequence.
     void draw_types(uint32_t sequence) {
-        Normal draw(stream(s_.seed, Drawn::types, 0, 0, sequence));
+        Normal draw(stream(s_.seed, Drawn::tokens, 0, 0, sequence));
         types_.clear();
         for (uint32_t t = 0; t < s_.tokens; ++t) {
             double at = draw.uniform() * zipf_.back();
@@ -177,7 +189,7 @@ class Head {
         }
         uint32_t n = c_.contents();
         double strength = scale_ * std::sqrt(s_.cont / std::sqrt(static_cast<double>(n)));
-        const double* content = &content_[size_t{type} * n];
+        const double* content = &all_.content[size_t{type} * n];
         for (uint32_t i = 0; i < n / 2; ++i) {
             row[c_.content + i] = static_cast<float>(strength * content[2 * i]);
             row[c_.half + c_.content + i] = static_cast<float>(strength * content[2 * i + 1]);
@@ -189,14 +201,14 @@ class Head {
             return;
         }
         fill_shared(row, types_[t]);
-        row[c_.hitters] = static_cast<float>(scale_ * s_.hh * hitters_[types_[t]] / std::sqrt(2.0));
+        row[c_.hitters] = static_cast<float>(scale_ * s_.hh * all_.hitters[types_[t]] / std::sqrt(2.0));
     }
     void fill_query(uint32_t t, uint32_t g, std::vector<float>& row) const {
         fill_shared(row, partner_[size_t{g} * kTypes + types_[t]]);
         row[c_.hitters] = static_cast<float>(scale_);
     }
     void fill_value(uint32_t t, Normal& noise, float* out) const {
-        const double* content = &content_[size_t{types_[t]} * c_.contents()];
+        const double* content = &all_.content[size_t{types_[t]} * c_.contents()];
         for (uint32_t i = 0; i < s_.dim; ++i) {
             double x = 0.3 * noise.next();
             for (uint32_t j = 0; j < c_.contents(); ++j) x += map_[size_t{i} * c_.contents() + j] * content[j];
@@ -264,12 +276,13 @@ class Head {
 
     const Settings& s_;
     KvData& data_;
+    const Types& all_;
     const std::vector<double>& zipf_;  ///< running sums of the weights
     const std::vector<float>& turns_;
     Channels c_;
     uint32_t layer_, head_, group_ = 1;
     double scale_;
-    std::vector<double> content_, hitters_, map_;
+    std::vector<double> map_;
     std::vector<uint32_t> partner_, types_;
     std::vector<portable::SinCos> phases_;
 };
@@ -278,7 +291,7 @@ class Head {
 std::vector<float> turns_of(const Settings& s) {
     std::vector<float> turns(size_t{s.tokens} * s.dim);
     for (uint32_t i = 0; i < s.dim / 2; ++i) {
-        double theta = portable::exp(-2.0 * i / s.dim * portable::log(10000));
+        double theta = portable::exp(-2.0 * i / s.dim * portable::log(s.theta));
         for (uint32_t t = 0; t < s.tokens; ++t) {
             portable::SinCos turn = portable::sin_cos(t * theta);
             turns[size_t{t} * s.dim + 2 * i] = static_cast<float>(turn.cos);
@@ -309,11 +322,13 @@ KvData make_synthetic(const std::string& text) {
     std::vector<double> zipf;
     for (uint32_t type = 0; type < kTypes; ++type) zipf.push_back((zipf.empty() ? 0 : zipf.back()) + 1.0 / (type + 1));
     std::vector<float> turns = turns_of(s);
-    for (uint32_t layer = 0; layer < s.layers; ++layer)
+    for (uint32_t layer = 0; layer < s.layers; ++layer) {
+        Types types(s, layer);
         for (uint32_t head = 0; head < s.kv_heads; ++head) {
-            Head maker(s, data, zipf, turns, layer, head);
+            Head maker(s, data, types, zipf, turns, layer, head);
             for (uint32_t sequence = 0; sequence < s.sequences; ++sequence) maker.make(sequence);
         }
+    }
     Sha256 digest;
     for (const std::vector<float>* values : {&data.q, &data.k, &data.v, &data.k_pre})
         digest.update(reinterpret_cast<const char*>(values->data()), values->size() * sizeof(float));

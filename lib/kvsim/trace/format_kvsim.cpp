@@ -276,7 +276,7 @@ class KvsimReader : public FormatReader {
         start_sequence(trace, std::move(s));
         Sequence& made = sequences_.back();
         take_columns(trace, made.request);
-        take_scores(trace, made.request, kNone);
+        take_scores(trace, made, kNone);
         emit(made, trace);
         sequences_.pop_back();
     }
@@ -344,7 +344,7 @@ class KvsimReader : public FormatReader {
         take_output(s, line_.tokens, kTokens, line_.n, kN);
         trace.output_tokens[row] = static_cast<uint32_t>(s.output_tokens);
         trace.events.push_back({EventKind::decode, row, kNone, static_cast<uint32_t>(s.output_tokens - before)});
-        take_scores(trace, row, static_cast<uint32_t>(trace.events.size() - 1));
+        take_scores(trace, s, static_cast<uint32_t>(trace.events.size() - 1));
     }
 
     void apply_fork(Trace& trace) {
@@ -381,9 +381,14 @@ class KvsimReader : public FormatReader {
         trace.events.push_back({EventKind::free, row, kNone, 0});
     }
 
-    void take_scores(Trace& trace, uint32_t row, uint32_t event) {
+    void take_scores(Trace& trace, const Sequence& sequence, uint32_t event) {
+        uint64_t tokens = sequence.prompt_tokens + sequence.output_tokens;
         for (const ScoreLine& s : line_.scores) {
-            trace.scores.push_back({row, event, s.layer, s.head, trace.score_weights.size(),
+            for (const ScoreWeight& w : s.top)
+                if (w.position >= tokens)
+                    fail("scores: position " + std::to_string(w.position) + ": expected one of the " +
+                         std::to_string(tokens) + " tokens of the sequence");
+            trace.scores.push_back({sequence.request, event, s.layer, s.head, trace.score_weights.size(),
                                     static_cast<uint32_t>(s.top.size()), s.rest});
             trace.score_weights.insert(trace.score_weights.end(), s.top.begin(), s.top.end());
         }

@@ -88,35 +88,64 @@ void LineReader::read_names(NumberBuffer& out) {
     for (size_t i = 0; i < out.size(); ++i) out.data()[i] = names_.plain(out[i]);
 }
 
+// Rows of weights as softmax leaves them: each in [0, 1], and no more than 1 together, but for rounding.
+static constexpr double kMostWeight = 1 + 1e-3;
+
 void LineReader::read_scores(Line& line) {
     json_.enter_array();
     while (json_.next_element()) {
         ScoreLine row;
         unsigned seen = 0;
+        const char* place = json_.place();
         json_.enter_object();
         std::string_view key;
         while (json_.next_field(key)) {
             if (key == "layer") {
+                json_.once(seen, 1);
                 row.layer = static_cast<uint32_t>(json_.whole(0, 1 << 20));
-                seen |= 1;
             } else if (key == "head") {
+                json_.once(seen, 2);
                 row.head = static_cast<uint32_t>(json_.whole(0, 1 << 20));
-                seen |= 2;
-            } else if (key == "rest") {
-                row.rest = static_cast<float>(json_.number(0, 1e30));
             } else if (key == "top") {
-                seen |= 4;
+                json_.once(seen, 4);
                 read_top(row);
+            } else if (key == "rest") {
+                json_.once(seen, 8);
+                row.rest = read_weight();
             } else {
                 unknown_key(key, {"layer", "head", "top", "rest"});
             }
         }
-        if (seen != 7) json_.fail_line("scores: expected layer, head and top in each row");
+        if ((seen & 7) != 7) throw_at(json_.location(place), "scores: expected layer, head and top in each row");
+        double sum = row.rest;
+        for (const ScoreWeight& w : row.top) sum += w.weight;
+        if (sum > kMostWeight)
+            throw_at(json_.location(place), "scores: expected weights and rest of 1 together, found " + std::to_string(sum));
         line.scores.push_back(std::move(row));
     }
+    check_rows(line);
+}
+
+// One row for each layer and head, and in each row one weight for each position.
+void LineReader::check_rows(const Line& line) {
+    score_names_.clear();
+    for (const ScoreLine& row : line.scores) score_names_.push_back(uint64_t{row.layer} << 32 | row.head);
+    std::sort(score_names_.begin(), score_names_.end());
+    auto twice = std::adjacent_find(score_names_.begin(), score_names_.end());
+    if (twice != score_names_.end())
+        json_.fail_line("scores: layer " + std::to_string(*twice >> 32) + ", head " +
+                        std::to_string(*twice & 0xFFFFFFFFu) + " has two rows");
+}
+
+float LineReader::read_weight() {
+    double weight = json_.number(-1e300, 1e300);
+    if (weight < 0 || weight > 1) json_.fail("expected a weight from 0 to 1");
+    return static_cast<float>(weight);
 }
 
 void LineReader::read_top(ScoreLine& row) {
+    const char* place = json_.place();
+    score_names_.clear();
     json_.enter_array();
     while (json_.next_element()) {
         ScoreWeight w{};
@@ -124,10 +153,15 @@ void LineReader::read_top(ScoreLine& row) {
         if (!json_.next_element()) json_.fail("expected [position, weight]");
         w.position = static_cast<uint32_t>(json_.whole(0, kMaxTokens));
         if (!json_.next_element()) json_.fail("expected [position, weight]");
-        w.weight = static_cast<float>(json_.number(0, 1e30));
+        w.weight = read_weight();
         if (json_.next_element()) json_.fail("expected [position, weight]");
         row.top.push_back(w);
+        score_names_.push_back(w.position);
     }
+    std::sort(score_names_.begin(), score_names_.end());
+    auto twice = std::adjacent_find(score_names_.begin(), score_names_.end());
+    if (twice != score_names_.end())
+        throw_at(json_.location(place), "scores: position " + std::to_string(*twice) + " has two weights");
 }
 
 }  // namespace kvsim::native

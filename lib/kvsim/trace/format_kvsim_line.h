@@ -71,8 +71,11 @@ class LineReader {
     void read_names(NumberBuffer& out);
     void read_scores(Line& line);
     void read_top(ScoreLine& row);
+    float read_weight();
+    void check_rows(const Line& line);
     JsonReader& json_;
     NameTable& names_;
+    std::vector<uint64_t> score_names_;  ///< scratch of the checks for repeated ones
 };
 
 }  // namespace kvsim::native

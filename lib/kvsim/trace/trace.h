@@ -68,7 +68,10 @@ struct Event {
     uint32_t tokens;
 };
 
-/// Attention weights a source recorded for one KV head, after a decode event or at a request's end.
+/// Attention weights a source recorded for one KV head, after a decode event or at a request's end: of softmax, so each
+/// is from 0 to 1 and all of a row with `rest` are 1 or less. Rows come in the order of the file, those of one event (or
+/// request) together and each layer and head once; positions are below the sequence's tokens at that moment, each once.
+/// Traces without scores hold none of this.
 struct ScoreRow {
     uint32_t sequence;
     uint32_t event;  ///< kNone on request lines
