@@ -6,6 +6,10 @@
 
 namespace kvsim {
 
+uint64_t floor_share(double share, uint64_t whole) {
+    return static_cast<uint64_t>(std::floor(share * static_cast<double>(whole) * (1 + 1e-12)));
+}
+
 TokenRoom ask_token_room(Spec& spec, const TokenContext& context, uint64_t default_sinks) {
     TokenRoom room;
     std::string text = spec.text("budget", "0.2");
@@ -16,12 +20,12 @@ TokenRoom ask_token_room(Spec& spec, const TokenContext& context, uint64_t defau
         room.exact = static_cast<double>(tokens);
     } else if (parse_number(text, share) && share > 0 && share < 1) {
         room.exact = share * static_cast<double>(context.sequence_tokens);
-        // 0.29 of 100 is 29, although the nearest double to 0.29 lies below it.
-        tokens = static_cast<uint64_t>(std::floor(room.exact * (1 + 1e-12)));
+        tokens = floor_share(share, context.sequence_tokens);
     } else {
         throw_input(spec.id() + ": parameter budget=" + text +
                     ": expected a share of the sequence above 0 and below 1, or a whole number of tokens from 1");
     }
+    room.uncapped = std::max<uint64_t>(1, tokens);
     room.budget = std::max<uint64_t>(1, std::min(tokens, context.capacity_tokens));
     room.sinks = spec.whole("sinks", default_sinks, 0, 1u << 30);
     if (room.asked && share == 0 && spec.has("sinks") && room.sinks >= tokens)
