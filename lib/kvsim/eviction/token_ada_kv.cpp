@@ -1,12 +1,12 @@
 // Ada-KV (Feng et al. 2024): the heads of a layer share one budget, so that a head whose attention is spread keeps more
 // tokens than one that looks at few. Score: that of SnapKV.
 //
-// All heads of a layer hold heads x budget tokens together; the lowest score of all heads leaves (equal ones: the older
-// token, then the lower head). A head gives no token while it holds floor(alpha x budget) or fewer: the safeguard. Where
-// no head may give, the head with most tokens (the first of equals) gives by the rule for protected tokens; no head
-// holds more than the capacity.
-// The safeguard is that of kvpress (the window counts as part of it); the authors' code takes the share alpha of what is
-// left beside the window instead. Cost: as snap_kv, and one pass over the tokens of a head for each that it gives.
+// All heads of a layer hold heads x budget tokens together; the lowest score of all heads leaves (equal ones: the
+// older token, then the lower head). A head gives no token while it holds floor(alpha x budget) or fewer: the
+// safeguard. Where no head may give, the head with most tokens (the first of equals) gives by the rule for protected
+// tokens; no head holds more than the capacity. The safeguard is that of kvpress (the window counts as part of it);
+// the authors' code takes the share alpha of what is left beside the window instead. Cost: as snap_kv, and one pass
+// over the tokens of a head for each that it gives.
 #include <kvsim/eviction/token_snap_kv.h>
 
 #include <algorithm>

@@ -29,8 +29,8 @@ TokenRoom ask_token_room(Spec& spec, const TokenContext& context, uint64_t defau
     room.budget = std::max<uint64_t>(1, std::min(tokens, context.capacity_tokens));
     room.sinks = spec.whole("sinks", default_sinks, 0, 1u << 30);
     if (room.asked && share == 0 && spec.has("sinks") && room.sinks >= tokens)
-        throw_input(spec.id() + ": parameter sinks=" + std::to_string(room.sinks) + ": expected fewer than the budget of " +
-                    std::to_string(tokens) + " tokens");
+        throw_input(spec.id() + ": parameter sinks=" + std::to_string(room.sinks) +
+                    ": expected fewer than the budget of " + std::to_string(tokens) + " tokens");
     return room;
 }
 

@@ -33,7 +33,8 @@ uint64_t ask_recent(Spec& spec, uint64_t fallback);
 
 constexpr uint32_t kNoSlot = ~uint32_t{0};
 
-/// The slot with the lowest score, the older of equals, among tokens with first <= id <= last; kNoSlot if there is none.
+/// The slot with the lowest score, the older of equals, among tokens with first <= id <= last; kNoSlot if there is
+/// none.
 uint32_t lowest_score(const std::vector<uint32_t>& ids, const double* scores, uint32_t first, uint32_t last);
 /// Among tokens that are all protected: the oldest that is no sink, else the highest sink.
 uint32_t least_protected(const std::vector<uint32_t>& ids, uint64_t sinks);

@@ -4,13 +4,15 @@
 // `sinks` left out, as they are from the scores). Rotated by R, the mean of the rotations of the next `n_future`
 // positions, the expected weight of key k is exp(mu.k / sqrt(d) + k'Sk / (2d)) with mu = Rm, S = RCR'; normalised over
 // the tokens held beyond the sinks, meaned over the query heads of the KV head, times the length of the value.
-// Difference from the source: it scores once, after a prompt; here at every step, with the queries up to then.
+// Difference from the source: it scores once, after a prompt; here at every step, with the queries up to then. The mean
+// rotation over 512 positions leaves only the slow pairs, so nothing says that the nearest tokens matter most: on a
+// sequence of 256 tokens with local attention n_future=512 keeps 0.42 of the weight in 51 tokens, n_future=8 0.84.
 //
 // Queries come rotated. Whether coordinates (2i, 2i + 1) or (i, i + d/2) are rotated as a pair, by position x
-// theta^(-2i/d), is read off the first keys, which come both ways: the pairing that leaves the smaller difference, which
-// must be explained by the codec (8 times the error of token 0, which is not rotated at all, and 1e-4 of the energy).
-// Cost per query head and step: d^2 to keep the sums, d^2 per token held to score. The normalising sum is taken over
-// multiples of 2^-30 of its largest term, so that it does not depend on the order of the tokens.
+// theta^(-2i/d), is read off the first keys, which come both ways: the pairing that leaves the smaller difference,
+// which must be explained by the codec (8 times the error of token 0, which is not rotated at all, and 1e-4 of the
+// energy). Cost per query head and step: d^2 to keep the sums, d^2 per token held to score. The normalising sum is
+// taken over multiples of 2^-30 of its largest term, so that it does not depend on the order of the tokens.
 #include <kvsim/eviction/token_base.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Nothing leaves: every token of the sequence is held. The yardstick: what a query misses, it misses by the codec alone.
-// The budget is the sequence itself (no bound where its length is not known).
+// Nothing leaves: every token of the sequence is held. The yardstick: what a query misses, it misses by the codec
+// alone. The budget is the sequence itself (no bound where its length is not known).
 #include <kvsim/eviction/token_base.h>
 
 namespace kvsim {

@@ -5,13 +5,13 @@
 //   rule=exact            L x b tokens in all, in proportion to L - l, by largest remainder (equal ones: the earlier
 //                         layer), at least 1 each (taken from the last layer of those with most). The sum is exactly
 //                         L x b, which is what makes it comparable with other strategies.
-//   rule=kvcache_factory  the authors' code: base = b - w, least = base div beta, most = 2 base - least, not above T - w
-//                         (then least = 2 base - most); layer l: most - l x ((most - least) div (L - 1)) + w. The whole
-//                         step makes the sum exceed L x b. With T < 2 base every layer has b.
+//   rule=kvcache_factory  the authors' code: base = b - w, least = base div beta, most = 2 base - least, not above
+//                         T - w (then least = 2 base - most); layer l: most - l x ((most - least) div (L - 1)) + w.
+//                         The whole step makes the sum exceed L x b. With T < 2 base every layer has b.
 //   rule=kvpress          the same line without rounding the step, the window part of it, if T >= most >= least >= w;
 //                         layer l: round(most - l (most - least) / (L - 1)), half to even; b of a share is not rounded.
-//   rule=seed_ceil        ceil(M x 2 (L - l) / (L (L + 1))), at least 1, in whole numbers; here `budget` is M, the total
-//                         over all layers, and the sum may exceed it by up to L - 1.
+//   rule=seed_ceil        ceil(M x 2 (L - l) / (L (L + 1))), at least 1, in whole numbers; here `budget` is M, the
+//                         total over all layers, and the sum may exceed it by up to L - 1.
 // Cost: as snap_kv.
 #include <kvsim/eviction/token_snap_kv.h>
 
@@ -85,7 +85,10 @@ TokenRoom layer_room(Spec& spec, const TokenContext& context, uint64_t default_w
     Pyramid p{ask_token_room(spec, context, 0), spec.whole("window", default_window, 1, 1024),
               spec.whole("beta", 20, 1, 1000000), context.layers, context.sequence_tokens};
     std::string rule = spec.choice("rule", "exact", {"exact", "kvcache_factory", "kvpress", "seed_ceil"});
-    auto share = rule == "exact" ? exact : rule == "kvpress" ? kvpress : rule == "seed_ceil" ? seed_ceil : kvcache_factory;
+    auto share = rule == "exact"       ? exact
+                 : rule == "kvpress"   ? kvpress
+                 : rule == "seed_ceil" ? seed_ceil
+                                       : kvcache_factory;
     p.room.budget = std::max<uint64_t>(1, std::min(share(p, context.layer), context.capacity_tokens));
     return p.room;
 }
@@ -101,8 +104,8 @@ class TokenPyramidKv final : public SnapTokens {
 TokenStrategyRow token_pyramid_kv() {
     TokenStrategyRow row = token_row<TokenPyramidKv>(
         "pyramid_kv", "snap_kv with more tokens for early layers", "Cai et al. 2024",
-        "budget=0.2 sinks=0 recent=window window=32 kernel=7 pool=max rule=exact beta=20; rules exact, kvcache_factory, "
-        "kvpress, seed_ceil (budget is the total over layers)");
+        "budget=0.2 sinks=0 recent=window window=32 kernel=7 pool=max rule=exact beta=20; rules exact, "
+        "kvcache_factory, kvpress, seed_ceil (budget is the total over layers)");
     row.needs_weights = true;
     return row;
 }

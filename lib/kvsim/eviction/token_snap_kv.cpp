@@ -99,8 +99,8 @@ class TokenSnapKv final : public SnapTokens {
 
 TokenStrategyRow token_snap_kv() {
     TokenStrategyRow row =
-        token_row<TokenSnapKv>("snap_kv", "least attention of the last queries, pooled over neighbours", "Li et al. 2024",
-                               "budget=0.2 sinks=0 recent=window window=32 kernel=7 pool=max");
+        token_row<TokenSnapKv>("snap_kv", "least attention of the last queries, pooled over neighbours",
+                               "Li et al. 2024", "budget=0.2 sinks=0 recent=window window=32 kernel=7 pool=max");
     row.needs_weights = true;
     return row;
 }
