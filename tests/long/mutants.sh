@@ -318,6 +318,26 @@ hyperbolic: hits are not filed anew|eviction/block_hyperbolic.h|if (may_go && ri
 hyperbolic: search stops early|eviction/block_hyperbolic.h|if ((node & (node + 1)) == 0) return kEnd;|return kEnd;
 hyperbolic: segment tree by one child|eviction/block_hyperbolic.h|std::min(oldest_[2 * node], oldest_[2 * node + 1])|oldest_[2 * node]
 random: leaf bit of the last one lost|eviction/block_random.h|leaf ? on_leaf(last) : on_inner(last);|on_leaf(last);
+tokens: the younger of equals leaves|eviction/token_base.cpp|ids[i] > oldest))|ids[i] < oldest))
+tokens: a later tile with the same lowest score is passed over|eviction/token_base.cpp|lowest > best \|\| lowest == kHighest|lowest >= best
+tokens: one recent token less|eviction/token_base.cpp|step.token - room_.recent);|step.token - room_.recent + 1);
+tokens: sinks leave first|eviction/token_base.cpp|id < first ? kNoSlot : id|id < first ? id : kNoSlot
+tokens: a share as doubles multiply|eviction/token_base.cpp| * (1 + 1e-12)|
+window: a window beyond the budget|eviction/token_window.h|std::min(budget_, sinks_ + window)|sinks_ + window
+h2o: the mean forgets the query of the token itself|eviction/token_h2o.cpp|step.token - ids[i] + 1.0|step.token - ids[i] + 2.0
+h2o: sums stay in their slots|eviction/token_h2o.cpp|take_place(sums_[victim.head], victim.slot, last);|sums_[victim.head].resize(last);
+tova: per layer, the first head decides|eviction/token_tova.cpp|if (!per_layer_ \|\| head == 0) scores.assign(row.size(), 0);|if (head == 0 \|\| !per_layer_) scores.assign(row.size(), 0);\n            if (per_layer_ \&\& head > 0) continue;
+snap_kv: a token that came later inherits weights|eviction/token_snap_kv.cpp|row[victim.slot] = 0;|(void)0;
+snap_kv: the order keeps the old slot|eviction/token_snap_kv.cpp|head.order[rank(head, last)] = victim.slot;|
+snap_kv: queries never leave the window|eviction/token_snap_kv.cpp|sum[i] -= on_grid(row[i]);|(void)sum;
+pyramid_kv: nobody is raised to one token|eviction/token_pyramid_kv.cpp|--*most;|
+ada_kv: the lower head before the older token|eviction/token_ada_kv.cpp|score == lowest && head.ids[slot] < oldest|false
+ada_kv: scores of a step forgotten after a victim|eviction/token_ada_kv.cpp|if (r.fresh) take_place(r.scores, victim.slot, last);|r.fresh = false;
+key_diff: who left stays in the mean|eviction/token_key_diff.cpp|head.sum[d] -= whole(|(void)whole(
+k_norm: as long as the first coordinate|eviction/token_k_norm.cpp|d < context_.head_dim; ++d) squares|d < 1; ++d) squares
+random: one draw for all steps|eviction/token_random.cpp|, uint64_t{step.token}})|})
+expected_attention: queries turned on|eviction/token_expected_attention.cpp|query_[second_of(i, halves_)] = y * turn_[i].cosine - x|query_[second_of(i, halves_)] = y * turn_[i].cosine + x
+expected_attention: sinks are in the sum|eviction/token_expected_attention.cpp|if (step.token < room_.sinks) return;|
 LIST
 }
 
@@ -375,7 +395,7 @@ while IFS= read -r line; do
         echo "DOES NOT BUILD  $name"
         tail -n 3 "$scratch/build.log"
         survivors=$((survivors + 1))
-    elif tests "$(basename "${file%.*}" | sed -E 's/^(block|sequence|prefix|format|writer)_//')"; then
+    elif tests "$(basename "${file%.*}" | sed -E 's/^(block|sequence|token|prefix|format|writer)_//')"; then
         echo "SURVIVED        $name"
         survivors=$((survivors + 1))
     else

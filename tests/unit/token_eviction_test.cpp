@@ -86,7 +86,7 @@ TEST_CASE("tokens: budgets") {
 TEST_CASE("tokens: what a spec must not say") {
     CHECK(has(error_of("h2p"), "unknown token strategy (--eviction) 'h2p' (did you mean 'h2o'?)"));
     CHECK(has(error_of("h2o:budget=0"), "h2o: parameter budget=0: expected a share of the sequence above 0 and below"));
-    for (const char* bad : {"1.5", "1.0", "-1", "nan", "x", "", "1e9"})
+    for (const char* bad : {"1.5", "1.0", "-1", "nan", "x", "", "1e9", "4294967297", "18446744073709551616"})
         CHECK(has(error_of("tova:budget=" + std::string(bad)), "tova: parameter budget="));
     CHECK(has(error_of("h2o:budget=4,sinks=4"), "expected fewer than the budget of 4 tokens"));
     CHECK(error_of("h2o:budget=4,sinks=3,recent=9").empty());
@@ -97,7 +97,11 @@ TEST_CASE("tokens: what a spec must not say") {
     CHECK(has(error_of("snap_kv:kernel=4"), "expected an odd number"));
     CHECK(has(error_of("sliding_window:window=0"), "window=0"));
     CHECK(has(error_of("pyramid_kv:rule=linear"), "expected one of exact"));
+    CHECK(has(error_of("tova:recent=18446744073709551615"), "recent="));
     CHECK_THROWS_AS(token_budgets("h2o:bugdet=3", 2, 10), Error);
+    TokenContext outside = context_of(10);
+    outside.layer = outside.layers = 4;
+    CHECK_THROWS_WITH(make_token_strategy("pyramid_kv", outside), "pyramid_kv: layer 4 of a model of 4");
 }
 
 TEST_CASE("tokens: data that a strategy needs") {
@@ -173,6 +177,10 @@ TEST_CASE("tokens: sinks and recent tokens are protected, and what goes where al
     CHECK(held("h2o:budget=5,sinks=2", 10) == Ids{0, 1, 7, 8, 9});
     CHECK(held("tova:budget=3", 10) == Ids{7, 8, 9});
     CHECK(held("tova:budget=3,sinks=1", 10) == Ids{0, 8, 9});
+    // So many that the search takes them in parts: equal scores everywhere, and the oldest in another part each time.
+    Ids last(300);
+    std::iota(last.begin(), last.end(), 600);
+    CHECK(held("tova:budget=300", 900) == last);
     // All are protected: the oldest that is no sink.
     CHECK(held("h2o:budget=3,sinks=2,recent=9", 10) == Ids{0, 1, 9});
     // All are sinks: the highest.

@@ -84,6 +84,9 @@ uint64_t exact(const Pyramid& p, uint64_t layer) {
 TokenRoom layer_room(Spec& spec, const TokenContext& context, uint64_t default_window) {
     Pyramid p{ask_token_room(spec, context, 0), spec.whole("window", default_window, 1, 1024),
               spec.whole("beta", 20, 1, 1000000), context.layers, context.sequence_tokens};
+    if (context.layer >= context.layers)
+        throw_input("pyramid_kv: layer " + std::to_string(context.layer) + " of a model of " +
+                    std::to_string(context.layers));
     std::string rule = spec.choice("rule", "exact", {"exact", "kvcache_factory", "kvpress", "seed_ceil"});
     auto share = rule == "exact"       ? exact
                  : rule == "kvpress"   ? kvpress
