@@ -52,7 +52,8 @@ ListSection eviction_section() {
                           "under paged, contiguous" + (r.parameters.empty() ? "" : "; parameters " + r.parameters)});
     for (const BlockStrategyRow& r : block_strategies().rows())
         s.rows.push_back({"block/" + r.id, r.info.summary, "under " + r.info.accountings + "; " + r.info.verified});
-    for (const TokenStrategyRow& r : token_strategies().rows()) s.rows.push_back({"token/" + r.id, r.summary, token_detail(r)});
+    for (const TokenStrategyRow& r : token_strategies().rows())
+        s.rows.push_back({"token/" + r.id, r.summary, token_detail(r)});
     return s;
 }
 

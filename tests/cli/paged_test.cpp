@@ -313,4 +313,7 @@ TEST_CASE("list: layouts and sequence strategies") {
           "sequence/priority", "sequence/most_blocks_freed", "sequence/streaming_llm", "sequence/latest",
           "sequence/none", "sink=4 window=1020", "block/lru"})
         CHECK(contains(evictions.out, id));
+    for (const char* text : {"token/h2o", "token/expected_attention", "recent=budget-budget/2", "needs attention weights",
+                             "needs keys before rotation", "rule=exact"})
+        CHECK(contains(evictions.out, text));
 }

@@ -73,3 +73,53 @@ TEST_CASE("golden: token eviction on kjv64") {
                 {"tova", {0.814, 0.926}, {0.0334, 0.0162}},
                 {"k_norm", {0.501, 0.721}, {0.649, 0.389}}});
 }
+
+namespace {
+
+struct Stored {
+    const char *k, *v;
+    double key, value, output;
+};
+
+void check_stored(const std::string& file, const std::vector<Stored>& rows) {
+    const KvData* kv = data(file);
+    if (!kv) return;
+    for (const Stored& row : rows) {
+        CompressionOutcome c = measured(*kv, row.k, row.v, "none");
+        INFO(file << " " << row.k << " " << row.v << ": " << c.total.keys.nmse() << " " << c.total.values.nmse() << " "
+                  << c.total.output_nmse());
+        CHECK(c.total.keys.nmse() == doctest::Approx(row.key).epsilon(0.01));
+        CHECK(c.total.values.nmse() == doctest::Approx(row.value).epsilon(0.01));
+        CHECK(c.total.output_nmse() == doctest::Approx(row.output).epsilon(0.01));
+        CHECK(c.total.mean_mass() == doctest::Approx(1));
+    }
+}
+
+}  // namespace
+
+// A row is the 32 values of a token's 4 KV heads; KIVI: keys per channel, 32 tokens a group.
+TEST_CASE("golden: KV dtypes on stories260k") {
+    check_stored("stories260k", {{"q8_0", "q8_0", 4.74e-5, 3.05e-5, 0.0052},
+                                 {"fp8_e4m3", "fp8_e4m3", 7.20e-4, 7.05e-4, 0.0676},
+                                 {"q4_1", "q4_1", 0.01022, 6.50e-3, 0.589},
+                                 {"q4_0", "q4_0", 0.01215, 7.86e-3, 0.667},
+                                 {"int4:group=32", "int4:group=32", 0.01022, 6.50e-3, 0.589},
+                                 {"q4_0:hadamard=on", "q4_0:hadamard=on", 5.72e-3, 7.34e-3, 0.413},
+                                 {"int4:axis=channel,group=32", "int4:group=32", 8.59e-4, 6.50e-3, 0.0586},
+                                 {"int2:axis=channel,group=32", "int2:group=32", 0.0218, 0.164, 0.821},
+                                 {"mxfp4", "mxfp4", 0.0167, 0.0137, 0.688},
+                                 {"nvfp4", "nvfp4", 8.77e-3, 8.93e-3, 0.525}});
+}
+
+TEST_CASE("golden: KV dtypes on kjv64") {
+    check_stored("kjv64", {{"q8_0", "q8_0", 3.51909e-05, 2.93563e-05, 4.73704e-05},
+                           {"fp8_e4m3", "fp8_e4m3", 0.000702388, 0.000698239, 0.001289200},
+                           {"q4_1", "q4_1", 0.006764333, 0.006186199, 0.00955195},
+                           {"q4_0", "q4_0", 0.008944916, 0.007514464, 0.01205768},
+                           {"int4", "int4", 0.009519224, 0.008189737, 0.01320774},
+                           {"q4_0:hadamard=on", "q4_0:hadamard=on", 0.007294057, 0.007536836, 0.01134085},
+                           {"int4:axis=channel,group=32", "int4:group=32", 0.003300053, 0.006185807, 0.007053089},
+                           {"int2:axis=channel,group=32", "int2:group=32", 0.083969975, 0.1560207, 0.1831287},
+                           {"int2:group=32", "int2:group=32", 0.17171808, 0.1560207, 0.24878918},
+                           {"mxfp4", "mxfp4", 0.014169005, 0.013299242, 0.02535112}});
+}

@@ -329,6 +329,26 @@ synthetic: partners are shared|kvdata/synthetic.cpp|partner_[size_t{g} * kTypes 
 synthetic: the sink is a token like others|kvdata/synthetic.cpp|if (t == 0) continue;|
 scores: weights do not add up|trace/format_kvsim_line.cpp|for (const ScoreWeight& w : row.top) sum += w.weight;|
 scores: a position beyond the sequence|trace/format_kvsim.cpp|if (w.position >= tokens)|if (w.position > tokens)
+tokens: the younger of equals leaves|eviction/token_base.cpp|ids[i] > oldest))|ids[i] < oldest))
+tokens: a later tile with the same lowest score is passed over|eviction/token_base.cpp|lowest > best \|\| lowest == kHighest|lowest >= best
+tokens: one recent token less|eviction/token_base.cpp|step.token - room_.recent);|step.token - room_.recent + 1);
+tokens: sinks leave first|eviction/token_base.cpp|id < first ? kNoSlot : id|id < first ? id : kNoSlot
+tokens: a share as doubles multiply|eviction/token_base.cpp| * (1 + 1e-12)|
+window: a window beyond the budget|eviction/token_window.h|std::min(budget_, sinks_ + window)|sinks_ + window
+h2o: the mean forgets the query of the token itself|eviction/token_h2o.cpp|step.token - ids[i] + 1.0|step.token - ids[i] + 2.0
+h2o: sums stay in their slots|eviction/token_h2o.cpp|take_place(sums_[victim.head], victim.slot, last);|sums_[victim.head].resize(last);
+tova: per layer, the first head decides|eviction/token_tova.cpp|if (!per_layer_ \|\| head == 0) scores.assign(row.size(), 0);|if (head == 0 \|\| !per_layer_) scores.assign(row.size(), 0);\n            if (per_layer_ \&\& head > 0) continue;
+snap_kv: a token that came later inherits weights|eviction/token_snap_kv.cpp|row[victim.slot] = 0;|(void)0;
+snap_kv: the order keeps the old slot|eviction/token_snap_kv.cpp|head.order[rank(head, last)] = victim.slot;|
+snap_kv: queries never leave the window|eviction/token_snap_kv.cpp|sum[i] -= on_grid(row[i]);|(void)sum;
+pyramid_kv: nobody is raised to one token|eviction/token_pyramid_kv.cpp|--*most;|
+ada_kv: the lower head before the older token|eviction/token_ada_kv.cpp|score == lowest && head.ids[slot] < oldest|false
+ada_kv: scores of a step forgotten after a victim|eviction/token_ada_kv.cpp|if (r.fresh) take_place(r.scores, victim.slot, last);|r.fresh = false;
+key_diff: who left stays in the mean|eviction/token_key_diff.cpp|head.sum[d] -= whole(|(void)whole(
+k_norm: as long as the first coordinate|eviction/token_k_norm.cpp|d < context_.head_dim; ++d) squares|d < 1; ++d) squares
+random: one draw for all steps|eviction/token_random.cpp|, uint64_t{step.token}})|})
+expected_attention: queries turned on|eviction/token_expected_attention.cpp|query_[second_of(i, halves_)] = y * turn_[i].cosine - x|query_[second_of(i, halves_)] = y * turn_[i].cosine + x
+expected_attention: sinks are in the sum|eviction/token_expected_attention.cpp|if (step.token < room_.sinks) return;|
 LIST
 }
 
@@ -387,7 +407,7 @@ while IFS= read -r line; do
         echo "DOES NOT BUILD  $name"
         tail -n 3 "$scratch/build.log"
         survivors=$((survivors + 1))
-    elif tests "$(basename "${file%.*}" | sed -E 's/^(block|sequence|prefix|format|writer)_//')"; then
+    elif tests "$(basename "${file%.*}" | sed -E 's/^(block|sequence|token|prefix|format|writer)_//')"; then
         echo "SURVIVED        $name"
         survivors=$((survivors + 1))
     else

@@ -6,27 +6,37 @@
 
 namespace kvsim {
 
+namespace {
+
+constexpr uint64_t kMostTokens = uint64_t{1} << 32;  // as many as ids
+
+}  // namespace
+
+uint64_t floor_share(double share, uint64_t whole) {
+    return static_cast<uint64_t>(std::floor(share * static_cast<double>(whole) * (1 + 1e-12)));
+}
+
 TokenRoom ask_token_room(Spec& spec, const TokenContext& context, uint64_t default_sinks) {
     TokenRoom room;
     std::string text = spec.text("budget", "0.2");
     room.asked = spec.has("budget");
     uint64_t tokens = 0;
     double share = 0;
-    if (parse_whole(text, tokens) && tokens > 0) {
+    if (parse_whole(text, tokens) && tokens > 0 && tokens <= kMostTokens) {
         room.exact = static_cast<double>(tokens);
     } else if (parse_number(text, share) && share > 0 && share < 1) {
         room.exact = share * static_cast<double>(context.sequence_tokens);
-        // 0.29 of 100 is 29, although the nearest double to 0.29 lies below it.
-        tokens = static_cast<uint64_t>(std::floor(room.exact * (1 + 1e-12)));
+        tokens = floor_share(share, context.sequence_tokens);
     } else {
         throw_input(spec.id() + ": parameter budget=" + text +
-                    ": expected a share of the sequence above 0 and below 1, or a whole number of tokens from 1");
+                    ": expected a share of the sequence above 0 and below 1, or a whole number of tokens from 1 to 4294967296");
     }
+    room.uncapped = std::max<uint64_t>(1, tokens);
     room.budget = std::max<uint64_t>(1, std::min(tokens, context.capacity_tokens));
-    room.sinks = spec.whole("sinks", default_sinks, 0, 1u << 30);
+    room.sinks = spec.whole("sinks", default_sinks, 0, kMostTokens);
     if (room.asked && share == 0 && spec.has("sinks") && room.sinks >= tokens)
-        throw_input(spec.id() + ": parameter sinks=" + std::to_string(room.sinks) + ": expected fewer than the budget of " +
-                    std::to_string(tokens) + " tokens");
+        throw_input(spec.id() + ": parameter sinks=" + std::to_string(room.sinks) +
+                    ": expected fewer than the budget of " + std::to_string(tokens) + " tokens");
     return room;
 }
 
@@ -36,7 +46,7 @@ TokenRoom ask_token_room(Spec& spec, const TokenContext& context, uint64_t defau
     return room;
 }
 
-uint64_t ask_recent(Spec& spec, uint64_t fallback) { return spec.whole("recent", fallback, 0, ~uint64_t{0}); }
+uint64_t ask_recent(Spec& spec, uint64_t fallback) { return spec.whole("recent", fallback, 0, kMostTokens); }
 
 namespace {
 

@@ -12,12 +12,17 @@
 namespace kvsim {
 
 struct TokenRoom {
-    uint64_t budget = 0;   ///< tokens a head holds between steps, at least 1
-    double exact = 0;      ///< the budget before it was rounded down and capped
-    bool asked = false;    ///< the spec names a budget
-    uint64_t sinks = 0;    ///< positions below it are protected
-    uint64_t recent = 0;   ///< newest tokens that are protected
+    uint64_t budget = 0;    ///< tokens a head holds between steps, at least 1
+    uint64_t uncapped = 0;  ///< the same before the capacity
+    double exact = 0;       ///< the same before it was rounded down
+    bool asked = false;     ///< the spec names a budget
+    uint64_t sinks = 0;     ///< positions below it are protected
+    uint64_t recent = 0;    ///< newest tokens that are protected
 };
+
+/// share x whole, rounded down as if the share were the decimal number that was written: 0.29 of 100 is 29, although
+/// the nearest double to 0.29 lies below it.
+uint64_t floor_share(double share, uint64_t whole);
 
 /// Reads `budget` (default 0.2) and `sinks`. Throws Error(input) on a budget that is neither a share nor whole, and on
 /// sinks that were asked for and leave no room in a budget that was asked for in tokens.
@@ -28,7 +33,8 @@ uint64_t ask_recent(Spec& spec, uint64_t fallback);
 
 constexpr uint32_t kNoSlot = ~uint32_t{0};
 
-/// The slot with the lowest score, the older of equals, among tokens with first <= id <= last; kNoSlot if there is none.
+/// The slot with the lowest score, the older of equals, among tokens with first <= id <= last; kNoSlot if there is
+/// none.
 uint32_t lowest_score(const std::vector<uint32_t>& ids, const double* scores, uint32_t first, uint32_t last);
 /// Among tokens that are all protected: the oldest that is no sink, else the highest sink.
 uint32_t least_protected(const std::vector<uint32_t>& ids, uint64_t sinks);

@@ -1,5 +1,5 @@
-// H2O, heavy-hitter oracle (Zhang et al. 2023): the token that got the least attention in its life leaves; the newest are
-// protected, since nobody could look at them yet.
+// H2O, heavy-hitter oracle (Zhang et al. 2023): the token that got the least attention in its life leaves; the newest
+// are protected, since nobody could look at them yet.
 //
 // Score: the sum of the weights of all queries that saw the token (score=sum), `decay` taken from it at each step, or
 // that sum divided by their number (score=mean): the plain sum favours age. Half of the budget is recent tokens.

@@ -1,9 +1,11 @@
-// KeyDiff (Park et al. 2025): the token whose key points most where all keys point leaves, so that the keys held differ
-// as much as they can. Score: minus the cosine between the key and the mean of the normalised keys that are held, the new
-// one among them.
+// KeyDiff (Park et al. 2025): the token whose key points most where all keys point leaves, so that the keys held
+// differ as much as they can. Score: minus the cosine between the key and the mean of the normalised keys that are
+// held, the new one among them.
 //
-// Keys are normalised once, as they are read back when they are appended. Their sum is kept in whole multiples of 2^-40,
-// so that adding and taking away is exact in any order. The length of the mean is the same for all tokens and left out.
+// Keys are normalised once, as they are read back when they are appended. Their sum is kept in whole multiples of
+// 2^-40, so that adding and taking away is exact in any order. The length of the mean is the same for all tokens and
+// left out. Two keys are equally like their mean, so under a budget of 1 rounding decides.
+//
 // The paper evicts in blocks of 128 tokens; here one leaves at each step. Cost: one pass over the normalised keys of a
 // head per victim, and a copy of them.
 #include <kvsim/eviction/token_base.h>
@@ -17,7 +19,9 @@ namespace {
 class TokenKeyDiff final : public ScoredTokens {
   public:
     TokenKeyDiff(Spec& spec, const TokenContext& context)
-        : ScoredTokens(spec, context, ask_token_room(spec, context, 0, 0)), heads_(context.kv_heads), mean_(context.head_dim) {
+        : ScoredTokens(spec, context, ask_token_room(spec, context, 0, 0)),
+          heads_(context.kv_heads),
+          mean_(context.head_dim) {
         for (Head& head : heads_) head.sum.assign(context.head_dim, 0);
     }
     void on_step(const LayerStep& step) override {

@@ -10,6 +10,10 @@ Registry<TokenStrategyRow>& token_strategies() {
         r.add(token_streaming_llm());
         r.add(token_h2o());
         r.add(token_tova());
+        r.add(token_snap_kv());
+        r.add(token_pyramid_kv());
+        r.add(token_ada_kv());
+        r.add(token_expected_attention());
         r.add(token_k_norm());
         r.add(token_key_diff());
         r.add(token_random());

@@ -1,8 +1,9 @@
 // Random: every token that is not protected is as likely to leave as any other. The yardstick that a rule must beat.
 //
-// At each step every token draws a number from `seed`, the sequence, the layer, the head, the step and its position, and
-// the lowest leaves; so the choice depends on no order of the tokens. Drawing anew each time favours the young: a token
-// outlives n victims of a head that holds b with probability (1 - 1/b)^n. Cost: one pass over the tokens of a head.
+// At each step every token draws a number from `seed`, the sequence, the layer, the head, the step and its position,
+// and the lowest leaves; so the choice depends on no order of the tokens. Drawing anew each time favours the young: a
+// token outlives n victims of a head that holds b with probability (1 - 1/b)^n. Cost: one pass over the tokens of a
+// head.
 #include <kvsim/core/random.h>
 #include <kvsim/eviction/token_base.h>
 

@@ -8,7 +8,8 @@
 namespace kvsim {
 
 TokenStrategyRow token_sliding_window() {
-    return token_row<TokenWindow<0>>("sliding_window", "the last tokens", "textbook", "budget=0.2 window=budget sinks=0");
+    return token_row<TokenWindow<0>>("sliding_window", "the last tokens", "textbook",
+                                     "budget=0.2 window=budget sinks=0");
 }
 
 }  // namespace kvsim

@@ -2,8 +2,8 @@
 // leaves. No memory of older queries, no recent window, no sinks.
 //
 // The paper averages over all heads of a layer and evicts one set of tokens from all of them (per=layer); per=head
-// decides for each KV head on the mean of its query heads. A KV head's weight is the mean over equally many query heads,
-// so the mean over KV heads is that over all query heads. Cost: one pass over the tokens of a head.
+// decides for each KV head on the mean of its query heads. A KV head's weight is the mean over equally many query
+// heads, so the mean over KV heads is that over all query heads. Cost: one pass over the tokens of a head.
 #include <kvsim/eviction/token_base.h>
 
 namespace kvsim {
