@@ -68,22 +68,19 @@ struct Event {
     uint32_t tokens;
 };
 
-/// Attention weights a source recorded for one KV head, after a decode event or at a request's end: of softmax, so each
-/// is from 0 to 1 and all of a row with `rest` are 1 or less. Rows come in the order of the file, those of one event (or
-/// request) together and each layer and head once; positions are below the sequence's tokens at that moment, each once.
-/// Traces without scores hold none of this.
+/// Softmax weights recorded for one KV head, after a decode event or at a request's end; all of a row: 1 at most.
 struct ScoreRow {
     uint32_t sequence;
     uint32_t event;  ///< kNone on request lines
-    uint32_t layer;
+    uint32_t layer;  ///< each layer and head once after an event; rows in the order of the file
     uint32_t head;
-    uint64_t top_begin;  ///< into Trace::score_weights
+    uint64_t top_begin;  ///< into Trace::score_weights; each position once
     uint32_t top_count;
     float rest;  ///< spread evenly over the tokens not listed
 };
 struct ScoreWeight {
-    uint32_t position;
-    float weight;
+    uint32_t position;  ///< below the sequence's tokens at that moment
+    float weight;       ///< 0 to 1
 };
 
 /// Chunks that name content, not prefixes: dense ids in order of first appearance, beside the paths in `chains`.
