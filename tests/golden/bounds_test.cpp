@@ -49,6 +49,29 @@ TEST_CASE("golden: bounds on conversation") {
     CHECK(with_output.optimal_admit(1000).counted_hit_blocks < 51705);
 }
 
+TEST_CASE("golden: the strategy belady reaches the bounds on conversation") {
+    const Trace& trace = shared_trace(kConversation);
+    if (trace.requests() == 0) return;
+    for (bool decode : {false, true}) {
+        RunOptions options;
+        options.decode = decode;
+        OfflineBounds bounds(trace, options);
+        for (uint64_t blocks : {1000, 5000, 30000}) {
+            CAPTURE(decode);
+            CAPTURE(blocks);
+            options.capacity_blocks = blocks;
+            auto hits = [&](const char* eviction, const char* accounting) {
+                RunResult run;
+                make_prefix_cache(eviction, Accounting::parse(accounting), trace, options)->run(trace, options, run);
+                return std::pair(sum(run.hit_blocks), sum(run.any_hit_blocks));
+            };
+            CHECK(hits("belady", "pinned").first == sum(bounds.optimal_admit(blocks).hit_blocks));
+            CHECK(hits("belady", "tree").first == sum(bounds.optimal(blocks).hit_blocks));
+            CHECK(hits("belady:bypass=on", "flat").second == bounds.flat_belady(blocks, true)->counted_any_hit_blocks);
+        }
+    }
+}
+
 TEST_CASE("golden: optimum on synthetic") {
     const Trace& trace = shared_trace(kSynthetic);
     if (trace.requests() == 0) return;

@@ -43,7 +43,7 @@ void check_cells(const Trace& trace, const std::vector<Cell>& cells, uint64_t re
         CHECK(fast.hit_blocks == c.hits);
         CHECK(fast.any_hit_blocks == c.hits);  // on prefix ids LRU never strands a block
         CHECK(fast.lookup_blocks == references);
-        if (block_level && std::string(c.accounting) != "flat")
+        if (block_level)
             CHECK(hits(trace, c.accounting, c.blocks, c.decode, RunPath::blocks).hit_blocks == c.hits);
     }
 }
