@@ -65,8 +65,7 @@ CLI::Option* Command::list(const std::string& name, std::vector<std::string>& ta
         ->type_size(1)
         ->expected(1)
         ->allow_extra_args(false)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-        ->capture_default_str();
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 CLI::Option* Command::positionals(const std::string& name, std::vector<std::string>& target, const std::string& help,

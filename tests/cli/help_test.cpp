@@ -57,6 +57,15 @@ TEST_CASE("help: the top page names the commands and the exit codes") {
     for (const char* word : {"chat: ", "uniform: ", "rag: ", "agents: ", "beam: ", "stream: ", "sessions=200", "fanout=8"}) CHECK(contains(generate, word));
 }
 
+TEST_CASE("help: an empty list is no default") {
+    for (const char* command : {"compare", "curve"}) {
+        std::string help = kvsim({command, "--help"}).out;
+        CAPTURE(help);
+        CHECK(contains(help, "LIST"));
+        CHECK_FALSE(contains(help, "=[]"));
+    }
+}
+
 // paged and contiguous have one path: nothing is replayed block by block there.
 TEST_CASE("help: --verify says what it does where") {
     std::string help = kvsim({"replay", "--help"}).out, words;

@@ -2,22 +2,17 @@
 #include <doctest/doctest.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/sim/replay.h>
-#include <kvsim/trace/format.h>
 
 #include <numeric>
 
-#include "support/process.h"
+#include "golden/shared_trace.h"
 
 using namespace kvsim;
-using kvsim_test::shared_file;
+using namespace kvsim_test;
 
 namespace {
 
-Trace head() {
-    LoadOptions options;
-    options.path = shared_file("traces/samples-other/qwen_bailian_traceA.head7.jsonl");
-    return options.path.empty() ? Trace{} : load_trace(options);
-}
+const Trace& head() { return shared_trace("samples-other/qwen_bailian_traceA.head7.jsonl"); }
 
 HitCounts hits(const Trace& trace, const char* accounting, uint64_t blocks, bool decode) {
     RunOptions options;
@@ -32,7 +27,7 @@ HitCounts hits(const Trace& trace, const char* accounting, uint64_t blocks, bool
 }  // namespace
 
 TEST_CASE("golden: Bailian head, sizes") {
-    Trace t = head();
+    const Trace& t = head();
     if (t.requests() == 0) return;
     CHECK(t.format == "bailian");
     CHECK(t.requests() == 7);
@@ -50,7 +45,7 @@ TEST_CASE("golden: Bailian head, sizes") {
 }
 
 TEST_CASE("golden: Bailian head, LRU") {
-    Trace t = head();
+    const Trace& t = head();
     if (t.requests() == 0) return;
     struct Cell {
         const char* accounting;

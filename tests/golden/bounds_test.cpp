@@ -3,33 +3,15 @@
 #include <doctest/doctest.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/sim/bounds.h>
-#include <kvsim/trace/format.h>
 
-#include <map>
 #include <numeric>
 
-#include "support/process.h"
+#include "golden/shared_trace.h"
 
 using namespace kvsim;
-using kvsim_test::shared_file;
+using namespace kvsim_test;
 
 namespace {
-
-/// A shared trace, read once per program run; no requests where it is not there.
-const Trace& shared_trace(const std::string& name) {
-    static std::map<std::string, Trace> traces;
-    auto [at, fresh] = traces.try_emplace(name);
-    if (!fresh) return at->second;
-    LoadOptions options;
-    options.path = shared_file("traces/" + name);
-    if (!options.path.empty()) at->second = load_trace(options);
-    return at->second;
-}
-
-const char* const kConversation = "mooncake/conversation_trace.jsonl.zst";
-const char* const kSynthetic = "mooncake/synthetic_trace.jsonl.zst";
-const char* const kMerged = "kv-cache-tester/merged40.jsonl.zst";
-const char* const kRag = "ragpulse/0_trace.jsonl.zst";
 
 RunOptions without_decode() {
     RunOptions options;
@@ -65,6 +47,29 @@ TEST_CASE("golden: bounds on conversation") {
     OfflineBounds with_output(trace, RunOptions{});
     CHECK(with_output.optimal(1000).counted_hit_blocks == 55019);
     CHECK(with_output.optimal_admit(1000).counted_hit_blocks < 51705);
+}
+
+TEST_CASE("golden: the strategy belady reaches the bounds on conversation") {
+    const Trace& trace = shared_trace(kConversation);
+    if (trace.requests() == 0) return;
+    for (bool decode : {false, true}) {
+        RunOptions options;
+        options.decode = decode;
+        OfflineBounds bounds(trace, options);
+        for (uint64_t blocks : {1000, 5000, 30000}) {
+            CAPTURE(decode);
+            CAPTURE(blocks);
+            options.capacity_blocks = blocks;
+            auto hits = [&](const char* eviction, const char* accounting) {
+                RunResult run;
+                make_prefix_cache(eviction, Accounting::parse(accounting), trace, options)->run(trace, options, run);
+                return std::pair(sum(run.hit_blocks), sum(run.any_hit_blocks));
+            };
+            CHECK(hits("belady", "pinned").first == sum(bounds.optimal_admit(blocks).hit_blocks));
+            CHECK(hits("belady", "tree").first == sum(bounds.optimal(blocks).hit_blocks));
+            CHECK(hits("belady:bypass=on", "flat").second == bounds.flat_belady(blocks, true)->counted_any_hit_blocks);
+        }
+    }
 }
 
 TEST_CASE("golden: optimum on synthetic") {

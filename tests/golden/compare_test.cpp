@@ -3,34 +3,16 @@
 // them, with the difference that is left.
 #include <doctest/doctest.h>
 #include <kvsim/sim/compare.h>
-#include <kvsim/trace/format.h>
 
 #include <cmath>
-#include <map>
 #include <string>
 
-#include "support/process.h"
+#include "golden/shared_trace.h"
 
 using namespace kvsim;
-using kvsim_test::shared_file;
+using namespace kvsim_test;
 
 namespace {
-
-/// A shared trace, read once per program run; no requests where it is not there.
-const Trace& shared_trace(const std::string& name) {
-    static std::map<std::string, Trace> traces;
-    auto [at, fresh] = traces.try_emplace(name);
-    if (!fresh) return at->second;
-    LoadOptions options;
-    options.path = shared_file("traces/" + name);
-    if (!options.path.empty()) at->second = load_trace(options);
-    return at->second;
-}
-
-const char* const kConversation = "mooncake/conversation_trace.jsonl.zst";
-const char* const kSynthetic = "mooncake/synthetic_trace.jsonl.zst";
-const char* const kMerged = "kv-cache-tester/merged40.jsonl.zst";
-const char* const kRag = "ragpulse/0_trace.jsonl.zst";
 
 /// One line of a table: a strategy under one accounting, a count per capacity.
 struct Row {

@@ -7,16 +7,15 @@
 #include <doctest/doctest.h>
 #include <kvsim/sim/confidence.h>
 #include <kvsim/sim/replay.h>
-#include <kvsim/trace/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <string>
 
-#include "support/process.h"
+#include "golden/shared_trace.h"
 
 using namespace kvsim;
-using kvsim_test::shared_file;
+using namespace kvsim_test;
 
 namespace {
 
@@ -41,11 +40,8 @@ HitColumns run(const Trace& trace, const std::string& eviction, uint64_t blocks,
 }  // namespace
 
 TEST_CASE("golden: differences to LRU on conversation, with intervals") {
-    std::string path = shared_file("traces/mooncake/conversation_trace.jsonl.zst");
-    if (path.empty()) return;
-    LoadOptions load;
-    load.path = path;
-    Trace trace = load_trace(load);
+    const Trace& trace = shared_trace(kConversation);
+    if (trace.requests() == 0) return;
     const Row rows[] = {
         {"flat", "s3_fifo:variant=v0", 1000, 0.0111, 0.0080, 0.0143, Verdict::better},
         {"flat", "s3_fifo:variant=v0", 5000, 0.0264, 0.0169, 0.0362, Verdict::better},
@@ -72,11 +68,8 @@ TEST_CASE("golden: differences to LRU on conversation, with intervals") {
 }
 
 TEST_CASE("golden: LRU against itself with less room on conversation") {
-    std::string path = shared_file("traces/mooncake/conversation_trace.jsonl.zst");
-    if (path.empty()) return;
-    LoadOptions load;
-    load.path = path;
-    Trace trace = load_trace(load);
+    const Trace& trace = shared_trace(kConversation);
+    if (trace.requests() == 0) return;
     // 61,046 and 12,847 of 288,500 blocks (shared_traces_test.cpp)
     HitColumns large = run(trace, "lru", 10000), small = run(trace, "lru", 1000);
     ConfidenceTable table = bootstrap({{large.lookups, large.hits, 0}, {small.lookups, small.hits, 0}}, {});

@@ -3,13 +3,13 @@
 #include <kvsim/model/cost.h>
 #include <kvsim/sim/confidence.h>
 #include <kvsim/sim/replay.h>
-#include <kvsim/trace/format.h>
 
 #include <cmath>
 
-#include "support/process.h"
+#include "golden/shared_trace.h"
 
 using namespace kvsim;
+using namespace kvsim_test;
 
 namespace {
 
@@ -63,10 +63,8 @@ TEST_CASE("golden: PCIe 5 against recomputing on an H100") {
 }
 
 TEST_CASE("golden: FLOP-weighted hit rate on conversation") {
-    LoadOptions load;
-    load.path = kvsim_test::shared_file("traces/mooncake/conversation_trace.jsonl.zst");
-    if (load.path.empty()) return;
-    Trace trace = load_trace(load);
+    const Trace& trace = shared_trace(kConversation);
+    if (trace.requests() == 0) return;
     ReplayOptions options;
     options.run.capacity_blocks = 20000;
     options.run.decode = false;

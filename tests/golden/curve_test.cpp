@@ -2,34 +2,15 @@
 #include <doctest/doctest.h>
 #include <kvsim/core/error.h>
 #include <kvsim/sim/curve.h>
-#include <kvsim/trace/format.h>
 
-#include <map>
 #include <random>
 
-#include "support/process.h"
+#include "golden/shared_trace.h"
 
 using namespace kvsim;
-using kvsim_test::shared_file;
+using namespace kvsim_test;
 
 namespace {
-
-/// A shared trace, read once per program run; no requests where it is not there.
-const Trace& shared_trace(const std::string& name, uint32_t block_size = 0) {
-    static std::map<std::pair<std::string, uint32_t>, Trace> traces;
-    auto [at, fresh] = traces.try_emplace({name, block_size});
-    if (!fresh) return at->second;
-    LoadOptions options;
-    options.path = shared_file("traces/" + name);
-    options.block_size = block_size;
-    if (!options.path.empty()) at->second = load_trace(options);
-    return at->second;
-}
-
-const char* const kConversation = "mooncake/conversation_trace.jsonl.zst";
-const char* const kSynthetic = "mooncake/synthetic_trace.jsonl.zst";
-const char* const kMerged = "kv-cache-tester/merged40.jsonl.zst";
-const char* const kRag = "ragpulse/0_trace.jsonl.zst";
 
 LruCurve curve_of(const Trace& trace, const char* accounting, bool decode, uint64_t warmup = 0) {
     RunOptions options;

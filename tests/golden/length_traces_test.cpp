@@ -1,15 +1,14 @@
 // The public traces that have lengths and no names, against totals that other programs computed.
 #include <doctest/doctest.h>
 #include <kvsim/sim/replay.h>
-#include <kvsim/trace/format.h>
 
 #include <algorithm>
 #include <numeric>
 
-#include "support/process.h"
+#include "golden/shared_trace.h"
 
 using namespace kvsim;
-using kvsim_test::shared_file;
+using namespace kvsim_test;
 
 namespace {
 
@@ -33,11 +32,9 @@ TEST_CASE("golden: totals of the tables of lengths") {
         {"azure2023/AzureLLMInferenceTrace_conv.csv.zst", "azure", 19366, 22361870, 4088665, 65746.68059, 69248.402527},
         {"mooncake/mooncake_arxiv_lengths.csv.zst", "vidur", 23608, 202791701, 4299817, 0, 3600}};
     for (const Known& k : known) {
-        LoadOptions options;
-        options.path = shared_file("traces/" + std::string(k.file));
-        if (options.path.empty()) continue;
+        const Trace& t = shared_trace(k.file);
+        if (t.requests() == 0) continue;
         CAPTURE(k.file);
-        Trace t = load_trace(options);
         CHECK(t.format == k.format);
         CHECK(t.lengths_only);
         CHECK(t.requests() == k.requests);
@@ -50,29 +47,23 @@ TEST_CASE("golden: totals of the tables of lengths") {
 }
 
 TEST_CASE("golden: lengths of the arXiv trace in blocks of 512") {
-    LoadOptions options;
-    options.path = shared_file("traces/mooncake/mooncake_arxiv_lengths.csv.zst");
-    options.block_size = 512;
-    if (options.path.empty()) return;
-    Trace t = load_trace(options);
-    ReplayOptions replay_options;
-    replay_options.run.decode = false;
-    replay_options.verify = true;
+    const Trace& t = shared_trace("mooncake/mooncake_arxiv_lengths.csv.zst", 512);
+    if (t.requests() == 0) return;
+    ReplayOptions options;
+    options.run.decode = false;
+    options.verify = true;
     // 409,356 = sum of ceil(in / 512): nothing is evicted, so all of them stay.
-    CHECK(replay(t, replay_options).run.peak_resident_blocks == 409356);
-    replay_options.run.capacity_blocks = 10000;
-    CHECK(replay(t, replay_options).run.total.evicted_blocks == 409356 - 10000);
+    CHECK(replay(t, options).run.peak_resident_blocks == 409356);
+    options.run.capacity_blocks = 10000;
+    CHECK(replay(t, options).run.total.evicted_blocks == 409356 - 10000);
 }
 
 TEST_CASE("golden: heads of the tables agree with the tables limited to them") {
     for (const char* name : {"azure2023/AzureLLMInferenceTrace_code", "azure2023/AzureLLMInferenceTrace_conv",
                              "mooncake/mooncake_arxiv_lengths"}) {
-        LoadOptions whole, head;
-        whole.path = shared_file("traces/" + std::string(name) + ".csv.zst");
-        head.path = shared_file("traces/" + std::string(name) + ".head2000.csv");
-        if (whole.path.empty() || head.path.empty()) return;
-        whole.limit = 2000;
-        Trace a = load_trace(whole), b = load_trace(head);
+        const Trace& a = shared_trace(std::string(name) + ".csv.zst", 0, 2000);
+        const Trace& b = shared_trace(std::string(name) + ".head2000.csv");
+        if (a.requests() == 0 || b.requests() == 0) return;
         CHECK(b.requests() == 2000);
         CHECK(a.prompt_tokens == b.prompt_tokens);
         CHECK(a.output_tokens == b.output_tokens);

@@ -5,7 +5,7 @@
 #include <kvsim/trace/format.h>
 #include <kvsim/trace/writer.h>
 
-#include "support/process.h"
+#include "golden/shared_trace.h"
 
 using namespace kvsim;
 using namespace kvsim_test;
@@ -30,9 +30,8 @@ uint64_t any_hits(const Trace& trace, uint64_t blocks) {
 }  // namespace
 
 TEST_CASE("golden: the conversation trace as objects and back") {
-    std::string path = shared_file("traces/mooncake/conversation_trace.jsonl.zst");
-    if (path.empty()) return;
-    Trace trace = load(path);
+    const Trace& trace = shared_trace(kConversation);
+    if (trace.requests() == 0) return;
     TempDir dir;
     const std::pair<const char*, std::string> formats[] = {
         {"oracle_general", dir.path("c.oracleGeneral.bin")}, {"object_csv", dir.path("c.csv")}};
@@ -54,9 +53,8 @@ TEST_CASE("golden: the conversation trace as objects and back") {
 }
 
 TEST_CASE("golden: content chunks as objects hit as under flat") {
-    std::string path = shared_file("traces/ragpulse/0_trace.jsonl.zst");
-    if (path.empty()) return;
-    Trace trace = load(path);
+    const Trace& trace = shared_trace(kRag);
+    if (trace.requests() == 0) return;
     TempDir dir;
     OutputFile out(dir.path("r.oracleGeneral"));
     write_trace(trace, "oracle_general", out);

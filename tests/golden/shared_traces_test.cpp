@@ -3,34 +3,16 @@
 #include <doctest/doctest.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/sim/replay.h>
-#include <kvsim/trace/format.h>
 
 #include <cmath>
-#include <map>
 #include <numeric>
 
-#include "support/process.h"
+#include "golden/shared_trace.h"
 
 using namespace kvsim;
-using kvsim_test::shared_file;
+using namespace kvsim_test;
 
 namespace {
-
-/// A shared trace, read once per program run; no requests where it is not there.
-const Trace& shared_trace(const std::string& name, uint32_t block_size = 0) {
-    static std::map<std::pair<std::string, uint32_t>, Trace> traces;
-    auto [at, fresh] = traces.try_emplace({name, block_size});
-    if (!fresh) return at->second;
-    LoadOptions options;
-    options.path = shared_file("traces/" + name);
-    options.block_size = block_size;
-    if (!options.path.empty()) at->second = load_trace(options);
-    return at->second;
-}
-
-const char* const kConversation = "mooncake/conversation_trace.jsonl.zst";
-const char* const kSynthetic = "mooncake/synthetic_trace.jsonl.zst";
-const char* const kMerged = "kv-cache-tester/merged40.jsonl.zst";
 
 HitCounts hits(const Trace& trace, const char* accounting, uint64_t blocks, bool decode, RunPath path,
                uint64_t warmup = 0) {
@@ -61,7 +43,7 @@ void check_cells(const Trace& trace, const std::vector<Cell>& cells, uint64_t re
         CHECK(fast.hit_blocks == c.hits);
         CHECK(fast.any_hit_blocks == c.hits);  // on prefix ids LRU never strands a block
         CHECK(fast.lookup_blocks == references);
-        if (block_level && std::string(c.accounting) != "flat")
+        if (block_level)
             CHECK(hits(trace, c.accounting, c.blocks, c.decode, RunPath::blocks).hit_blocks == c.hits);
     }
 }
@@ -108,7 +90,7 @@ double rounded(uint64_t part, uint64_t whole) {
 TEST_CASE("golden: sizes of the traces") {
     check_counts(shared_trace(kConversation), 12031, 144793823, 4122048, 288500, 182790);
     check_counts(shared_trace(kSynthetic), 3993, 61194628, 595432, 121877, 43924);
-    check_counts(shared_trace("ragpulse/0_trace.jsonl.zst"), 7106, 20917099, 2012676, 71583, 21857);
+    check_counts(shared_trace(kRag), 7106, 20917099, 2012676, 71583, 21857);
     if (shared_trace(kConversation).requests() == 0) return;
     CHECK(shared_trace(kConversation).block_size == 512);
     CHECK(shared_trace(kSynthetic).block_size == 512);
@@ -212,7 +194,7 @@ TEST_CASE("long: golden: LRU on conversation block by block") {
 }
 
 TEST_CASE("golden: RAGPulse chunks by content and by path") {
-    const Trace& trace = shared_trace("ragpulse/0_trace.jsonl.zst");
+    const Trace& trace = shared_trace(kRag);
     if (trace.requests() == 0) return;
     CHECK(trace.content);
     HitCounts flat = hits(trace, "flat", kUnlimited, false, RunPath::fastest);
@@ -240,14 +222,9 @@ TEST_CASE("long: golden: conversation in blocks of 16 tokens, block by block") {
 
 TEST_CASE("golden: heads of the traces agree with the traces limited to them") {
     for (const char* name : {"mooncake/conversation_trace", "mooncake/synthetic_trace", "ragpulse/0_trace"}) {
-        std::string whole = shared_file("traces/" + std::string(name) + ".jsonl.zst");
-        std::string head = shared_file("traces/" + std::string(name) + ".head2000.jsonl");
-        if (whole.empty() || head.empty()) return;
-        LoadOptions a, b;
-        a.path = whole;
-        a.limit = 2000;
-        b.path = head;
-        Trace limited = load_trace(a), part = load_trace(b);
+        const Trace& limited = shared_trace(std::string(name) + ".jsonl.zst", 0, 2000);
+        const Trace& part = shared_trace(std::string(name) + ".head2000.jsonl");
+        if (limited.requests() == 0 || part.requests() == 0) return;
         CHECK(limited.requests() == 2000);
         CHECK(part.requests() == 2000);
         if (limited.content)

@@ -3,18 +3,15 @@
 #include <doctest/doctest.h>
 #include <kvsim/layout/prefix_snapshots.h>
 #include <kvsim/sim/metrics.h>
-#include <kvsim/trace/format.h>
 
-#include "support/process.h"
+#include "golden/shared_trace.h"
 
 using namespace kvsim;
+using namespace kvsim_test;
 
 TEST_CASE("conversation trace: snapshots of prompts") {
-    LoadOptions load;
-    load.path = kvsim_test::shared_file("traces/mooncake/conversation_trace.jsonl.zst");
-    load.block_size = 1;
-    if (load.path.empty()) return;
-    Trace trace = load_trace(load);
+    const Trace& trace = shared_trace(kConversation, 1);
+    if (trace.requests() == 0) return;
     struct Row {
         uint64_t tokens;
         const char* match;

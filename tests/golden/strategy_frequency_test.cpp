@@ -1,43 +1,11 @@
 // Strategies that count uses, and gdsf, on the public traces: miss counts published for a simulator of plain caches,
 // and leading hits computed by programs that share nothing with this one.
-#include <doctest/doctest.h>
-#include <kvsim/layout/prefix.h>
-#include <kvsim/sim/replay.h>
-#include <kvsim/trace/format.h>
-
-#include <map>
-
-#include "support/process.h"
+#include "golden/timed_strategies.h"
 
 using namespace kvsim;
-using kvsim_test::shared_file;
+using namespace kvsim_test;
 
 namespace {
-
-const Trace& shared_trace(const std::string& name) {
-    static std::map<std::string, Trace> traces;
-    auto [at, fresh] = traces.try_emplace(name);
-    if (!fresh) return at->second;
-    LoadOptions options;
-    options.path = shared_file("traces/" + name);
-    if (!options.path.empty()) at->second = load_trace(options);
-    return at->second;
-}
-
-const char* const kConversation = "mooncake/conversation_trace.jsonl.zst";
-const char* const kSynthetic = "mooncake/synthetic_trace.jsonl.zst";
-const char* const kMerged = "kv-cache-tester/merged40.jsonl.zst";
-
-HitCounts hits(const Trace& trace, const char* eviction, const char* accounting, uint64_t blocks) {
-    RunOptions options;
-    options.capacity_blocks = blocks;
-    options.decode = false;
-    auto cache = make_prefix_cache(eviction, Accounting::parse(accounting), trace, options);
-    RunResult run;
-    cache->run(trace, options, run);
-    cache->check_invariants();
-    return measure(trace, run, options, GroupBy::none).hits;
-}
 
 const uint64_t kBlocks[] = {1000, 10000, 30000, 50000, 100000};
 

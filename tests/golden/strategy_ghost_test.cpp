@@ -3,23 +3,15 @@
 #include <doctest/doctest.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/sim/replay.h>
-#include <kvsim/trace/format.h>
 
-#include "support/process.h"
+#include "golden/shared_trace.h"
 
 using namespace kvsim;
-using kvsim_test::shared_file;
+using namespace kvsim_test;
 
 namespace {
 
-const Trace& conversation() {
-    static const Trace trace = [] {
-        LoadOptions options;
-        options.path = shared_file("traces/mooncake/conversation_trace.jsonl.zst");
-        return options.path.empty() ? Trace{} : load_trace(options);
-    }();
-    return trace;
-}
+const Trace& conversation() { return shared_trace(kConversation); }
 
 uint64_t misses(const char* eviction, uint64_t blocks) {
     RunOptions options;

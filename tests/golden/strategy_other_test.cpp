@@ -67,7 +67,7 @@ TEST_CASE("golden: one priority, or one class, is lru") {
 }
 
 TEST_CASE("long: golden: belady on 40 agent sessions") {
-    check("kv-cache-tester/merged40.jsonl.zst", {{"belady", "tree", 10000, 4808033},
+    check(kMerged, {{"belady", "tree", 10000, 4808033},
                                                  {"belady", "tree", 30000, 5302052},
                                                  {"belady:bypass=on", "flat", 10000, 4808033},
                                                  {"belady", "tree", 100000, 5361858}});

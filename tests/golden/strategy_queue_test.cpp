@@ -1,38 +1,12 @@
 // SIEVE, SLRU, 2Q and QDLP on the public traces against counts of programs that share nothing with this one.
-#include <doctest/doctest.h>
-#include <kvsim/layout/prefix.h>
-#include <kvsim/sim/replay.h>
-#include <kvsim/trace/format.h>
-
-#include "support/process.h"
+#include "golden/timed_strategies.h"
 
 using namespace kvsim;
-using kvsim_test::shared_file;
-
-namespace {
-
-Trace shared_trace(const std::string& name) {
-    LoadOptions options;
-    options.path = shared_file("traces/" + name);
-    return options.path.empty() ? Trace() : load_trace(options);
-}
-
-HitCounts hits(const Trace& trace, const std::string& eviction, const char* accounting, uint64_t blocks) {
-    RunOptions options;
-    options.capacity_blocks = blocks;
-    options.decode = false;
-    auto cache = make_prefix_cache(eviction, Accounting::parse(accounting), trace, options);
-    RunResult run;
-    cache->run(trace, options, run);
-    cache->check_invariants();
-    return measure(trace, run, options, GroupBy::none).hits;
-}
-
-}  // namespace
+using namespace kvsim_test;
 
 // Misses of libCacheSim under flat accounting: 288,500 references, 182,790 distinct blocks.
 TEST_CASE("golden: queues on conversation, flat") {
-    const Trace trace = shared_trace("mooncake/conversation_trace.jsonl.zst");
+    const Trace& trace = shared_trace(kConversation);
     if (trace.requests() == 0) return;
     const uint64_t blocks[] = {1000, 10000, 30000, 50000, 100000};
     struct Row {
@@ -55,8 +29,8 @@ TEST_CASE("golden: queues on conversation, flat") {
 
 // Published shares of 288,500 and 121,877 lookups: .0445 .1028 .2773 .3576 and .0825 .2552 .5726.
 TEST_CASE("golden: SLRU with SGLang's key, pinned") {
-    const Trace conversation = shared_trace("mooncake/conversation_trace.jsonl.zst");
-    const Trace synthetic = shared_trace("mooncake/synthetic_trace.jsonl.zst");
+    const Trace& conversation = shared_trace(kConversation);
+    const Trace& synthetic = shared_trace(kSynthetic);
     if (conversation.requests() == 0 || synthetic.requests() == 0) return;
     struct Cell {
         const Trace& trace;

@@ -46,6 +46,6 @@ TEST_CASE("golden: tlru without a budget is lru") {
 }
 
 TEST_CASE("long: golden: fifo:leaf=off on 40 agent sessions") {
-    check("kv-cache-tester/merged40.jsonl.zst", "fifo:leaf=off", "tree",
+    check(kMerged, "fifo:leaf=off", "tree",
           {{10000, 3879636}, {30000, 5027626}, {100000, 5325544}, {200000, 5350542}});
 }

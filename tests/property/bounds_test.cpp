@@ -266,6 +266,27 @@ void check_order(const Wishes& w) {
     }
 }
 
+// The strategy belady hits exactly as often as the bounds say. Nothing is warm-up: it does not know what is counted.
+void check_strategy(const Wishes& w) {
+    Trace trace;
+    Case c = random_case(w, trace);
+    c.options.warmup_requests = 0;
+    describe(c);
+    OfflineBounds bounds(trace, c.options);
+    RunOptions options = c.options;
+    options.capacity_blocks = c.capacity;
+    auto hits = [&](const char* eviction, const char* accounting) {
+        RunResult run;
+        make_prefix_cache(eviction, Accounting::parse(accounting), trace, options)->run(trace, options, run);
+        return measure(trace, run, options, GroupBy::none).hits;
+    };
+    same("pinned", hits("belady", "pinned").hit_blocks, bounds.optimal_admit(c.capacity).counted_hit_blocks);
+    same("tree", hits("belady", "tree").hit_blocks, bounds.optimal(c.capacity).counted_hit_blocks);
+    uint64_t flat = hits("belady:bypass=on", "flat").any_hit_blocks;
+    same("flat", flat, bounds.flat_belady(c.capacity, true)->counted_any_hit_blocks);
+    same("flat, most", flat, bounds.flat_optimal(c.capacity).counted_any_hit_blocks);
+}
+
 void check_search(const Wishes& w) {
     Trace trace;
     Case c = random_case(w, trace);
@@ -310,6 +331,12 @@ TEST_CASE("bounds: nothing hits more") {
     for (const Wishes& w : all_wishes()) CHECK(holds("order", w, check_order, 1));
 }
 
+// Named output is left out: there the bounds may be more than anybody can hit.
+TEST_CASE("bounds: the strategy belady reaches them") {
+    for (const Wishes& w : all_wishes())
+        if (!w.story.named_output && !w.tokens) CHECK(holds("strategy", w, check_strategy, 2));
+}
+
 TEST_CASE("bounds: all choices tried") {
     for (Wishes w : all_wishes()) {
         w.requests = 8;
@@ -322,6 +349,7 @@ TEST_CASE("long: bounds with many more cases") {
     for (Wishes w : all_wishes()) {
         CHECK(holds("scans", w, check_scans, 40));
         CHECK(holds("order", w, check_order, 20));
+        if (!w.story.named_output && !w.tokens) CHECK(holds("strategy", w, check_strategy, 40));
         w.requests = 8;
         w.story.max_blocks = 4;
         CHECK(holds("search", w, check_search, 40));

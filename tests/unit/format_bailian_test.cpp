@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "unit/load_text.h"
 
 using namespace kvsim;
@@ -65,8 +67,33 @@ TEST_CASE("bailian: a session is the root of the conversation") {
     REQUIRE(t.notes.size() == 1);
     CHECK(t.notes[0].find("2 chats name a parent that is not in the trace") == 0);
     CHECK_COMPLAINT(row(4, 4, "0", 16, "[0]"), ":1:1: parent_chat_id: a chat cannot be its own parent");
-    CHECK(complaint(row(4, 5, "0", 16, "[0]") + row(5, 6, "0", 16, "[0]") + row(6, 4, "0", 16, "[0]"))
-              .find("parent_chat_id: chat 4 is its own ancestor") != std::string::npos);
+    CHECK_COMPLAINT(row(1, -1, "0", 16, "[0]") + "\n" + row(4, 5, "0", 16, "[0]") + row(5, 6, "0", 16, "[0]") +
+                        row(6, 4, "0", 16, "[0]"),
+                    ":3:1: parent_chat_id: chat 4 is its own ancestor");
+}
+
+TEST_CASE("bailian: a cycle of parents is told by file and line") {
+    TempDir dir;
+    LoadOptions options;
+    options.path = dir.path("shards");
+    std::filesystem::create_directory(options.path);
+    dir.write("shards/a.jsonl", row(1, -1, "0", 16, "[0]") + row(2, 1, "0", 16, "[0]"));
+    dir.write("shards/b.jsonl", row(3, 2, "0", 16, "[0]") + row(4, 5, "0", 16, "[0]"));
+    dir.write("shards/c.jsonl", row(5, 4, "0", 16, "[0]"));
+    std::string said;
+    try {
+        load_trace(options);
+    } catch (const Error& e) {
+        said = e.what();
+    }
+    CHECK(said.find("/shards/b.jsonl:2:1: parent_chat_id: chat 4 is its own ancestor") != std::string::npos);
+}
+
+TEST_CASE("bailian: told by the chats, also where the first line is broken") {
+    std::string line = row(3, -1, "0", 16, "[0]");
+    CHECK_COMPLAINT("{" + line.substr(line.find("\"parent")), ":1:1: expected the key chat_id");
+    CHECK_COMPLAINT("{\"chat_id\": 3, " + line.substr(line.find("\"timestamp")), ":1:1: expected the key parent_chat_id");
+    CHECK(load_text("{" + line.substr(line.find("\"timestamp"))).format == "mooncake");
 }
 
 TEST_CASE("bailian: a long conversation takes no recursion") {

@@ -73,6 +73,14 @@ TEST_CASE("dynamo: envelopes, sessions, other events") {
                                               "1 requests without output_tokens count no output"});
 }
 
+TEST_CASE("dynamo: other logs have events, too") {
+    CHECK(load_text("{\"event\":{\"kind\":\"chat\"},\"prompt\":\"Hello there, this is a prompt.\"}\n").format == "text");
+    CHECK(load_text("{\"event\":{},\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}\n").format == "text");
+    CHECK(complaint("{\"event\":{\"schema\":\"x\"},\"id\":3}\n").find("cannot tell the trace format from the keys event, id") !=
+          std::string::npos);
+    CHECK_COMPLAINT("{\"event\":{\"event_type\":\"x\"}}\n", ":1:1: expected the key schema");
+}
+
 TEST_CASE("dynamo: output hashes name what a request leaves") {
     // a: 10 + 6 tokens in blocks of 4: the prompt has 2 full blocks and a tail (name 3); behind the full ones stand 8
     // tokens: blocks 21 and 22. b's prompt of 14 tokens is a's prompt and 4 of its output: blocks 1, 2, 21 and a tail.

@@ -321,6 +321,29 @@ TEST_CASE("kvsim: broken lines") {
     CHECK_COMPLAINT(kHead + p + decode("a", "\"tokens\":[1]"), ":3:1: output tokens need a prompt of tokens");
 }
 
+TEST_CASE("kvsim: a block behind two others is told by its name in the trace") {
+    auto told = [](const std::string& names, const std::string& others, const std::string& more = "") {
+        return complaint(kHead + blocks("a", 8, names, more) + blocks("b", 8, others, more));
+    };
+    CHECK(told("[\"x\",\"y z\"]", "[\"w\",\"y z\"]").find("block 1: block \"y z\" stood behind another") !=
+          std::string::npos);
+    CHECK(told("[1,18446744073709551615]", "[2,18446744073709551615]").find("block 1: block 18446744073709551615 stood") !=
+          std::string::npos);
+    CHECK(told("[1,7]", "[2,7]").find("block 1: block 7 stood behind") != std::string::npos);
+    const std::string scope = ",\"salt\":\"s:1\",\"lora\":\"5:\"";
+    CHECK(told("[1,7]", "[2,7]", scope).find("block 1: block 7 stood behind") != std::string::npos);
+    CHECK(told("[\"p\",\"q\"]", "[\"q\",\"p\"]", scope).find("block 0: block \"q\" stood behind") != std::string::npos);
+    CHECK(told("[\"p\",\"" + std::string(100, 'k') + "\"]", "[\"r\",\"" + std::string(100, 'k') + "\"]")
+              .find("block \"" + std::string(60, 'k') + "\" stood") != std::string::npos);
+}
+
+TEST_CASE("kvsim: too many parallel samples are told where they are asked for") {
+    std::string half = blocks("a", 4, "[0]", ",\"n\":60000000");
+    CHECK(load_text(kHead + half).samples[0] == 60000000);
+    CHECK_COMPLAINT(kHead + half + blocks("b", 4, "[0]") + half,
+                    ":4:1: n: more than 100000000 parallel samples in all");
+}
+
 TEST_CASE("kvsim: different names are different blocks, equal names the same") {
     // "x" is the first name of the table, which gives it an id of its own; no integer may meet it.
     Trace t = load_text(kHead + blocks("a", 4, "[\"x\"]") + blocks("b", 4, "[9223372036854775808]") +

@@ -28,6 +28,8 @@ struct RunOptions {
     /// Per request, the leading hits of an offline bound: then RunResult::stranded_in_bound is filled where it can differ.
     const std::vector<uint32_t>* bound_hits = nullptr;
     std::atomic<uint64_t>* progress = nullptr;  ///< requests done, for a progress bar
+
+    bool operator==(const RunOptions&) const = default;
 };
 
 class Cache {

@@ -21,7 +21,9 @@ std::unique_ptr<Cache> make_block_cache(Spec& spec, const Accounting& accounting
     std::unique_ptr<Cache> cache;
     switch (accounting.kind) {
         case AccountingKind::pinned: cache = std::make_unique<PinnedPrefix<S<false>>>(S<false>(spec)); break;
-        case AccountingKind::flat: cache = std::make_unique<FlatPrefix<S<false>>>(S<false>(spec)); break;
+        case AccountingKind::flat:
+            cache = std::make_unique<FlatPrefix<S<false>>>(S<false>(spec), accounting.by_block);
+            break;
         case AccountingKind::tree:
             cache = std::make_unique<TreePrefix<S<true>>>(S<true>(spec), accounting.protect_chain);
             break;

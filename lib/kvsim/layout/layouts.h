@@ -16,6 +16,8 @@ namespace kvsim {
 struct CacheConfig {
     std::string layout = "prefix";
     std::string eviction, accounting, match, evict_threshold, evict_target, reserve, on_full, preempt;
+
+    bool operator==(const CacheConfig&) const = default;
 };
 
 /// A cache option: its name on the command line and its place in the configuration.

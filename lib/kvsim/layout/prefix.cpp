@@ -82,7 +82,9 @@ std::unique_ptr<Cache> make_prefix_cache(const std::string& eviction, const Acco
     if (accounting.kind == AccountingKind::flat && options.concurrency != 1)
         throw_input("--concurrency has no effect under --accounting flat, which never pins a block; expected 1");
     if (path == RunPath::fastest && runs_apply(id, accounting, trace, options)) return std::make_unique<PrefixRunLru>();
-    return block_strategies().get(id).make(eviction, accounting);
+    Accounting as = accounting;
+    as.by_block = path == RunPath::blocks;
+    return block_strategies().get(id).make(eviction, as);
 }
 
 UnlimitedHits unlimited_hits(const Trace& trace, const Accounting& accounting, const RunOptions& options) {

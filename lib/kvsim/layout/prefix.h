@@ -18,6 +18,8 @@ struct Accounting {
     AccountingKind kind = AccountingKind::pinned;
     /// tree: also blocks the running request has inserted itself are protected from its own evictions.
     bool protect_chain = false;
+    /// flat: block by block, for checks of what is served in runs.
+    bool by_block = false;
 
     /// `pinned`, `flat`, `tree` or `tree:protect=hits|chain`. Throws Error(input).
     static Accounting parse(const std::string& text);

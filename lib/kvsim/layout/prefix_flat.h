@@ -5,31 +5,27 @@
 // long as they last; strategies may take such a stretch in one step (HitRunStrategy, MissRunStrategy).
 #pragma once
 
-#include <kvsim/layout/prefix_blocks.h>
+#include <kvsim/layout/prefix_flat_blocks.h>
 
 namespace kvsim {
 
-/// flat (definition A): blocks one by one from first to last; a hit is touched at once, a miss evicts any resident
-/// block if full, also one of the request being served, and is inserted. Output blocks follow, first to last.
+/// flat in runs; `by_block` takes the way of FlatBlocks.
 template <BlockStrategy S>
-class FlatPrefix : public PrefixBlocks<S> {
+class FlatPrefix : public FlatBlocks<S> {
   public:
-    using PrefixBlocks<S>::PrefixBlocks;
+    FlatPrefix(S strategy, bool by_block) : FlatBlocks<S>(std::move(strategy)), by_block_(by_block) {}
 
   protected:
-    bool counts_content() const override { return true; }
-    bool can_strand() const override { return true; }
-
     uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) override {
+        if (by_block_) return FlatBlocks<S>::serve(r, stored, result);
         const Trace& t = *this->trace_;
         if (result.any_hit_blocks.empty()) result.any_hits_from(t.requests(), this->options_.bound_hits != nullptr);
         uint32_t lookup = t.lookup_blocks(r), lookup_row = t.lookup_row(r);
         uint32_t row = t.stored_row(r, this->options_.decode);
-        // A block that named output completes is known by the new name from then on: look it up, do not store it.
-        uint32_t kept = row == lookup_row ? lookup : t.chains.common_prefix(row, lookup_row);
+        uint32_t kept = this->kept_blocks(r, row, lookup);
         uint32_t repeats = 0;
         if (this->flat_content_) {
-            repeats = count_repeats(r, lookup);
+            repeats = this->count_repeats(r, lookup);
             find_content(r, lookup);
         } else {
             this->chain(lookup_row, lookup);
@@ -44,7 +40,7 @@ class FlatPrefix : public PrefixBlocks<S> {
         }
         for (uint32_t i = named; i < stored; ++i) {
             last = this->take_unnamed(i);
-            miss(last);
+            this->miss(last);
         }
         if (last != kNone && this->strategy_.contains(last)) this->fill_last(r, stored, last);
         return std::min<uint64_t>(stored - repeats, this->capacity());
@@ -160,7 +156,7 @@ class FlatPrefix : public PrefixBlocks<S> {
         if constexpr (MissRunStrategy<S>) {
             while (n < count && !this->strategy_.contains(begin + n)) n += store_run(begin + n, count - n);
         } else {
-            for (; n < count && !this->strategy_.contains(begin + n); ++n) miss(begin + n);
+            for (; n < count && !this->strategy_.contains(begin + n); ++n) this->miss(begin + n);
         }
         return n;
     }
@@ -172,24 +168,6 @@ class FlatPrefix : public PrefixBlocks<S> {
         this->resident_ += entered;
         this->evicted_ += n - entered;
         return n;
-    }
-
-    void miss(BlockId block) {
-        this->strategy_.on_miss(block);
-        if (this->full() && !make_room(block)) {
-            this->unnamed_.give_back(block);
-            return;
-        }
-        while (this->strategy_.wants_room() && make_room(block)) {}
-        this->insert(block);
-    }
-
-    // False: the strategy names nobody.
-    bool make_room(BlockId incoming) {
-        BlockId victim = this->strategy_.pick_victim(incoming, AnyBlock{});
-        if (victim == kNone) return false;
-        this->evict(victim);
-        return true;
     }
 
     // ---- ids of content ----
@@ -208,16 +186,7 @@ class FlatPrefix : public PrefixBlocks<S> {
         }
     }
 
-    // Content ids may stand twice in one request; they are one block.
-    uint32_t count_repeats(uint32_t r, uint32_t lookup) {
-        if (lookup < 2) return 0;
-        const uint32_t* ids = this->trace_->content_ids.ids.data() + this->trace_->content_ids.begin[r];
-        std::vector<uint32_t> sorted(ids, ids + lookup);
-        std::sort(sorted.begin(), sorted.end());
-        auto distinct = std::unique(sorted.begin(), sorted.end()) - sorted.begin();
-        return lookup - static_cast<uint32_t>(distinct);
-    }
-
+    bool by_block_;
     bool last_hit_ = false;  ///< of the last run
 };
 

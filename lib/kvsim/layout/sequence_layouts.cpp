@@ -90,7 +90,7 @@ void check_concurrency(const Trace& trace, const RunOptions& options) {
     uint64_t samples = 0;
     for (uint32_t r = 0; r < trace.requests(); ++r)
         samples += trace.samples.has(r) ? static_cast<uint64_t>(trace.samples[r]) : 1;
-    if (samples > 100000000) throw_input("n: more than 100000000 parallel samples in all");
+    if (samples > kMostSamples) throw_input("n: more than " + std::to_string(kMostSamples) + " parallel samples in all");
     if (options.concurrency != kByTrace) return;
     for (uint32_t r = 0; r < trace.requests(); ++r)
         if (!trace.end_s.has(r))

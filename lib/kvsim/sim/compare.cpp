@@ -2,6 +2,7 @@
 #include <kvsim/core/parallel.h>
 #include <kvsim/sim/compare.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <tuple>
@@ -118,7 +119,36 @@ void reduce(const CellSpec& cell, const CompareOptions& options, CellResult& res
     drop(out.run.stranded_in_bound);
 }
 
-void run_cell(const CellSpec& cell, const Shared& shared, const CompareOptions& options, CellResult& result) {
+// Whether two cells ask for the same run: then they differ at most in whose FLOPs weigh its hits, and in what a report
+// says beside (model, bytes).
+bool same_run(const CellSpec& a, const CellSpec& b) {
+    auto rest = [](const CellSpec& c) {
+        const ReplayOptions& o = c.options;
+        return std::tie(c.trace, c.skip, c.by_seed, o.cache, o.run, o.by, o.verify, o.bounds, o.kv_data, o.k_dtype,
+                        o.v_dtype, o.seed);
+    };
+    return rest(a) == rest(b);
+}
+
+/// Indices of cells that ask for the same run, in the order of the first of each.
+std::vector<std::vector<size_t>> distinct_runs(const std::vector<CellSpec>& cells) {
+    std::vector<std::vector<size_t>> runs;
+    std::map<std::tuple<const Trace*, uint64_t, std::string>, std::vector<size_t>> alike;  // runs
+    for (size_t i = 0; i < cells.size(); ++i) {
+        const CellSpec& c = cells[i];
+        std::vector<size_t>& near = alike[{c.trace, c.options.run.capacity_blocks, c.options.cache.eviction}];
+        auto same = std::find_if(near.begin(), near.end(), [&](size_t k) { return same_run(cells[runs[k][0]], c); });
+        if (same == near.end()) {
+            near.push_back(runs.size());
+            runs.emplace_back();
+            same = near.end() - 1;
+        }
+        runs[*same].push_back(i);
+    }
+    return runs;
+}
+
+void run_cell(const CellSpec& cell, const Shared& shared, CellResult& result) {
     const BoundsAt* bounds = shared.bounds(cell);
     const UnlimitedHits* unlimited = shared.unlimited(cell);
     if (cell.by_seed.empty()) {
@@ -133,8 +163,23 @@ void run_cell(const CellSpec& cell, const Shared& shared, const CompareOptions& 
         }
         result.outcome = std::move(outcomes[spread_over_seeds(result.by_seed).median_run]);
     }
-    reduce(cell, options, result);
     result.status = CellStatus::ok;
+}
+
+// Runs the first of the cells and gives each of them the result, weighed by its own FLOPs.
+void run_once(const std::vector<CellSpec>& cells, const std::vector<size_t>& same, const Shared& shared,
+              const CompareOptions& options, std::vector<CellResult>& results) {
+    CellSpec cell = cells[same[0]];
+    cell.options.flops = nullptr;
+    CellResult& first = results[same[0]];
+    run_cell(cell, shared, first);
+    std::vector<std::optional<PrefillValue>> values;
+    for (size_t i : same) values.push_back(prefill_value(*cell.trace, cells[i].options, first.outcome.run));
+    reduce(cell, options, first);
+    for (size_t k = 0; k < same.size(); ++k) {
+        if (k > 0) results[same[k]] = first;
+        results[same[k]].outcome.value = values[k];
+    }
 }
 
 }  // namespace
@@ -143,17 +188,21 @@ std::vector<CellResult> run_cells(const std::vector<CellSpec>& cells, const Comp
     std::vector<CellResult> results(cells.size());
     Shared shared(cells);
     shared.compute(options.jobs, options.stop);
-    parallel_for(cells.size(), options.jobs, options.stop, [&](size_t i) {
+    std::vector<std::vector<size_t>> runs = distinct_runs(cells);
+    parallel_for(runs.size(), options.jobs, options.stop, [&](size_t k) {
+        const std::vector<size_t>& same = runs[k];
         try {
-            if (!cells[i].skip.empty()) throw_input(cells[i].skip);
-            run_cell(cells[i], shared, options, results[i]);
+            if (!cells[same[0]].skip.empty()) throw_input(cells[same[0]].skip);
+            run_once(cells, same, shared, options, results);
         } catch (const Error& e) {
             if (e.kind() != ErrorKind::input) throw;
-            results[i] = {};
-            results[i].status = CellStatus::skipped;
-            results[i].reason = e.what();
+            for (size_t i : same) {
+                results[i] = {};
+                results[i].status = CellStatus::skipped;
+                results[i].reason = e.what();
+            }
         }
-        if (options.done) options.done->fetch_add(1, std::memory_order_relaxed);
+        if (options.done) options.done->fetch_add(same.size(), std::memory_order_relaxed);
     });
     return results;
 }

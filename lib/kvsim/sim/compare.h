@@ -1,5 +1,6 @@
 // Many configurations over a few traces, on several threads: each trace is shared, what cells have in common (offline
-// bounds, the unlimited cache) is computed once. Results stand in the order of the cells however many threads there are.
+// bounds, the unlimited cache, a run that only the model or the KV dtype tells apart) is computed once. Results stand
+// in the order of the cells however many threads there are.
 #pragma once
 
 #include <kvsim/sim/confidence.h>

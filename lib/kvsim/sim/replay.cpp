@@ -66,14 +66,16 @@ bool has_bounds(const Trace& trace, const CacheConfig& cache, const RunOptions& 
            cache.match.rfind("snapshot", 0) != 0;
 }
 
-static PrefillValue value_of(const PrefillFlops& flops, const Trace& trace, const RunResult& run, uint64_t warmup) {
+std::optional<PrefillValue> prefill_value(const Trace& trace, const ReplayOptions& options, const RunResult& run) {
+    if (!options.flops || !layouts().get(options.cache.layout).prefix_hits || trace.lengths_only) return {};
+    const PrefillFlops& flops = *options.flops;
     double hit = 0, lookup = 0;
-    for (uint64_t i = warmup; i < trace.requests(); ++i) {
+    for (uint64_t i = options.run.warmup_requests; i < trace.requests(); ++i) {
         auto r = static_cast<uint32_t>(i);
         hit += flops.prefix(hit_tokens_of(trace, run, r));
         lookup += flops.prefix(trace.leading_tokens(r, trace.lookup_blocks(r)));
     }
-    return {lookup > 0 ? hit / lookup : 0, hit};
+    return PrefillValue{lookup > 0 ? hit / lookup : 0, hit};
 }
 
 // The counted requests that found room.
@@ -134,8 +136,7 @@ ReplayOutcome replay(const Trace& trace, const ReplayOptions& given, const Bound
         out.misses = explain_misses(trace, out.run, out.unlimited->per_request, *options.run.bound_hits,
                                     options.run.warmup_requests);
     out.metrics = measure(trace, out.run, options.run, options.by);
-    if (options.flops && layout.prefix_hits && !trace.lengths_only)
-        out.value = value_of(*options.flops, trace, out.run, options.run.warmup_requests);
+    out.value = prefill_value(trace, options, out.run);
     return out;
 }
 

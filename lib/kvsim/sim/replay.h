@@ -67,6 +67,9 @@ struct ReplayOutcome {
 ReplayOutcome replay(const Trace& trace, const ReplayOptions& options, const BoundsAt* known_bounds = nullptr,
                      const UnlimitedHits* known_unlimited = nullptr);
 
+/// What the hits of `run` are worth in `options.flops`; nothing where there are none or no prefix hits.
+std::optional<PrefillValue> prefill_value(const Trace& trace, const ReplayOptions& options, const RunResult& run);
+
 /// `N`, `P%` (floor of P percent of `whole`) of --blocks and --warmup. Throws Error(input) naming `option`.
 uint64_t parse_share(const std::string& text, uint64_t whole, const std::string& option);
 

@@ -10,6 +10,7 @@
 // behind their children. Following parents remembers each result, so the whole takes one step per chat.
 #include <kvsim/trace/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace kvsim {
@@ -32,12 +33,13 @@ class BailianReader : public FormatReader {
   public:
     void read(LineSource& source, Trace& trace, ProblemList* problems) override {
         if (!interner_) interner_.emplace(trace.chains, Names::content);
+        files_.push_back({source.name(), trace.requests()});
         for_each_line(source, problems, [&] { read_line(source, trace); });
     }
 
     void finish(Trace& trace) override {
         trace.block_size = kBlockTokens;
-        for (uint32_t row = 0; row < chats_.size(); ++row) trace.session.set(row, std::to_string(root_of(chats_[row])));
+        for (uint32_t row = 0; row < chats_.size(); ++row) trace.session.set(row, std::to_string(root_of(row)));
         if (orphans_ > 0)
             trace.notes.push_back(std::to_string(orphans_) + " chats name a parent that is not in the trace; " +
                                   "its name is their session");
@@ -53,6 +55,7 @@ class BailianReader : public FormatReader {
         uint32_t row = trace.requests();
         interner_->add(ids_.data(), ids_.size());
         chats_.push_back(line.chat);
+        lines_.push_back(source.number());
         trace.prompt_tokens.push_back(static_cast<uint32_t>(line.input));
         trace.output_tokens.push_back(static_cast<uint32_t>(line.output));
         trace.arrival_s.push_back(line.timestamp);
@@ -126,9 +129,15 @@ class BailianReader : public FormatReader {
         bool settled;
     };
 
-    uint64_t root_of(uint64_t chat) {
+    /// Where a row was read.
+    Location place_of(uint32_t row) const {
+        auto file = std::find_if(files_.rbegin(), files_.rend(), [&](const File& f) { return f.first_row <= row; });
+        return {file->name, lines_[row], 1};
+    }
+
+    uint64_t root_of(uint32_t row) {
         path_.clear();
-        uint64_t root = chat;
+        uint64_t root = chats_[row];
         for (;;) {
             auto link = links_.find(root);
             if (link == links_.end()) {
@@ -141,7 +150,7 @@ class BailianReader : public FormatReader {
                 break;
             }
             if (path_.size() > links_.size())
-                throw_input("parent_chat_id: chat " + std::to_string(chat) + " is its own ancestor");
+                throw_at(place_of(row), "parent_chat_id: chat " + std::to_string(chats_[row]) + " is its own ancestor, or below one");
             path_.push_back(root);
             root = static_cast<uint64_t>(link->second.parent);
         }
@@ -154,6 +163,12 @@ class BailianReader : public FormatReader {
     NumberBuffer ids_;
     std::unordered_map<uint64_t, Link> links_;
     std::vector<uint64_t> chats_;  ///< per row
+    std::vector<uint64_t> lines_;  ///< likewise: where it stands
+    struct File {
+        std::string name;
+        uint32_t first_row;
+    };
+    std::vector<File> files_;
     std::vector<uint64_t> path_;
     uint64_t orphans_ = 0;
 };
@@ -165,7 +180,10 @@ FormatRow bailian_format() {
             "Qwen-Bailian JSONL: chats with their parents, timestamp (s), hash_ids of 16 tokens",
             "content of blocks, read as paths",
             "",
-            [](const Head& head) { return head.count("chat_id") != 0 && head.count("hash_ids") != 0; },
+            // A first line that lacks one of the two is a broken one of this format, not one of another.
+            [](const Head& head) {
+                return head.count("hash_ids") != 0 && (head.count("chat_id") != 0 || head.count("parent_chat_id") != 0);
+            },
             [](Spec&) -> std::unique_ptr<FormatReader> { return std::make_unique<BailianReader>(); }};
 }
 

@@ -262,7 +262,7 @@ class DynamoReader : public FormatReader {
             trace.row_tokens.push_back({static_cast<uint32_t>((full + completed) * line_.block_size), true});
             any_stored_ = true;
         } catch (const PrefixViolation& v) {
-            json_.fail_at(line_.hashes_text, "block " + std::to_string(v.position) + " of the request: " + v.message);
+            json_.fail_at(line_.hashes_text, "block " + std::to_string(v.position) + " of the request: " + v.message());
         }
     }
 
@@ -303,8 +303,9 @@ FormatRow dynamo_format() {
             "prefixes",
             "model=NAME",
             [](const Head& head) {
+                // An envelope has a time and the record; other logs have events of their own.
                 auto event = head.find("event");
-                bool wrapped = event != head.end() && event->second == '{' && head.count("op") == 0;
+                bool wrapped = event != head.end() && event->second == '{' && head.size() == 1 + head.count("timestamp");
                 return wrapped || (head.count("schema") != 0 && head.count("event_type") != 0);
             },
             [](Spec& spec) -> std::unique_ptr<FormatReader> { return std::make_unique<DynamoReader>(spec); }};

@@ -184,7 +184,7 @@ class KvCacheTesterReader : public FormatReader {
         try {
             before.row = interner_->add_after(before.row, static_cast<uint32_t>(same), ids_.data(), ids_.size());
         } catch (const PrefixViolation& v) {
-            json_.fail_at(text.data(), "hash_ids[" + std::to_string(v.position) + "]: " + v.message);
+            json_.fail_at(text.data(), "hash_ids[" + std::to_string(v.position) + "]: " + v.message());
         }
         before.text = text;
         before.ends.resize(same);

@@ -249,6 +249,8 @@ class KvsimReader : public FormatReader {
     void take_columns(Trace& trace, uint32_t row) {
         trace.sequence.set(row, line_.seq);
         if (line_.has(kTEnd)) trace.end_s.set(row, line_.t_end);
+        if (line_.has(kN) && (samples_ += line_.n) > kMostSamples)
+            fail("n: more than " + std::to_string(kMostSamples) + " parallel samples in all");
         if (line_.has(kTEnd) && line_.t_end < line_.t) fail("t_end: expected a time not before t");
         if (line_.has(kPriority)) trace.priority.set(row, line_.priority);
         auto put = [&](Key key, Column<int64_t>& column, uint64_t value) {
@@ -421,7 +423,7 @@ class KvsimReader : public FormatReader {
             trace.stored_rows.push_back(stored);
         } catch (const PrefixViolation& v) {
             throw_at(s.where, "sequence '" + trace.sequence_name(s.request) + "', block " +
-                                  std::to_string(v.position) + ": " + v.message);
+                                  std::to_string(v.position) + ": " + v.message(names_.name(v.id)));
         }
     }
 
@@ -439,6 +441,7 @@ class KvsimReader : public FormatReader {
     bool uses_requests_ = false, uses_events_ = false;
     bool any_stored_ = false;
     bool timed_ = false;  ///< request lines have t
+    uint64_t samples_ = 0;  ///< of lines with n
 };
 
 }  // namespace

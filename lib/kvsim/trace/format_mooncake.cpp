@@ -155,7 +155,7 @@ class MooncakeReader : public FormatReader {
         try {
             interner_->add(ids_.data(), ids_.size());
         } catch (const PrefixViolation& v) {
-            json_.fail_at(line.ids_text, "hash_ids[" + std::to_string(v.position) + "]: " + v.message +
+            json_.fail_at(line.ids_text, "hash_ids[" + std::to_string(v.position) + "]: " + v.message() +
                                              " (ids that name content need --format mooncake:ids=content)");
         }
         trace.prompt_tokens.push_back(static_cast<uint32_t>(line.input));

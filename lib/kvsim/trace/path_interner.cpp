@@ -146,10 +146,7 @@ void PathInterner::note_new(const uint64_t* ids, size_t count, uint32_t position
         named_count_ = known;
         HugeVector<uint32_t>().swap(named_);
         grow_names(known + 1);
-        throw PrefixViolation{position + static_cast<uint32_t>(i),
-                              "block " + std::to_string(ids[i]) +
-                                  " stood behind another block before; an id must name a block together with "
-                                  "everything before it"};
+        throw PrefixViolation{position + static_cast<uint32_t>(i), ids[i]};
     }
     named_count_ = known + count;
 }

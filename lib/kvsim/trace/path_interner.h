@@ -24,7 +24,12 @@ enum class Names : uint8_t { prefix, content };
 /// A chain that cannot be: at `position` stands an id that was seen with another block before it.
 struct PrefixViolation {
     uint32_t position;
-    std::string message;
+    uint64_t id;
+    /// `name`: what the trace calls the id, where it is not the number itself.
+    std::string message(const std::string& name = {}) const {
+        return "block " + (name.empty() ? std::to_string(id) : name) +
+               " stood behind another block before; an id must name a block together with everything before it";
+    }
 };
 
 class PathInterner {

@@ -181,7 +181,7 @@ bool Trace::expand_samples() {
     uint64_t total = 0;
     for (uint32_t r = 0; r < requests(); ++r) total += samples.has(r) ? static_cast<uint64_t>(samples[r]) : 1;
     if (total == requests()) return false;
-    if (total > 100000000) throw_input("n: more than 100000000 parallel samples in all");
+    if (total > kMostSamples) throw_input("n: more than " + std::to_string(kMostSamples) + " parallel samples in all");
     std::vector<uint32_t> order;
     order.reserve(total);
     for (uint32_t r = 0; r < requests(); ++r)

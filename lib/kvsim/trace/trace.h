@@ -90,6 +90,8 @@ struct ContentColumn {
     uint32_t unique = 0;
 };
 
+inline constexpr uint64_t kMostSamples = 100000000;  ///< parallel samples (n) of all requests together
+
 /// What every report says instead of hits where Trace::lengths_only.
 inline constexpr const char* kNoNames = "the trace names no blocks, so nothing can be said about hits";
 
