@@ -11,17 +11,22 @@
 #include <kernels/cpu/vectors-inl.h>
 
 #include <algorithm>
+#include <type_traits>
 
 HWY_BEFORE_NAMESPACE();
 namespace kv::cpu::HWY_NAMESPACE {
 namespace {
 
 #if KV_VECTORS
-constexpr size_t kGroups = 64;    // of a batch
+constexpr size_t kGroups = 128;   // of a batch
 constexpr size_t kValues = 4096;  // of a batch, where a group is not larger
 
-/// What a batch of groups needs.
+/// What a batch of groups needs; lows of symmetric groups stay 0.
 struct Batch {
+    Batch() {  // the codes need no value
+        std::fill_n(low, kGroups, 0.0f);
+        std::fill_n(half_low, kGroups, uint16_t{0});
+    }
     HWY_ALIGN float min[kGroups], max[kGroups], scale[kGroups], low[kGroups], inverse[kGroups];
     HWY_ALIGN uint16_t half_scale[kGroups], half_low[kGroups];
     HWY_ALIGN uint8_t codes[kValues];
@@ -50,19 +55,27 @@ void make_groups(const AffineFormat& f, Batch& b, size_t count) {
 }
 
 /// Numbers of groups `from` to `from + count` of a batch to a unit's group `at`.
-void put_numbers(const AffineUnit& u, const Batch& b, size_t from, size_t count, size_t at, uint8_t* unit) {
+HWY_INLINE void put_numbers(const AffineUnit& u, const Batch& b, size_t from, size_t count, size_t at, uint8_t* unit) {
     size_t number = affine_number_bytes(u.format);
     const void* scales = u.format.half_metadata ? static_cast<const void*>(b.half_scale + from) : b.scale + from;
     const void* lows = u.format.half_metadata ? static_cast<const void*>(b.half_low + from) : b.low + from;
-    std::memcpy(unit + at * number, scales, count * number);
-    if (!u.format.symmetric) std::memcpy(unit + (u.groups + at) * number, lows, count * number);
+    copy_few(unit + at * number, scales, count * number);
+    if (!u.format.symmetric) copy_few(unit + (u.groups + at) * number, lows, count * number);
 }
-void get_numbers(const AffineUnit& u, const uint8_t* unit, size_t at, size_t count, Batch& b) {
-    for (size_t k = 0; k < count; ++k) {
-        AffineGroup g = affine_group_at(u, unit, at + k);
-        b.scale[k] = g.scale;
-        b.low[k] = g.low;
-    }
+/// The same way back; widen_numbers() then makes f32 of f16.
+HWY_INLINE void get_numbers(const AffineUnit& u, const uint8_t* unit, size_t at, size_t count, Batch& b, size_t to) {
+    size_t number = affine_number_bytes(u.format);
+    void* scales = u.format.half_metadata ? static_cast<void*>(b.half_scale + to) : b.scale + to;
+    void* lows = u.format.half_metadata ? static_cast<void*>(b.half_low + to) : b.low + to;
+    copy_few(scales, unit + at * number, count * number);
+    if (!u.format.symmetric) copy_few(lows, unit + (u.groups + at) * number, count * number);
+}
+void widen_numbers(const AffineUnit& u, size_t count, Batch& b) {
+    if (!u.format.half_metadata) return;
+    const hn::ScalableTag<float> d;
+    count = (count + hn::Lanes(d) - 1) / hn::Lanes(d) * hn::Lanes(d);
+    widen_f16(d, b.half_scale, count, b.scale);
+    widen_f16(d, b.half_low, count, b.low);
 }
 
 /// kv::affine_code and kv::affine_value of a vector.
@@ -87,145 +100,199 @@ struct Codes {
 };
 
 // Groups one after the other.
-template <class D>
-void encode_runs(D d, const AffineUnit& u, size_t units, const float* x, uint8_t* out) {
+template <uint32_t kBits, class D>
+void encode_batches(D d, const AffineUnit& u, size_t units, const float* x, uint8_t* out) {
     Batch b;
     const Codes codes(u.format);
-    const uint32_t bits = u.format.bits;
-    size_t batch = std::clamp<size_t>(kValues / u.size, 1, kGroups), bytes = u.bytes();
-    size_t unit = 0, at = 0;  // the next group's place
+    const size_t batch = std::clamp<size_t>(kValues / u.size, 1, kGroups), bytes = u.bytes(), metadata = u.metadata_bytes();
+    size_t at = 0;  // the next group's place
     for (size_t left = units * u.groups; left > 0;) {
         size_t count = std::min(batch, left);
         left -= count;
         ranges(d, x, u.size, count, b.min, b.max);
         make_groups(u.format, b, count);
-        for (size_t from = 0; from < count;) {
-            size_t here = std::min(count - from, u.groups - at);
-            put_numbers(u, b, from, here, at, out + unit * bytes);
-            uint8_t* to = out + unit * bytes + u.metadata_bytes() + at * u.size * bits / 8;
-            size_t piece = std::min(u.size, kValues);
-            for (size_t k = from; k < from + here; ++k) {
+        for (size_t k = 0; k < count;) {
+            size_t here = std::min(count - k, u.groups - at);
+            put_numbers(u, b, k, here, at, out);
+            uint8_t* packed = out + metadata + at * u.size * kBits / 8;
+            uint8_t* bytewise = kBits == 8 ? packed : b.codes;
+            for (size_t end = k + here; k < end; ++k, x += u.size, bytewise += u.size) {
                 auto inverse = hn::Set(d, b.inverse[k]), low = hn::Set(d, b.low[k]);
-                for (size_t begin = 0; begin < u.size; begin += piece) {
-                    size_t n = std::min(piece, u.size - begin);
-                    uint8_t* bytewise = bits == 8 ? to + (k - from) * u.size + begin
-                                        : u.size > kValues ? b.codes
-                                                           : b.codes + (k - from) * u.size;
-                    for (size_t i = 0; i < n; i += hn::Lanes(d)) codes.encode(d, x + begin + i, inverse, low, bytewise + i);
-                    if (u.size > kValues) pack(bits, b.codes, n, to + ((k - from) * u.size + begin) * bits / 8);
+                for (size_t i = 0; i < u.size; i += hn::Lanes(d)) {
+                    prefetch(x + i, kValues);
+                    codes.encode(d, x + i, inverse, low, bytewise + i);
                 }
-                x += u.size;
             }
-            if (u.size <= kValues) pack(bits, b.codes, here * u.size, to);
-            from += here;
+            if (kBits != 8) pack(kBits, b.codes, here * u.size, packed);
             at += here;
-            if (at == u.groups) at = 0, ++unit;
+            if (at == u.groups) at = 0, out += bytes;
         }
     }
 }
-template <class D>
-void decode_runs(D d, const AffineUnit& u, size_t units, const uint8_t* in, float* x) {
+template <uint32_t kBits, class D>
+void encode_large(D d, const AffineUnit& u, size_t units, const float* x, uint8_t* out) {
     Batch b;
     const Codes codes(u.format);
-    const uint32_t bits = u.format.bits;
-    size_t piece = std::min(u.size, kValues), batch = std::clamp<size_t>(kValues / u.size, 1, kGroups);
-    for (size_t unit = 0; unit < units; ++unit, in += u.bytes()) {
-        const uint8_t* packed = in + u.metadata_bytes();
-        for (size_t at = 0; at < u.groups; at += batch) {
-            size_t count = std::min(batch, u.groups - at);
-            get_numbers(u, in, at, count, b);
-            for (size_t begin = 0; begin < u.size; begin += piece) {  // more than once only where a batch is one group
-                size_t n = std::min(piece, u.size - begin);
-                const uint8_t* bytewise = packed;
-                if (bits != 8) unpack(bits, packed, count * n, b.codes), bytewise = b.codes;
-                for (size_t k = 0; k < count; ++k, x += n, bytewise += n) {
-                    auto scale = hn::Set(d, b.scale[k]), low = hn::Set(d, b.low[k]);
-                    for (size_t i = 0; i < n; i += hn::Lanes(d)) codes.decode(d, bytewise + i, scale, low, x + i);
-                }
-                packed += count * n * bits / 8;
+    for (size_t unit = 0; unit < units; ++unit, out += u.bytes())
+        for (size_t k = 0; k < u.groups; ++k) {
+            ranges(d, x, u.size, 1, b.min, b.max);
+            make_groups(u.format, b, 1);
+            put_numbers(u, b, 0, 1, k, out);
+            auto inverse = hn::Set(d, b.inverse[0]), low = hn::Set(d, b.low[0]);
+            uint8_t* packed = out + u.metadata_bytes() + k * u.size * kBits / 8;
+            for (size_t begin = 0; begin < u.size; begin += kValues, packed += kValues * kBits / 8) {
+                size_t n = std::min(kValues, u.size - begin);
+                uint8_t* bytewise = kBits == 8 ? packed : b.codes;
+                for (size_t i = 0; i < n; i += hn::Lanes(d)) codes.encode(d, x + i, inverse, low, bytewise + i);
+                if (kBits != 8) pack(kBits, b.codes, n, packed);
+                x += n;
             }
         }
+}
+template <uint32_t kBits, class D>
+void encode_runs(D d, const AffineUnit& u, size_t units, const float* x, uint8_t* out) {
+    u.size <= kValues ? encode_batches<kBits>(d, u, units, x, out) : encode_large<kBits>(d, u, units, x, out);
+}
+
+/// Groups of at most kValues, many at once.
+template <uint32_t kBits, class D>
+void decode_batches(D d, const AffineUnit& u, size_t units, const uint8_t* in, float* x) {
+    Batch b;
+    const Codes codes(u.format);
+    const size_t batch = std::clamp<size_t>(kValues / u.size, 1, kGroups), bytes = u.bytes(), metadata = u.metadata_bytes();
+    size_t at = 0;  // the next group's place
+    for (size_t left = units * u.groups; left > 0;) {
+        size_t count = std::min(batch, left);
+        left -= count;
+        const uint8_t* bytes_unit = in;
+        size_t bytes_at = at;
+        for (size_t k = 0; k < count;) {
+            size_t here = std::min(count - k, u.groups - at);
+            get_numbers(u, in, at, here, b, k);
+            if (kBits != 8) unpack(kBits, in + metadata + at * u.size * kBits / 8, here * u.size, b.codes + k * u.size);
+            k += here;
+            at += here;
+            if (at == u.groups) at = 0, in += bytes;
+        }
+        widen_numbers(u, count, b);
+        for (size_t k = 0; k < count; ++k, x += u.size) {
+            auto scale = hn::Set(d, b.scale[k]), low = hn::Set(d, b.low[k]);
+            const uint8_t* bytewise = kBits == 8 ? bytes_unit + metadata + bytes_at * u.size : b.codes + k * u.size;
+            for (size_t i = 0; i < u.size; i += hn::Lanes(d)) codes.decode(d, bytewise + i, scale, low, x + i);
+            if (++bytes_at == u.groups) bytes_at = 0, bytes_unit += bytes;
+        }
     }
+}
+/// Groups that are larger, one after the other.
+template <uint32_t kBits, class D>
+void decode_large(D d, const AffineUnit& u, size_t units, const uint8_t* in, float* x) {
+    Batch b;
+    const Codes codes(u.format);
+    for (size_t unit = 0; unit < units; ++unit, in += u.bytes())
+        for (size_t k = 0; k < u.groups; ++k) {
+            AffineGroup g = affine_group_at(u, in, k);
+            auto scale = hn::Set(d, g.scale), low = hn::Set(d, g.low);
+            const uint8_t* packed = in + u.metadata_bytes() + k * u.size * kBits / 8;
+            for (size_t begin = 0; begin < u.size; begin += kValues, packed += kValues * kBits / 8) {
+                size_t n = std::min(kValues, u.size - begin);
+                if (kBits != 8) unpack(kBits, packed, n, b.codes);
+                const uint8_t* bytewise = kBits == 8 ? packed : b.codes;
+                for (size_t i = 0; i < n; i += hn::Lanes(d)) codes.decode(d, bytewise + i, scale, low, x + i);
+                x += n;
+            }
+        }
+}
+template <uint32_t kBits, class D>
+void decode_runs(D d, const AffineUnit& u, size_t units, const uint8_t* in, float* x) {
+    u.size <= kValues ? decode_batches<kBits>(d, u, units, in, x) : decode_large<kBits>(d, u, units, in, x);
 }
 
 // Groups side by side: value j of all groups stands before value j + 1.
-template <class D>
+template <uint32_t kBits, class D>
 void encode_columns(D d, const AffineUnit& u, size_t units, const float* x, uint8_t* out) {
     Batch b;
     const Codes codes(u.format);
     for (size_t unit = 0; unit < units; ++unit, out += u.bytes(), x += u.values())
         for (size_t at = 0; at < u.groups; at += kGroups) {
             size_t count = std::min(kGroups, u.groups - at);
-            for (size_t c = 0; c < count; c += hn::Lanes(d)) {
-                auto low = hn::LoadU(d, x + at + c), high = low;
-                for (size_t j = 1; j < u.size; ++j) {
+            std::memcpy(b.min, x + at, count * sizeof(float));
+            std::memcpy(b.max, x + at, count * sizeof(float));
+            for (size_t j = 1; j < u.size; ++j)
+                for (size_t c = 0; c < count; c += hn::Lanes(d)) {
                     auto v = hn::LoadU(d, x + j * u.groups + at + c);
-                    low = hn::Min(low, v);
-                    high = hn::Max(high, v);
+                    hn::StoreU(hn::Min(hn::LoadU(d, b.min + c), v), d, b.min + c);
+                    hn::StoreU(hn::Max(hn::LoadU(d, b.max + c), v), d, b.max + c);
                 }
-                hn::StoreU(low, d, b.min + c);
-                hn::StoreU(high, d, b.max + c);
-            }
             make_groups(u.format, b, count);
             put_numbers(u, b, 0, count, at, out);
             for (size_t j = 0; j < u.size; ++j) {
                 const float* row = x + j * u.groups + at;
-                uint8_t* to = out + u.metadata_bytes() + (j * u.groups + at) * u.format.bits / 8;
-                uint8_t* bytewise = u.format.bits == 8 ? to : b.codes;
-                for (size_t c = 0; c < count; c += hn::Lanes(d))
+                uint8_t* to = out + u.metadata_bytes() + (j * u.groups + at) * kBits / 8;
+                uint8_t* bytewise = kBits == 8 ? to : b.codes;
+                for (size_t c = 0; c < count; c += hn::Lanes(d)) {
+                    prefetch(row + c, u.values());
                     codes.encode(d, row + c, hn::LoadU(d, b.inverse + c), hn::LoadU(d, b.low + c), bytewise + c);
-                pack(u.format.bits, b.codes, count, to);
+                }
+                if (kBits != 8) pack(kBits, b.codes, count, to);
             }
         }
 }
-template <class D>
+template <uint32_t kBits, class D>
 void decode_columns(D d, const AffineUnit& u, size_t units, const uint8_t* in, float* x) {
     Batch b;
     const Codes codes(u.format);
     for (size_t unit = 0; unit < units; ++unit, in += u.bytes(), x += u.values())
         for (size_t at = 0; at < u.groups; at += kGroups) {
             size_t count = std::min(kGroups, u.groups - at);
-            get_numbers(u, in, at, count, b);
+            get_numbers(u, in, at, count, b, 0);
+            widen_numbers(u, count, b);
             for (size_t j = 0; j < u.size; ++j) {
                 float* row = x + j * u.groups + at;
-                const uint8_t* packed = in + u.metadata_bytes() + (j * u.groups + at) * u.format.bits / 8;
+                const uint8_t* packed = in + u.metadata_bytes() + (j * u.groups + at) * kBits / 8;
                 const uint8_t* bytewise = packed;
-                if (u.format.bits != 8) unpack(u.format.bits, packed, count, b.codes), bytewise = b.codes;
+                if (kBits != 8) unpack(kBits, packed, count, b.codes), bytewise = b.codes;
                 for (size_t c = 0; c < count; c += hn::Lanes(d))
                     codes.decode(d, bytewise + c, hn::LoadU(d, b.scale + c), hn::LoadU(d, b.low + c), row + c);
             }
         }
 }
 
-/// Calls f(tag) with the widest vectors that divide a run; false where its codes are not whole bytes.
+/// Calls f<bits>(tag) with the widest vectors that divide a run; false where its codes are not whole bytes.
 template <class F>
-bool with_vectors(size_t run, F f) {
+bool with_vectors(const AffineUnit& u, F f) {
+    size_t run = u.side_by_side() ? u.groups : u.size;
     if (run % 8 != 0) return false;
+    auto with_bits = [&](auto d) {
+        switch (u.format.bits) {
+            case 2: f(d, std::integral_constant<uint32_t, 2>()); break;
+            case 3: f(d, std::integral_constant<uint32_t, 3>()); break;
+            case 4: f(d, std::integral_constant<uint32_t, 4>()); break;
+            default: f(d, std::integral_constant<uint32_t, 8>()); break;
+        }
+    };
     if (run % hn::Lanes(hn::ScalableTag<float>()) == 0)
-        f(hn::ScalableTag<float>());
+        with_bits(hn::ScalableTag<float>());
     else
-        f(hn::CappedTag<float, 8>());
+        with_bits(hn::CappedTag<float, 8>());
     return true;
 }
 #endif
 
 void EncodeAffine(const AffineUnit& u, size_t units, const float* x, uint8_t* out) {
 #if KV_VECTORS
-    size_t run = u.side_by_side() ? u.groups : u.size;
-    if (with_vectors(run, [&](auto d) {
-            u.side_by_side() ? encode_columns(d, u, units, x, out) : encode_runs(d, u, units, x, out);
-        }))
-        return;
+    auto vectors = [&](auto d, auto bits) {
+        u.side_by_side() ? encode_columns<bits>(d, u, units, x, out) : encode_runs<bits>(d, u, units, x, out);
+    };
+    if (with_vectors(u, vectors)) return;
 #endif
     for (size_t i = 0; i < units; ++i) affine_encode(u, x + i * u.values(), out + i * u.bytes());
 }
 void DecodeAffine(const AffineUnit& u, size_t units, const uint8_t* in, float* x) {
 #if KV_VECTORS
-    size_t run = u.side_by_side() ? u.groups : u.size;
-    if (with_vectors(run, [&](auto d) {
-            u.side_by_side() ? decode_columns(d, u, units, in, x) : decode_runs(d, u, units, in, x);
-        }))
-        return;
+    auto vectors = [&](auto d, auto bits) {
+        u.side_by_side() ? decode_columns<bits>(d, u, units, in, x) : decode_runs<bits>(d, u, units, in, x);
+    };
+    if (with_vectors(u, vectors)) return;
 #endif
     for (size_t i = 0; i < units; ++i) affine_decode(u, in + i * u.bytes(), x + i * u.values());
 }

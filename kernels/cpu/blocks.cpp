@@ -115,6 +115,7 @@ void encode(D d, size_t blocks, const float* x, uint8_t* out) {
             std::memcpy(out, b.scale + k, kMetadata < 2 ? 1 : 2);
             if constexpr (F == BlockFormat::q4_1) std::memcpy(out + 2, b.low + k, 2);
             uint8_t* to = out + kMetadata;
+            for (size_t i = 0; i < kValues; i += 16) prefetch(x + i, kBlocks * kValues);
             if constexpr (F == BlockFormat::q8_0) {
                 auto inverse = hn::Set(d, b.inverse[k]);
                 for (size_t i = 0; i < 32; i += lanes)
@@ -158,43 +159,64 @@ HWY_INLINE V value_of(D d, hn::Vec<Bytes<D>> codes, V scale, V low) {
         return hn::Mul(e2m1_doubled(d, codes), scale);
 }
 
-template <BlockFormat F>
-HWY_INLINE float scale_at(const uint8_t* in) {
-    if constexpr (F == BlockFormat::mxfp4) return f32_of_e8m0(in[0]) * 0.5f;
-    if constexpr (F == BlockFormat::nvfp4) return kv::f32_of_e4m3(in[0]) * 0.5f;
-    return f16_at(in);
+/// What values are multiplied with and what is added, of `count` blocks.
+template <BlockFormat F, class D>
+void get_scales(D d, const uint8_t* in, size_t count, Batch& b) {
+    for (size_t k = 0; k < count; ++k, in += block_bytes(F)) {
+        if constexpr (F == BlockFormat::mxfp4) b.min[k] = f32_of_e8m0(in[0]) * 0.5f;
+        if constexpr (F == BlockFormat::nvfp4) b.scale[k] = in[0];
+        if constexpr (block_metadata_bytes(F) >= 2) std::memcpy(b.scale + k, in, 2);
+        if constexpr (F == BlockFormat::q4_1) std::memcpy(b.low + k, in + 2, 2);
+    }
+    count = (count + hn::Lanes(d) - 1) / hn::Lanes(d) * hn::Lanes(d);
+    if constexpr (F == BlockFormat::nvfp4) {
+        for (size_t k = 0; k < count; k += hn::Lanes(d)) {
+            auto code = hn::PromoteTo(Of<D>(), hn::Load(Halves<D>(), b.scale + k));
+            hn::Store(hn::Mul(f32_of_e4m3(d, code), hn::Set(d, 0.5f)), d, b.min + k);
+        }
+    }
+    if constexpr (block_metadata_bytes(F) >= 2) widen_f16(d, b.scale, count, b.min);
+    if constexpr (F == BlockFormat::q4_1) widen_f16(d, b.low, count, b.max);
+}
+
+template <BlockFormat F, class D>
+HWY_INLINE void decode_block(D d, const uint8_t* from, float first, float second, float* x) {
+    const size_t lanes = hn::Lanes(d);
+    const Bytes<D> db;
+    auto scale = hn::Set(d, first);
+    if constexpr (F == BlockFormat::q8_0) {
+        const hn::Rebind<int8_t, D> ds;
+        for (size_t i = 0; i < 32; i += lanes) {
+            auto codes = hn::LoadU(ds, reinterpret_cast<const int8_t*>(from) + i);
+            hn::StoreU(hn::Mul(hn::ConvertTo(d, hn::PromoteTo(hn::RebindToSigned<D>(), codes)), scale), d, x + i);
+        }
+    } else if constexpr (F == BlockFormat::nvfp4) {
+        for (size_t i = 0; i < 16; i += lanes) {
+            const hn::Repartition<uint16_t, decltype(db)> dw;
+            auto pairs = hn::PromoteTo(dw, hn::LoadU(hn::Rebind<uint8_t, decltype(dw)>(), from + i / 2));
+            pairs = hn::And(hn::Or(pairs, hn::ShiftLeft<4>(pairs)), hn::Set(dw, 0x0F0F));
+            hn::StoreU(value_of<F>(d, hn::BitCast(db, pairs), scale, scale), d, x + i);
+        }
+    } else {
+        auto low = hn::Set(d, second);
+        const auto nibble = hn::Set(db, 15);
+        for (size_t i = 0; i < 16; i += lanes) {
+            auto both = hn::LoadU(db, from + i);
+            auto high = hn::BitCast(db, hn::ShiftRight<4>(hn::BitCast(hn::Repartition<uint16_t, decltype(db)>(), both)));
+            hn::StoreU(value_of<F>(d, hn::And(both, nibble), scale, low), d, x + i);
+            hn::StoreU(value_of<F>(d, hn::And(high, nibble), scale, low), d, x + 16 + i);
+        }
+    }
 }
 
 template <BlockFormat F, class D>
 void decode(D d, size_t blocks, const uint8_t* in, float* x) {
-    const size_t lanes = hn::Lanes(d);
-    const Bytes<D> db;
-    const auto nibble = hn::Set(db, 15);
-    for (size_t k = 0; k < blocks; ++k, x += block_values(F), in += block_bytes(F)) {
-        auto scale = hn::Set(d, scale_at<F>(in));
-        const uint8_t* from = in + block_metadata_bytes(F);
-        if constexpr (F == BlockFormat::q8_0) {
-            const hn::Rebind<int8_t, D> ds;
-            for (size_t i = 0; i < 32; i += lanes) {
-                auto codes = hn::LoadU(ds, reinterpret_cast<const int8_t*>(from) + i);
-                hn::StoreU(hn::Mul(hn::ConvertTo(d, hn::PromoteTo(hn::RebindToSigned<D>(), codes)), scale), d, x + i);
-            }
-        } else if constexpr (F == BlockFormat::nvfp4) {
-            for (size_t i = 0; i < 16; i += lanes) {
-                const hn::Repartition<uint16_t, decltype(db)> dw;
-                auto pairs = hn::PromoteTo(dw, hn::LoadU(hn::Rebind<uint8_t, decltype(dw)>(), from + i / 2));
-                pairs = hn::And(hn::Or(pairs, hn::ShiftLeft<4>(pairs)), hn::Set(dw, 0x0F0F));
-                hn::StoreU(value_of<F>(d, hn::BitCast(db, pairs), scale, scale), d, x + i);
-            }
-        } else {
-            auto low = hn::Set(d, F == BlockFormat::q4_1 ? f16_at(in + 2) : 0.0f);
-            for (size_t i = 0; i < 16; i += lanes) {
-                auto both = hn::LoadU(db, from + i);
-                auto high = hn::BitCast(db, hn::ShiftRight<4>(hn::BitCast(hn::Repartition<uint16_t, decltype(db)>(), both)));
-                hn::StoreU(value_of<F>(d, hn::And(both, nibble), scale, low), d, x + i);
-                hn::StoreU(value_of<F>(d, hn::And(high, nibble), scale, low), d, x + 16 + i);
-            }
-        }
+    Batch b;
+    for (size_t done = 0; done < blocks; done += kBlocks) {
+        size_t count = std::min(kBlocks, blocks - done);
+        get_scales<F>(d, in, count, b);
+        for (size_t k = 0; k < count; ++k, x += block_values(F), in += block_bytes(F))
+            decode_block<F>(d, in + block_metadata_bytes(F), b.min[k], F == BlockFormat::q4_1 ? b.max[k] : 0.0f, x);
     }
 }
 #endif

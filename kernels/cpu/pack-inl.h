@@ -14,23 +14,36 @@ HWY_BEFORE_NAMESPACE();
 namespace kv::cpu::HWY_NAMESPACE {
 namespace {
 
-// `rest` at the end is less than a vector: fewer than 64 codes, in steps of 8.
+// What is less than a vector, 8 codes at a time.
 inline void pack_rest(uint32_t bits, const uint8_t* codes, size_t count, uint8_t* out) {
     for (size_t i = 0; i < count; i += 8, out += bits) {
-        uint32_t word = 0;
-        for (uint32_t k = 0; k < 8; ++k) word |= static_cast<uint32_t>(codes[i + k]) << k * bits;
-        std::memcpy(out, &word, bits);
+        uint64_t v;
+        std::memcpy(&v, codes + i, 8);
+        v = (v | v >> (8 - bits)) & (bits == 4 ? 0x00FF00FF00FF00FFu : bits == 3 ? 0x003F003F003F003Fu : 0x000F000F000F000Fu);
+        v = (v | v >> (16 - 2 * bits)) & 0x0000FFFF0000FFFFu;
+        v |= v >> (32 - 4 * bits);
+        out[0] = static_cast<uint8_t>(v);
+        out[1] = static_cast<uint8_t>(v >> 8);
+        if (bits > 2) out[2] = static_cast<uint8_t>(v >> 16);
+        if (bits > 3) out[3] = static_cast<uint8_t>(v >> 24);
     }
 }
 inline void unpack_rest(uint32_t bits, const uint8_t* in, size_t count, uint8_t* codes) {
+    const uint64_t fours = bits == 4 ? 0x0000FFFF0000FFFFu : bits == 3 ? 0x00000FFF00000FFFu : 0x000000FF000000FFu;
+    const uint64_t twos = bits == 4 ? 0x00FF00FF00FF00FFu : bits == 3 ? 0x003F003F003F003Fu : 0x000F000F000F000Fu;
+    const uint64_t ones = ((1u << bits) - 1) * uint64_t{0x0101010101010101};
     for (size_t i = 0; i < count; i += 8, in += bits) {
-        uint32_t word = 0;
-        std::memcpy(&word, in, bits);
-        for (uint32_t k = 0; k < 8; ++k) codes[i + k] = static_cast<uint8_t>(word >> k * bits & ((1u << bits) - 1));
+        uint64_t v = in[0] | uint64_t{in[1]} << 8;
+        if (bits > 2) v |= uint64_t{in[2]} << 16;
+        if (bits > 3) v |= uint64_t{in[3]} << 24;
+        v = (v | v << (32 - 4 * bits)) & fours;
+        v = (v | v << (16 - 2 * bits)) & twos;
+        v = (v | v << (8 - bits)) & ones;
+        std::memcpy(codes + i, &v, 8);
     }
 }
 
-inline size_t pack4(const uint8_t* codes, size_t count, uint8_t* out) {
+HWY_INLINE size_t pack4(const uint8_t* codes, size_t count, uint8_t* out) {
     const hn::ScalableTag<uint16_t> d;
     const size_t lanes = hn::Lanes(d);
     size_t i = 0;
@@ -93,41 +106,21 @@ inline size_t pack3(const uint8_t* codes, size_t count, uint8_t* out) {
         hn::Store(hn::Or(v, hn::ShiftRight<20>(v)), d, words);
         for (size_t k = 0; k < lanes; k += 2, out += 6) {
             uint64_t two = (words[k] & 0xFFFFFFu) | words[k + 1] << 24;
-            std::memcpy(out, &two, 6);
+            auto low = static_cast<uint32_t>(two);
+            auto high = static_cast<uint16_t>(two >> 32);
+            std::memcpy(out, &low, 4);
+            std::memcpy(out + 4, &high, 2);
         }
     }
     return i;
 }
-inline size_t unpack3(const uint8_t* in, size_t count, uint8_t* codes) {
-    const hn::ScalableTag<uint64_t> d;
-    const size_t lanes = hn::Lanes(d);
-    HWY_ALIGN uint64_t words[HWY_MAX_BYTES / 8];
-    size_t i = 0;
-    for (; i + 8 * lanes <= count; i += 8 * lanes) {
-        for (size_t k = 0; k < lanes; k += 2, in += 6) {
-            uint64_t two = 0;
-            std::memcpy(&two, in, 6);
-            words[k] = two & 0xFFFFFFu;
-            words[k + 1] = two >> 24;
-        }
-        auto v = hn::Load(d, words);
-        v = hn::And(hn::Or(v, hn::ShiftLeft<20>(v)), hn::Set(d, 0x00000FFF00000FFFu));
-        v = hn::And(hn::Or(v, hn::ShiftLeft<10>(v)), hn::Set(d, 0x003F003F003F003Fu));
-        v = hn::And(hn::Or(v, hn::ShiftLeft<5>(v)), hn::Set(d, 0x0707070707070707u));
-        hn::StoreU(hn::BitCast(hn::Repartition<uint8_t, decltype(d)>(), v), hn::Repartition<uint8_t, decltype(d)>(),
-                   codes + i);
-    }
-    return i;
-}
-
-/// Nothing is done where codes are bytes.
 inline void pack(uint32_t bits, const uint8_t* codes, size_t count, uint8_t* out) {
-    if (bits == 8) return;
     size_t done = bits == 4 ? pack4(codes, count, out) : bits == 3 ? pack3(codes, count, out) : pack2(codes, count, out);
     pack_rest(bits, codes + done, count - done, out + done * bits / 8);
 }
+/// 24 bits are no lane of a vector: 3-bit codes come 8 at a time.
 inline void unpack(uint32_t bits, const uint8_t* in, size_t count, uint8_t* codes) {
-    size_t done = bits == 4 ? unpack4(in, count, codes) : bits == 3 ? unpack3(in, count, codes) : unpack2(in, count, codes);
+    size_t done = bits == 4 ? unpack4(in, count, codes) : bits == 3 ? 0 : unpack2(in, count, codes);
     unpack_rest(bits, in + done * bits / 8, count - done, codes + done);
 }
 

@@ -10,6 +10,7 @@
 
 #include <kernels/common/affine.h>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #undef KV_VECTORS
@@ -39,6 +40,21 @@ template <class D>
 using Bytes = hn::Rebind<uint8_t, D>;
 template <class D>
 using Halves = hn::Rebind<uint16_t, D>;
+
+/// memcpy of what is mostly a few numbers: no call for these.
+HWY_INLINE void copy_few(void* to, const void* from, size_t bytes) {
+    switch (bytes) {
+        case 2: std::memcpy(to, from, 2); return;
+        case 4: std::memcpy(to, from, 4); return;
+        case 8: std::memcpy(to, from, 8); return;
+        case 16: std::memcpy(to, from, 16); return;
+        default: std::memcpy(to, from, bytes);
+    }
+}
+/// The values that the next batch begins to read while this one is computed. There may be none: no harm.
+HWY_INLINE void prefetch(const float* x, size_t ahead) {
+    hwy::Prefetch(reinterpret_cast<const float*>(reinterpret_cast<uintptr_t>(x) + ahead * sizeof(float)));
+}
 
 /// Integers of f32's width from bytes or 16 bits, zero-extended; and the lowest bytes of such integers.
 template <class D, class V = hn::Vec<Of<D>>>
@@ -100,11 +116,49 @@ HWY_INLINE hn::Vec<Of<D>> e2m1_of(D d, hn::Vec<D> x) {
     return hn::Or(hn::IfThenElse(hn::RebindMask(du, hn::Lt(limited, hn::Set(d, 1.0f))), tiny, usual), sign);
 }
 
+#if HWY_TARGET != HWY_SSSE3 && HWY_TARGET != HWY_SSE4
+/// The smallest values so far in the lower half of the lanes, the largest ones with their signs changed in the upper half.
+template <class D>
+HWY_INLINE hn::Vec<D> two_ranges(D d, const float* x, size_t size) {
+    auto low = hn::LoadU(d, x), high = low;
+    for (size_t i = hn::Lanes(d); i < size; i += hn::Lanes(d)) {
+        auto v = hn::LoadU(d, x + i);
+        low = hn::Min(low, v);
+        high = hn::Max(high, v);
+    }
+    high = hn::Neg(high);
+    return hn::Min(hn::ConcatLowerLower(d, high, low), hn::ConcatUpperUpper(d, high, low));
+}
+/// Smallest and largest of four groups: lanes of different groups are interleaved, so that one minimum serves all.
+template <class D>
+HWY_INLINE void four_ranges(D d, const float* x, size_t size, float* min, float* max) {
+    const hn::Repartition<uint64_t, D> pairs;
+    const hn::CappedTag<float, 4> four;
+    auto a = two_ranges(d, x, size), b = two_ranges(d, x + size, size);
+    auto c = two_ranges(d, x + 2 * size, size), e = two_ranges(d, x + 3 * size, size);
+    auto ab = hn::BitCast(pairs, hn::Min(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b)));
+    auto ce = hn::BitCast(pairs, hn::Min(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e)));
+    auto all = hn::Min(hn::BitCast(d, hn::InterleaveLower(pairs, ab, ce)), hn::BitCast(d, hn::InterleaveUpper(pairs, ab, ce)));
+    if constexpr (hn::MaxLanes(D()) == 16) {
+        all = hn::Min(all, hn::SwapAdjacentBlocks(all));
+        hn::StoreU(hn::LowerHalf(four, hn::LowerHalf(all)), four, min);
+        hn::StoreU(hn::Neg(hn::LowerHalf(four, hn::UpperHalf(hn::Half<D>(), all))), four, max);
+    } else {
+        hn::StoreU(hn::LowerHalf(all), four, min);
+        hn::StoreU(hn::Neg(hn::UpperHalf(four, all)), four, max);
+    }
+}
+#endif
+
 /// Smallest and largest of each of `groups` groups of `size` values, which is whole vectors.
 template <class D>
 HWY_INLINE void ranges(D d, const float* x, size_t size, size_t groups, float* min, float* max) {
     const size_t lanes = hn::Lanes(d);
-    for (size_t g = 0; g < groups; ++g, x += size) {
+    size_t g = 0;
+#if HWY_TARGET != HWY_SSSE3 && HWY_TARGET != HWY_SSE4
+    for (; g + 4 <= groups; g += 4, x += 4 * size) four_ranges(d, x, size, min + g, max + g);
+#endif
+    for (; g < groups; ++g, x += size) {
         auto low = hn::LoadU(d, x), high = low;
         for (size_t i = lanes; i < size; i += lanes) {
             auto v = hn::LoadU(d, x + i);
@@ -114,6 +168,19 @@ HWY_INLINE void ranges(D d, const float* x, size_t size, size_t groups, float* m
         min[g] = hn::GetLane(hn::MinOfLanes(d, low));
         max[g] = hn::GetLane(hn::MaxOfLanes(d, high));
     }
+}
+
+/// f32 of `count` f16, a multiple of the lanes.
+template <class D>
+HWY_INLINE void widen_f16(D d, const uint16_t* in, size_t count, float* out) {
+#if KV_HARDWARE_F16
+    const hn::Rebind<hwy::float16_t, D> dh;
+    for (size_t i = 0; i < count; i += hn::Lanes(d))
+        hn::StoreU(hn::PromoteTo(d, hn::LoadU(dh, reinterpret_cast<const hwy::float16_t*>(in) + i)), d, out + i);
+#else
+    (void)d;
+    for (size_t i = 0; i < count; ++i) out[i] = f32_of_f16(in[i]);
+#endif
 }
 
 /// Limited to f16's numbers and rounded to them: 16 bits to `out`, the rounded value returned.
