@@ -86,12 +86,17 @@ class Blocks final : public Codec {
 };
 
 void add_blocks(Registry<KvDtypeRow>& r, const char* id, BlockFormat format, const char* summary) {
-    r.add({id, summary, kCommonParameters, kv::block_bits(format), [format](Spec& spec, RowShape shape) {
+    bool scaled = format == BlockFormat::nvfp4;
+    r.add({id, summary, std::string(scaled ? "tensor_amax=0 " : "") + kCommonParameters, kv::block_bits(format),
+           [format, scaled](Spec& spec, RowShape shape) {
                CommonParameters common = CommonParameters::ask(spec);
                uint32_t heads = unit_heads_of(spec.id(), shape, kv::block_values(format));
-               return with_rotation(spec.id(), common, kv::block_values(format),
-                                    std::make_unique<Blocks>(shape, heads, format, common.residual));
-           }});
+               double largest = scaled ? spec.number("tensor_amax", 0, 0, 1e30) : 0;
+               std::unique_ptr<Codec> codec = std::make_unique<Blocks>(shape, heads, format, common.residual);
+               if (largest > 0) codec = with_scale(std::move(codec), static_cast<float>(largest / (448 * 6)));
+               return with_rotation(spec.id(), common, kv::block_values(format), std::move(codec));
+           },
+           scaled});
 }
 
 }  // namespace
@@ -102,7 +107,8 @@ void add_block_dtypes(Registry<KvDtypeRow>& r) {
     add_blocks(r, "q4_1", BlockFormat::q4_1, "ggml's 20 bytes per 32 values: f16 scale and minimum, 4 bits each");
     add_blocks(r, "mxfp4", BlockFormat::mxfp4, "17 bytes per 32 values: a power of two and 4-bit floats (OCP E2M1)");
     add_blocks(r, "nvfp4", BlockFormat::nvfp4,
-               "9 bytes per 16 values: an E4M3 scale and 4-bit floats (E2M1), no scale of the whole tensor");
+               "9 bytes per 16 values: an E4M3 scale and 4-bit floats (E2M1); tensor_amax: the whole tensor's largest value, divided "
+               "by 448 x 6 its f32 scale (with data the data's, else none)");
 }
 
 }  // namespace kvsim

@@ -1,6 +1,8 @@
 #include <kvsim/quant/dtype.h>
 #include <kvsim/quant/rows.h>
 
+#include <cstdio>
+
 #include <algorithm>
 #include <numeric>
 
@@ -52,6 +54,14 @@ std::unique_ptr<Codec> make_codec(std::string_view dtype, RowShape shape) {
     std::unique_ptr<Codec> codec = kv_dtypes().get(spec.id()).make(spec, shape);
     spec.finish();
     return codec;
+}
+
+std::string calibrated(const std::string& dtype, float largest) {
+    Spec spec = Spec::parse(dtype);
+    if (!kv_dtypes().get(spec.id()).tensor_scale || spec.has("tensor_amax") || !(largest > 0)) return dtype;
+    char text[32];
+    std::snprintf(text, sizeof text, "%.9g", static_cast<double>(largest));
+    return dtype + (dtype.find(':') == std::string::npos ? ":" : ",") + "tensor_amax=" + text;
 }
 
 uint64_t row_bytes(std::string_view dtype, RowShape shape) {

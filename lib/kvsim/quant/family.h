@@ -27,4 +27,7 @@ uint32_t unit_heads_of(const std::string& dtype, RowShape shape, uint64_t group)
 std::unique_ptr<Codec> with_rotation(const std::string& dtype, const CommonParameters& common, uint64_t group,
                                      std::unique_ptr<Codec> codec);
 
+/// The codec for values that are divided by `scale` (positive, finite) first.
+std::unique_ptr<Codec> with_scale(std::unique_ptr<Codec> codec, float scale);
+
 }  // namespace kvsim

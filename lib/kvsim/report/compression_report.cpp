@@ -26,8 +26,8 @@ void put_bytes(Json& j, const StoredBytes& bytes) {
     j["padding_bytes"] = bytes.padding;
 }
 
-Json side_json(const StoredError& error, const StoredBytes& bytes, uint64_t values) {
-    Json j = {{"bits_per_value", bits_per_value(bytes, values)}};
+Json side_json(const std::string& dtype, const StoredError& error, const StoredBytes& bytes, uint64_t values) {
+    Json j = {{"dtype", dtype}, {"bits_per_value", bits_per_value(bytes, values)}};
     put_bytes(j, bytes);
     j["nmse"] = error.nmse();
     j["largest_error"] = error.largest_error;
@@ -54,8 +54,8 @@ Json measured_json(const ReplayReport& report) {
     put_bytes(j, c.bytes());
     put_errors(j, c.total);
     j["measured_queries"] = c.total.measured_queries;
-    j["keys"] = side_json(c.total.keys, c.key_bytes, c.key_values);
-    j["values"] = side_json(c.total.values, c.value_bytes, c.value_values);
+    j["keys"] = side_json(c.k_dtype, c.total.keys, c.key_bytes, c.key_values);
+    j["values"] = side_json(c.v_dtype, c.total.values, c.value_bytes, c.value_values);
     j["stored_values"] = c.stored_values();
     j["held_values"] = c.held_values;
     j["appended_values"] = c.appended_values;

@@ -2,6 +2,7 @@
 #include <kvsim/core/parallel.h>
 #include <kvsim/layout/attention.h>
 #include <kvsim/layout/quantized_cache.h>
+#include <kvsim/quant/dtype.h>
 #include <kvsim/sim/compression.h>
 #include <kvsim/trace/format.h>
 
@@ -44,6 +45,12 @@ std::vector<uint32_t> distances(uint32_t tokens) {
     std::vector<uint32_t> d;
     for (uint32_t n = 1; n < tokens; n *= 2) d.push_back(n);
     return d;
+}
+
+float largest_of(const std::vector<float>& values) {
+    float largest = 0;
+    for (float x : values) largest = std::max(largest, std::abs(x));
+    return largest;
 }
 
 class PieceRun {
@@ -153,7 +160,10 @@ Trace trace_of(const KvData& data) {
     return t;
 }
 
-CompressionOutcome measure_compression(const KvData& data, const CompressionOptions& options) {
+CompressionOutcome measure_compression(const KvData& data, const CompressionOptions& given) {
+    CompressionOptions options = given;
+    options.k_dtype = calibrated(given.k_dtype, largest_of(data.k));
+    options.v_dtype = calibrated(given.v_dtype, largest_of(data.v));
     std::vector<PlayedSequence> played = options.played;
     if (played.empty())
         for (uint32_t s = 0; s < data.sequences; ++s) played.push_back({s, data.tokens});
@@ -165,6 +175,8 @@ CompressionOutcome measure_compression(const KvData& data, const CompressionOpti
     });
 
     CompressionOutcome out;
+    out.k_dtype = options.k_dtype;
+    out.v_dtype = options.v_dtype;
     out.layers.resize(data.layers);
     uint32_t longest = 0;
     for (const PlayedSequence& p : played) longest = std::max(longest, p.tokens);

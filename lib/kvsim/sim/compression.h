@@ -41,6 +41,7 @@ struct CompressionSums {
 };
 
 struct CompressionOutcome {
+    std::string k_dtype, v_dtype;  ///< as used: with what was calibrated on the data
     CompressionSums total;
     std::vector<CompressionSums> layers;
     // At the end of the sequences, summed over them:
