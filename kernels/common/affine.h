@@ -1,5 +1,5 @@
-// Groups of values as whole numbers of 2, 3, 4 or 8 bits: x' = code * scale + low, one scale (and, unless symmetric, one
-// low) for a group. One definition for the CPU and for kernels; the vector loops of kernels/cpu give the same bits.
+// Groups of values as whole numbers of 2, 3, 4 or 8 bits: x' = code * scale + low, one scale (and, unless symmetric,
+// one low) for a group. One definition for the CPU and for kernels; the vector loops of kernels/cpu give the same bits.
 //
 // A unit is `groups` groups of `size` values each, stored as: the scales of all groups, their lows (not if symmetric),
 // then all codes in the order of the values, packed without gaps, the lowest bits of a byte first. So 3-bit codes cross

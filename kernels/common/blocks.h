@@ -7,12 +7,12 @@
 //   mxfp4  17 bytes per 32: E8M0 scale 2^(floor(log2 max|x|) - 2), 16 bytes of E2M1 codes
 //   nvfp4   9 bytes per 16: E4M3 scale max|x| / 6, 8 bytes of E2M1 codes; there is no scale of a whole tensor
 //
-// q8_0, q4_0 and q4_1 are ggml's, byte for byte: low nibbles are the values 0 to 15, high ones 16 to 31, and codes follow
-// from the scale before it is rounded to f16 (q8_0 rounds half away from zero; q4_0 and q4_1 add a half and cut off).
-// Where ggml's scale would be infinite it is 65504 here, and where its reciprocal would be (a scale below the smallest
-// normal float, stored as 0 in any case) all codes are those of zeros; a minimum of -0 is stored as 0. mxfp4 has the same order of nibbles and rounds half
-// to even (ggml: to the smaller one). nvfp4 has neighbours in one byte, the first in the low nibble, and its codes follow
-// from the stored scale.
+// q8_0, q4_0 and q4_1 are ggml's, byte for byte: low nibbles are the values 0 to 15, high ones 16 to 31, and codes
+// follow from the scale before it is rounded to f16 (q8_0 rounds half away from zero; q4_0 and q4_1 add a half and cut
+// off). Where ggml's scale would be infinite it is 65504 here, and where its reciprocal would be (a scale below the
+// smallest normal float, stored as 0 in any case) all codes are those of zeros; a minimum of -0 is stored as 0. mxfp4
+// has the same order of nibbles and rounds half to even (ggml: to the smaller one). nvfp4 has neighbours in one byte,
+// the first in the low nibble, and its codes follow from the stored scale.
 #pragma once
 
 #include <kernels/common/affine.h>
@@ -87,7 +87,8 @@ KV_HD inline void encode_q4_0(const float* x, uint8_t* out) {
     float d = block_range(x, 32).farthest / -8.0f, inverse = block_inverse(d);
     put_f16(out, d);  // of zeros -0
     for (int j = 0; j < 16; ++j)
-        out[2 + j] = static_cast<uint8_t>(nibble_of(x[j] * inverse + 8.5f) | nibble_of(x[j + 16] * inverse + 8.5f) << 4);
+        out[2 + j] =
+            static_cast<uint8_t>(nibble_of(x[j] * inverse + 8.5f) | nibble_of(x[j + 16] * inverse + 8.5f) << 4);
 }
 KV_HD inline void decode_q4_0(const uint8_t* in, float* x) {
     float d = f16_at(in);

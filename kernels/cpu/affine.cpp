@@ -1,6 +1,6 @@
-// Affine groups in vectors. A batch of groups passes through three loops that each keep the arithmetic units busy: ranges;
-// scales, lows and reciprocals, one group per lane; codes, one byte each, which are then packed. A batch is small enough
-// that its values are still in the first-level cache when they are read again.
+// Affine groups in vectors. A batch of groups passes through three loops that each keep the arithmetic units busy:
+// ranges; scales, lows and reciprocals, one group per lane; codes, one byte each, which are then packed. A batch is
+// small enough that its values are still in the first-level cache when they are read again.
 #include <kernels/cpu/quant.h>
 
 #undef HWY_TARGET_INCLUDE
@@ -92,9 +92,10 @@ struct Codes {
         steps = hn::Min(hn::Max(steps, hn::Set(d, lowest)), hn::Set(d, highest));
         store_bytes(d, hn::BitCast(Of<D>(), hn::Add(steps, hn::Set(d, magic))), out);
     }
-    template <class D, class V = hn::Vec<D>>
+    template <bool kOffset = true, class D, class V = hn::Vec<D>>
     HWY_INLINE void decode(D d, const uint8_t* in, V scale, V low, float* x) const {
-        auto code = hn::Add(as_floats(d, bytes_at(d, in)), hn::Set(d, lowest));
+        auto code = as_floats(d, bytes_at(d, in));
+        if constexpr (kOffset) code = hn::Add(code, hn::Set(d, lowest));
         hn::StoreU(hn::Add(hn::Mul(code, scale), low), d, x);
     }
 };
@@ -104,7 +105,8 @@ template <uint32_t kBits, class D>
 void encode_batches(D d, const AffineUnit& u, size_t units, const float* x, uint8_t* out) {
     Batch b;
     const Codes codes(u.format);
-    const size_t batch = std::clamp<size_t>(kValues / u.size, 1, kGroups), bytes = u.bytes(), metadata = u.metadata_bytes();
+    const size_t batch = std::clamp<size_t>(kValues / u.size, 1, kGroups);
+    const size_t bytes = u.bytes(), metadata = u.metadata_bytes();
     size_t at = 0;  // the next group's place
     for (size_t left = units * u.groups; left > 0;) {
         size_t count = std::min(batch, left);
@@ -154,34 +156,86 @@ void encode_runs(D d, const AffineUnit& u, size_t units, const float* x, uint8_t
     u.size <= kValues ? encode_batches<kBits>(d, u, units, x, out) : encode_large<kBits>(d, u, units, x, out);
 }
 
+/// 4-bit codes of a group by a table of its 16 values, for vectors of 16; `size` a multiple of 16.
+template <bool kOffset, class D>
+HWY_INLINE void decode_nibbles(D d, const Codes& codes, const uint8_t* in, size_t size, float scale, float low,
+                               float* x) {
+    const Of<D> du;
+    const hn::Repartition<uint64_t, D> dw;
+    auto steps = as_floats(d, hn::Iota(du, 0));
+    if constexpr (kOffset) steps = hn::Add(steps, hn::Set(d, codes.lowest));
+    auto table = hn::Add(hn::Mul(steps, hn::Set(d, scale)), hn::Set(d, low));
+    const auto low_nibble = hn::Set(dw, 15), high_nibble = hn::Set(dw, uint64_t{15} << 32);
+    const auto eights = hn::ShiftLeft<3>(hn::Iota(dw, 0));
+    for (size_t i = 0; i < size; i += 16, in += 8) {
+        uint64_t codes16;
+        std::memcpy(&codes16, in, 8);
+        auto bytes = hn::Shr(hn::Set(dw, codes16), eights);  // the lowest of each is for two lanes
+        auto pairs = hn::OrAnd(hn::And(bytes, low_nibble), hn::ShiftLeft<28>(bytes), high_nibble);
+        hn::StoreU(hn::TableLookupLanes(table, hn::IndicesFromVec(d, hn::BitCast(du, pairs))), d, x + i);
+    }
+}
+
+/// `count` groups of a batch from codes that stand one after the other, in bytes or (kNibbles) packed; kSize: the
+/// groups' size where it is known here.
+template <size_t kSize, bool kNibbles, bool kOffset, class D>
+HWY_INLINE void decode_groups(D d, const Codes& codes, size_t any_size, const Batch& b, size_t from, size_t count,
+                              const uint8_t* in, float* x) {
+    const size_t size = kSize != 0 ? kSize : any_size;
+    for (size_t k = from; k < from + count; ++k, x += size) {
+        if constexpr (kNibbles) {
+            decode_nibbles<kOffset>(d, codes, in, size, b.scale[k], b.low[k], x);
+            in += size / 2;
+        } else {
+            auto scale = hn::Set(d, b.scale[k]), low = hn::Set(d, b.low[k]);
+            for (size_t i = 0; i < size; i += hn::Lanes(d)) codes.decode<kOffset>(d, in + i, scale, low, x + i);
+            in += size;
+        }
+    }
+}
+
 /// Groups of at most kValues, many at once.
-template <uint32_t kBits, class D>
+template <uint32_t kBits, bool kDirect, bool kOffset, class D>
 void decode_batches(D d, const AffineUnit& u, size_t units, const uint8_t* in, float* x) {
     Batch b;
     const Codes codes(u.format);
-    const size_t batch = std::clamp<size_t>(kValues / u.size, 1, kGroups), bytes = u.bytes(), metadata = u.metadata_bytes();
+    const size_t batch = std::clamp<size_t>(kValues / u.size, 1, kGroups);
+    const size_t bytes = u.bytes(), metadata = u.metadata_bytes();
     size_t at = 0;  // the next group's place
     for (size_t left = units * u.groups; left > 0;) {
         size_t count = std::min(batch, left);
         left -= count;
-        const uint8_t* bytes_unit = in;
+        const uint8_t* bytes_unit = in;  // where the batch begins
         size_t bytes_at = at;
         for (size_t k = 0; k < count;) {
             size_t here = std::min(count - k, u.groups - at);
             get_numbers(u, in, at, here, b, k);
-            if (kBits != 8) unpack(kBits, in + metadata + at * u.size * kBits / 8, here * u.size, b.codes + k * u.size);
+            if (!kDirect) unpack(kBits, in + metadata + at * u.size * kBits / 8, here * u.size, b.codes + k * u.size);
             k += here;
             at += here;
             if (at == u.groups) at = 0, in += bytes;
         }
         widen_numbers(u, count, b);
-        for (size_t k = 0; k < count; ++k, x += u.size) {
-            auto scale = hn::Set(d, b.scale[k]), low = hn::Set(d, b.low[k]);
-            const uint8_t* bytewise = kBits == 8 ? bytes_unit + metadata + bytes_at * u.size : b.codes + k * u.size;
-            for (size_t i = 0; i < u.size; i += hn::Lanes(d)) codes.decode(d, bytewise + i, scale, low, x + i);
-            if (++bytes_at == u.groups) bytes_at = 0, bytes_unit += bytes;
+        for (size_t k = 0; k < count;) {
+            size_t here = kDirect ? std::min(count - k, u.groups - bytes_at) : count;
+            const uint8_t* from = kDirect ? bytes_unit + metadata + bytes_at * u.size * kBits / 8 : b.codes;
+            if (u.size == 32)
+                decode_groups<32, kDirect && kBits == 4, kOffset>(d, codes, 32, b, k, here, from, x);
+            else if (u.size == 128)
+                decode_groups<128, kDirect && kBits == 4, kOffset>(d, codes, 128, b, k, here, from, x);
+            else
+                decode_groups<0, kDirect && kBits == 4, kOffset>(d, codes, u.size, b, k, here, from, x);
+            k += here;
+            x += here * u.size;
+            bytes_at += here;
+            if (bytes_at == u.groups) bytes_at = 0, bytes_unit += bytes;
         }
     }
+}
+template <uint32_t kBits, bool kDirect, class D>
+void decode_any_batches(D d, const AffineUnit& u, size_t units, const uint8_t* in, float* x) {
+    u.format.symmetric ? decode_batches<kBits, kDirect, true>(d, u, units, in, x)
+                       : decode_batches<kBits, kDirect, false>(d, u, units, in, x);
 }
 /// Groups that are larger, one after the other.
 template <uint32_t kBits, class D>
@@ -204,7 +258,10 @@ void decode_large(D d, const AffineUnit& u, size_t units, const uint8_t* in, flo
 }
 template <uint32_t kBits, class D>
 void decode_runs(D d, const AffineUnit& u, size_t units, const uint8_t* in, float* x) {
-    u.size <= kValues ? decode_batches<kBits>(d, u, units, in, x) : decode_large<kBits>(d, u, units, in, x);
+    if (u.size > kValues) return decode_large<kBits>(d, u, units, in, x);
+    if constexpr (kBits == 4 && hn::MaxLanes(D()) == 16)
+        if (u.size % 16 == 0) return decode_any_batches<kBits, true>(d, u, units, in, x);
+    decode_any_batches<kBits, kBits == 8>(d, u, units, in, x);
 }
 
 // Groups side by side: value j of all groups stands before value j + 1.

@@ -145,7 +145,8 @@ HWY_INLINE hn::Vec<D> e2m1_doubled(D d, hn::Vec<Bytes<D>> codes) {
     alignas(16) static constexpr uint8_t kDoubled[16] = {0, 1,   2,   3,   4,   6,   8,   12,
                                                          0, 255, 254, 253, 252, 250, 248, 244};
     auto doubled = hn::TableLookupBytes(hn::Load(hn::CappedTag<uint8_t, 16>(), kDoubled), codes);
-    return hn::ConvertTo(d, hn::PromoteTo(hn::RebindToSigned<D>(), hn::BitCast(hn::RebindToSigned<decltype(db)>(), doubled)));
+    auto bytes = hn::BitCast(hn::RebindToSigned<decltype(db)>(), doubled);
+    return hn::ConvertTo(d, hn::PromoteTo(hn::RebindToSigned<D>(), bytes));
 }
 
 /// Values of nibbles that stand in bytes.
@@ -202,7 +203,8 @@ HWY_INLINE void decode_block(D d, const uint8_t* from, float first, float second
         const auto nibble = hn::Set(db, 15);
         for (size_t i = 0; i < 16; i += lanes) {
             auto both = hn::LoadU(db, from + i);
-            auto high = hn::BitCast(db, hn::ShiftRight<4>(hn::BitCast(hn::Repartition<uint16_t, decltype(db)>(), both)));
+            const hn::Repartition<uint16_t, decltype(db)> dw;
+            auto high = hn::BitCast(db, hn::ShiftRight<4>(hn::BitCast(dw, both)));
             hn::StoreU(value_of<F>(d, hn::And(both, nibble), scale, low), d, x + i);
             hn::StoreU(value_of<F>(d, hn::And(high, nibble), scale, low), d, x + 16 + i);
         }

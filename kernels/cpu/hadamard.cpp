@@ -1,5 +1,5 @@
-// The Walsh-Hadamard rotation in vectors: sums and differences of whole vectors while the step is at least a vector, of a
-// vector and its own lanes in another order below. Each value sees the same sums in the same order as in
+// The Walsh-Hadamard rotation in vectors: sums and differences of whole vectors while the step is at least a vector, of
+// a vector and its own lanes in another order below. Each value sees the same sums in the same order as in
 // kernels/common/hadamard.h.
 #include <kernels/common/hadamard.h>
 #include <kernels/cpu/quant.h>

@@ -1,6 +1,6 @@
-// What the vector loops share, compiled once for each instruction set. KV_VECTORS: 0 where the loops of kernels/common are
-// used as they are (no vectors, or vectors these loops were not tried on). No fused multiply-add anywhere: the formats
-// round twice.
+// What the vector loops share, compiled once for each instruction set. KV_VECTORS: 0 where the loops of kernels/common
+// are used as they are (no vectors, or vectors these loops were not tried on). No fused multiply-add anywhere: the
+// formats round twice.
 #if defined(KERNELS_CPU_VECTORS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef KERNELS_CPU_VECTORS_INL_H_
 #undef KERNELS_CPU_VECTORS_INL_H_
@@ -117,7 +117,8 @@ HWY_INLINE hn::Vec<Of<D>> e2m1_of(D d, hn::Vec<D> x) {
 }
 
 #if HWY_TARGET != HWY_SSSE3 && HWY_TARGET != HWY_SSE4
-/// The smallest values so far in the lower half of the lanes, the largest ones with their signs changed in the upper half.
+/// The smallest values so far in the lower half of the lanes, the largest ones with their signs changed in the upper
+/// half.
 template <class D>
 HWY_INLINE hn::Vec<D> two_ranges(D d, const float* x, size_t size) {
     auto low = hn::LoadU(d, x), high = low;
@@ -138,7 +139,8 @@ HWY_INLINE void four_ranges(D d, const float* x, size_t size, float* min, float*
     auto c = two_ranges(d, x + 2 * size, size), e = two_ranges(d, x + 3 * size, size);
     auto ab = hn::BitCast(pairs, hn::Min(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b)));
     auto ce = hn::BitCast(pairs, hn::Min(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e)));
-    auto all = hn::Min(hn::BitCast(d, hn::InterleaveLower(pairs, ab, ce)), hn::BitCast(d, hn::InterleaveUpper(pairs, ab, ce)));
+    auto all = hn::Min(hn::BitCast(d, hn::InterleaveLower(pairs, ab, ce)),
+                       hn::BitCast(d, hn::InterleaveUpper(pairs, ab, ce)));
     if constexpr (hn::MaxLanes(D()) == 16) {
         all = hn::Min(all, hn::SwapAdjacentBlocks(all));
         hn::StoreU(hn::LowerHalf(four, hn::LowerHalf(all)), four, min);

@@ -1,5 +1,5 @@
-// Codecs against memcpy of the same f32 bytes, one core, everything in one process and in turn: speeds of a shared machine
-// vary, ratios in one run less. Each figure is the best of several rounds.
+// Codecs against memcpy of the same f32 bytes, one core, everything in one process and in turn: speeds of a shared
+// machine vary, ratios in one run less. Each figure is the best of several rounds.
 //
 //   bench_quant [--rounds N] [--target NAME] [--scalar] [DTYPE...]
 //

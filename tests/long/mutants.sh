@@ -317,6 +317,18 @@ hyperbolic: first head found|eviction/block_hyperbolic.h|!may(uses_[head], inser
 hyperbolic: hits are not filed anew|eviction/block_hyperbolic.h|if (may_go && risen) {|if (false) {
 hyperbolic: search stops early|eviction/block_hyperbolic.h|if ((node & (node + 1)) == 0) return kEnd;|return kEnd;
 hyperbolic: segment tree by one child|eviction/block_hyperbolic.h|std::min(oldest_[2 * node], oldest_[2 * node + 1])|oldest_[2 * node]
+codec: groups over rows|quant/dtype.cpp|return group / std::gcd(group, shape.head_dim);|return 1;
+codec: a token's share rounds down|quant/dtype.cpp|return (row - 1) / codec->unit_tokens() + 1;|return row / codec->unit_tokens();
+codec: units without their place|quant/dtype.cpp|encode(values + i * count, unit_tokens(), out + i * bytes);|encode(values, unit_tokens(), out + i * bytes);
+affine: the scale's rounding is not in the bound|quant/affine.cpp|double metadata = steps * half_ulp(f, scale) +|double metadata =
+affine: channels grouped along the row|quant/affine.cpp|u.groups = u.value_stride = unit_values();|u.groups = u.value_stride = unit_values() / 2;
+affine: any residual window|quant/affine.cpp|if (p.common.residual % p.group != 0)|if (false)
+affine: f32 metadata by default|quant/affine.cpp|== "f16";|== "f16" \&\& spec.has("scale");
+blocks: nibbles in the order of the values|quant/blocks.cpp|return j < 16 ? codes[j] & 15u : codes[j - 16] >> 4;|return kv::code_at(codes, j, 4);
+blocks: nothing is cut off|quant/blocks.cpp|(code(block, j) & 7) == 7 ? 2.0 : e2m1|false ? 2.0 : e2m1
+rotated: decoded only|quant/rotated.cpp|        kv::cpu::rotate(room.data(), count, width_);|
+rotated: over the head whatever the group|quant/rotated.cpp|std::max<uint64_t>(codec->shape().head_dim, group)|codec->shape().head_dim
+plain: a step, not half of it, is no error|quant/plain.cpp|kv::cpu::Narrow::bf16, 2, 0x1p-8|kv::cpu::Narrow::bf16, 2, 0x1p-10
 random: leaf bit of the last one lost|eviction/block_random.h|leaf ? on_leaf(last) : on_inner(last);|on_leaf(last);
 safetensors: products wrap round|kvdata/safetensors.cpp|fits = !__builtin_mul_overflow(t.values, axis, &t.values) && fits;|t.values *= axis;
 safetensors: an end beyond the file|kvdata/safetensors.cpp|if (t.end > data_bytes_)|if (false)
@@ -355,16 +367,18 @@ LIST
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/kvsim-mutants.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 cp -r "$source/lib" "$scratch/lib"
+mkdir "$scratch/lib/kernels"  # beside kvsim/, so that one rule compiles all; found before those of the tree
+cp -r "$source/kernels/common" "$source/kernels/cpu" "$scratch/lib/kernels/"
 cat >"$scratch/Makefile" <<MAKE
-FLAGS = -std=c++20 -O1 -I$scratch/lib -I$source -I$source/tests -MMD -DKVSIM_SOURCE_DIR='"$source"' -DKVSIM_BINARY='""' \
+FLAGS = -std=c++20 -O1 -ffp-contract=off -I$scratch/lib -I$source/tests -I$source -MMD -DKVSIM_SOURCE_DIR='"$source"' -DKVSIM_BINARY='""' \
         -DKVSIM_PYTHON3='""' -DKVSIM_VERSION='""' -DKVSIM_GIT='""'
 LIB := \$(wildcard $scratch/lib/kvsim/core/*.cpp $scratch/lib/kvsim/trace/*.cpp $scratch/lib/kvsim/block/*.cpp \
-         $scratch/lib/kvsim/eviction/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp $scratch/lib/kvsim/model/*.cpp \
-         $scratch/lib/kvsim/kvdata/*.cpp)
+         $scratch/lib/kvsim/eviction/*.cpp $scratch/lib/kvsim/layout/*.cpp $scratch/lib/kvsim/sim/*.cpp $scratch/lib/kvsim/model/*.cpp $scratch/lib/kvsim/kvdata/*.cpp \
+         $scratch/lib/kvsim/quant/*.cpp $scratch/lib/kernels/cpu/*.cpp)
 TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/*.cpp $source/tests/unit/*.cpp)
 OBJECTS := \$(LIB:$scratch/lib/%.cpp=$scratch/o/%.o) \$(TESTS:$source/tests/%.cpp=$scratch/o/tests/%.o)
 $scratch/tests: \$(OBJECTS)
-	@g++ -o \$@ \$^ -lrapidcheck -lsimdjson -lfmt -lzstd -lz -lcrypto -lpthread
+	@g++ -o \$@ \$^ -lrapidcheck -lsimdjson -lfmt -lzstd -lz -lcrypto -lhwy -lpthread
 $scratch/o/%.o: $scratch/lib/%.cpp
 	@mkdir -p \$(@D); g++ \$(FLAGS) -c -o \$@ \$<
 $scratch/o/tests/%.o: $source/tests/%.cpp

@@ -176,6 +176,26 @@ TEST_CASE("vectors: every code of f16, bf16 and e4m3 comes back alike") {
     }
 }
 
+TEST_CASE("long: vectors: all floats become the codes of the definition") {
+    constexpr size_t kChunk = 1 << 16;
+    std::vector<float> x(kChunk);
+    std::vector<uint16_t> f16(kChunk), bf16(kChunk);
+    std::vector<uint8_t> e4m3(kChunk);
+    uint64_t wrong = 0;
+    for (uint64_t begin = 0; begin <= 0xFFFFFFFFu; begin += kChunk) {
+        for (size_t i = 0; i < kChunk; ++i) x[i] = kv::float_of(static_cast<uint32_t>(begin + i));
+        kv::cpu::encode_narrow(kv::cpu::Narrow::f16, kChunk, x.data(), reinterpret_cast<uint8_t*>(f16.data()));
+        kv::cpu::encode_narrow(kv::cpu::Narrow::bf16, kChunk, x.data(), reinterpret_cast<uint8_t*>(bf16.data()));
+        kv::cpu::encode_narrow(kv::cpu::Narrow::e4m3, kChunk, x.data(), e4m3.data());
+        for (size_t i = 0; i < kChunk; ++i) {
+            wrong += f16[i] != kv::f16_of(x[i]) && !std::isnan(x[i]);  // hardware keeps more of what is not a number
+            wrong += bf16[i] != kv::bf16_of(x[i]);
+            wrong += e4m3[i] != kv::e4m3_of(x[i]);
+        }
+    }
+    CHECK(wrong == 0);
+}
+
 TEST_CASE("codecs: errors stay within the bounds that are told") {
     const char* dtypes[] = {"f32", "f16", "bf16", "fp8_e4m3", "q8_0", "q4_0", "q4_1", "mxfp4", "nvfp4", "int8", "int4",
                             "int3", "int2", "int8:scale=f32", "int4:group=32", "int3:group=8,scale=f32", "int2:group=1",
@@ -189,7 +209,8 @@ TEST_CASE("codecs: errors stay within the bounds that are told") {
             bool by_fives = std::string(dtype).find("group=5") != std::string::npos;
             auto codec = make_codec(dtype, {4, by_fives ? 20u : 32u});
             auto tokens = static_cast<uint32_t>(random.between(1, codec->unit_tokens()));
-            std::vector<float> x = draw(random.next(), size_t{tokens} * codec->unit_values()), back(x.size()), bound(x.size());
+            std::vector<float> x = draw(random.next(), size_t{tokens} * codec->unit_values());
+            std::vector<float> back(x.size()), bound(x.size());
             if (std::string(dtype).find("hadamard") != std::string::npos)  // which cuts off at 2^100
                 for (float& v : x) v = std::fabs(v) < 1e30f ? v : 1.0f;
             std::vector<uint8_t> bytes(codec->unit_bytes(tokens).total());

@@ -77,7 +77,8 @@ TEST_CASE("codecs: an affine group by hand") {
     // 0..15 in steps of 0.5 from -1: min -1, scale 7.5 / 15 = 0.5 = 0x3800 in f16, -1 = 0xBC00; codes 0..15, the first
     // of two in the low nibble
     std::vector<float> x = ramp(16, -1, 0.5f);
-    CHECK(stored("int4", x) == std::vector<uint8_t>{0x00, 0x38, 0x00, 0xBC, 0x10, 0x32, 0x54, 0x76, 0x98, 0xBA, 0xDC, 0xFE});
+    CHECK(stored("int4", x) ==
+          std::vector<uint8_t>{0x00, 0x38, 0x00, 0xBC, 0x10, 0x32, 0x54, 0x76, 0x98, 0xBA, 0xDC, 0xFE});
     CHECK(back("int4", x) == x);
     // 8 values 0..7, 3 bits: scale 1 = 0x3C00, min 0; 0 + 1 * 8 + 2 * 64 + 3 * 512 ... = 0xFAC688, lowest byte first
     CHECK(stored("int3", ramp(8, 0, 1)) == std::vector<uint8_t>{0x00, 0x3C, 0, 0, 0x88, 0xC6, 0xFA});
@@ -169,7 +170,8 @@ TEST_CASE("codecs: blocks by hand, as ggml stores them") {
     x.assign(32, 0.0f);
     x[0] = -1, x[16] = 14, x[31] = 2.5f;
     expected.assign(20, 0x11);
-    expected[0] = 0x00, expected[1] = 0x3C, expected[2] = 0x00, expected[3] = 0xBC, expected[4] = 0xF0, expected[19] = 0x41;
+    expected[0] = 0x00, expected[1] = 0x3C, expected[2] = 0x00, expected[3] = 0xBC;
+    expected[4] = 0xF0, expected[19] = 0x41;
     CHECK(stored("q4_1", x) == expected);
     // Codes follow from the unrounded scale: d = 1.0004 (f16: 1), 15.006 is 15 of its steps.
     x.assign(32, 0.0f);
@@ -221,7 +223,8 @@ TEST_CASE("codecs: what does not fit is refused") {
           "KV dtype 'int4': groups of 7 values do not divide a row of 8 heads x 128 (4 and 8 do)");
     CHECK(error_of("int4:group=2048", {8, 128}) ==
           "KV dtype 'int4': groups of 2048 values do not divide a row of 8 heads x 128 (1024 does)");
-    CHECK(error_of("q4_0", {1, 80}) == "KV dtype 'q4_0': groups of 32 values do not divide a row of 1 heads x 80 (20 and 40 do)");
+    CHECK(error_of("q4_0", {1, 80}) ==
+          "KV dtype 'q4_0': groups of 32 values do not divide a row of 1 heads x 80 (20 and 40 do)");
     CHECK(error_of("nvfp4", {1, 24}).find("groups of 16 values do not divide") != std::string::npos);
     CHECK(error_of("int4:group=0", {8, 128}).find("group=0: expected a whole number from 1") != std::string::npos);
     CHECK(error_of("int4:group=-1", {8, 128}).find("expected a whole number") != std::string::npos);
@@ -230,9 +233,9 @@ TEST_CASE("codecs: what does not fit is refused") {
     CHECK(error_of("int4:bits=3", {8, 128}).find("'int4' has no parameter 'bits'") != std::string::npos);
     CHECK(error_of("q4_0:group=32", {8, 128}).find("has no parameter 'group'") != std::string::npos);
     CHECK(error_of("int4:hadamard=on", {8, 96}) ==
-          "KV dtype 'int4': hadamard=on rotates 96 values (the larger of head_dim and group): expected a power of two that "
-          "divides a row of 8 heads x 96");
-    CHECK(error_of("q4_0:hadamard=on", {8, 20}).find("rotates 32 values") == std::string::npos);  // 160 values: 32 divide them
+          "KV dtype 'int4': hadamard=on rotates 96 values (the larger of head_dim and group): expected a power of two "
+          "that divides a row of 8 heads x 96");
+    CHECK(error_of("q4_0:hadamard=on", {8, 20}).find("rotates 32 values") == std::string::npos);  // 160 values
     CHECK(error_of("f16:hadamard=on", {1, 1}).empty());
     CHECK(error_of("int4:axis=channel,residual=100", {8, 128}) ==
           "KV dtype 'int4': residual=100: expected a multiple of the group of 32 tokens");

@@ -1,6 +1,7 @@
-// int8, int4, int3, int2: whole numbers with a scale and a minimum for a group (kernels/common/affine.h). Groups run along
-// the row of a token, or along tokens, one group per channel: keys have channels that are large in every token, which
-// then share their scale with nobody else (KIVI: keys per channel, values per token, the newest tokens as they are).
+// int8, int4, int3, int2: whole numbers with a scale and a minimum for a group (kernels/common/affine.h). Groups run
+// along the row of a token, or along tokens, one group per channel: keys have channels that are large in every token,
+// which then share their scale with nobody else (KIVI: keys per channel, values per token, the newest tokens as they
+// are).
 #include <kernels/cpu/quant.h>
 #include <kvsim/quant/family.h>
 #include <kvsim/quant/rows.h>

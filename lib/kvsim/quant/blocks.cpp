@@ -73,8 +73,8 @@ class Blocks final : public Codec {
         double scale = std::fabs(static_cast<double>(kv::f16_at(block))), rounding = f16_half_ulp(scale);
         double low = format_ == BlockFormat::q4_1 ? std::fabs(static_cast<double>(kv::f16_at(block + 2))) : 0;
         if (scale >= kv::kLargestF16 || low >= kv::kLargestF16) return kInfinite;
-        // Codes follow from the unrounded scale: its rounding counts once for every step from zero. The farthest value of
-        // the other sign of q4_0 is 8 steps away and stored as 7.
+        // Codes follow from the unrounded scale: its rounding counts once for every step from zero. The farthest value
+        // of the other sign of q4_0 is 8 steps away and stored as 7.
         double steps = format_ == BlockFormat::q8_0 ? 127 : format_ == BlockFormat::q4_0 ? 8 : 15;
         double half_step = format_ == BlockFormat::q4_0 && code(block, j) == 15 ? 1.0 : 0.5;
         double exact = (scale + rounding) * half_step + steps * rounding;

@@ -49,7 +49,8 @@ class Codec {
     /// `values`: [tokens, unit_values()], finite. Writes unit_bytes(tokens).total() bytes.
     virtual void encode(const float* values, uint32_t tokens, uint8_t* out) const = 0;
     virtual void decode(const uint8_t* in, uint32_t tokens, float* values) const = 0;
-    /// Many units of unit_tokens() tokens, one after the other (a row, or rows, where that is 1): the same bytes, faster.
+    /// Many units of unit_tokens() tokens, one after the other (a row, or rows, where that is 1): the same bytes,
+    /// faster.
     virtual void encode_units(const float* values, uint64_t units, uint8_t* out) const;
     virtual void decode_units(const uint8_t* in, uint64_t units, float* values) const;
     /// [tokens, unit_values()]: the error the format allows each stored value, half a step of its group plus the

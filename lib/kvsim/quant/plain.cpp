@@ -85,7 +85,8 @@ void add_narrow(Registry<KvDtypeRow>& r, const char* id, const NarrowType& type,
     r.add({id, summary, kCommonParameters, 8 * type.bytes, [type](Spec& spec, RowShape shape) {
                CommonParameters common = CommonParameters::ask(spec);
                uint32_t heads = unit_heads_of(spec.id(), shape, 1);
-               return with_rotation(spec.id(), common, 1, std::make_unique<Narrow>(shape, heads, type, common.residual));
+               auto codec = std::make_unique<Narrow>(shape, heads, type, common.residual);
+               return with_rotation(spec.id(), common, 1, std::move(codec));
            }});
 }
 

@@ -1,6 +1,6 @@
-// hadamard=on: values are rotated before they are stored and rotated back afterwards (kernels/common/hadamard.h), so that
-// one large channel does not set the scale of its whole group. Keys and queries may be rotated alike without changing a
-// score; here rows come back unrotated, so that errors compare with those of other dtypes.
+// hadamard=on: values are rotated before they are stored and rotated back afterwards (kernels/common/hadamard.h), so
+// that one large channel does not set the scale of its whole group. Keys and queries may be rotated alike without
+// changing a score; here rows come back unrotated, so that errors compare with those of other dtypes.
 #include <kernels/cpu/quant.h>
 #include <kvsim/core/error.h>
 #include <kvsim/quant/family.h>
