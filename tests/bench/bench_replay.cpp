@@ -27,6 +27,7 @@ static constexpr Case kCases[] = {
     {"pinned/runs/16", "pinned", RunPath::fastest, 16, 256000, true},
     {"pinned/blocks/512", "pinned", RunPath::blocks, 512, 8000, true},
     {"pinned/blocks/16", "pinned", RunPath::blocks, 16, 256000, true},
+    {"flat/runs/512", "flat", RunPath::fastest, 512, 8000, true},
     {"flat/blocks/512", "flat", RunPath::blocks, 512, 8000, true},
     {"tree/blocks/512", "tree", RunPath::blocks, 512, 8000, true},
     {"pinned/runs/512/n8", "pinned", RunPath::fastest, 512, 8000, true, 8},

@@ -53,8 +53,8 @@ held: waits with room left|layout/prefix_holding.h|- held_.leading(this->segment
 pinned: a held block stays in the order|eviction/block_lru.h|stamp[i] = kHeld;|stamp[i] = stamp[i] == 0 ? kHeld : stamp[i];
 pinned: output blocks never released|layout/prefix_pinned.h|for (BlockId block : running.unnamed) let_go(block);|
 pinned: held block stays partial|layout/prefix_pinned.h|for (const Segment& s : running.named) this->partial_.clear_run(s.begin, s.count);|
-tree: a running request is no child|layout/prefix_tree.h|if (children_[tip_]++ == 0) this->strategy_.on_inner(tip_);|++children_[tip_];
-tree: never a leaf after release|layout/prefix_tree.h|if (--children_[deepest] == 0) this->strategy_.on_leaf(deepest);|--children_[deepest];
+tree: a running request is no child|layout/prefix_tree.h|if (children_.add(tip_)) this->strategy_.on_inner(tip_);|children_.add(tip_);
+tree: never a leaf after release|layout/prefix_tree.h|if (children_.remove(deepest)) this->strategy_.on_leaf(deepest);|children_.remove(deepest);
 tree: release touches nothing|layout/prefix_tree.h|for (uint32_t i = count; i-- > 0;) this->strategy_.on_release(begin + i);|
 tree: tip gone unnoticed|layout/prefix_tree.h|tip_ = above;|
 runs: taken blocks counted twice|layout/prefix_runs.cpp|if (kConcurrent && holder >= running_) active_ -= end - low;|
@@ -87,7 +87,7 @@ qdlp: a full CLOCK gives nothing more|eviction/block_qdlp.h|return comes_back_ &
 qdlp: moves into a full CLOCK|eviction/block_qdlp.h|clock_.size() >= clock_room_ ? of_clock(eligible) : kNone;|kNone;
 qdlp: counters to 2|eviction/block_qdlp.h|kMost = 3;|kMost = 2;
 qdlp: a moved block keeps its count|eviction/block_qdlp.h|where_[block] = kClock;\n            count_[block] = ByteNumber{0};|where_[block] = kClock;
-wanted room: flat|layout/prefix_flat.h|while (this->strategy_.wants_room() && make_room(block)) {}|
+wanted room: flat|layout/prefix_flat_blocks.h|while (this->strategy_.wants_room() && make_room(block)) {}|
 wanted room: pinned|layout/prefix_pinned.h|while (this->strategy_.wants_room()) {|while (false) {
 wanted room: tree|layout/prefix_tree.h|while (this->full() \|\| this->strategy_.wants_room()) {|while (this->full()) {
 queue: a leaf is none in the next queue|eviction/block_queue.h|if (leaf) other.on_leaf(block);|
@@ -361,6 +361,14 @@ k_norm: as long as the first coordinate|eviction/token_k_norm.cpp|d < context_.h
 random: one draw for all steps|eviction/token_random.cpp|, uint64_t{step.token}})|})
 expected_attention: queries turned on|eviction/token_expected_attention.cpp|query_[second_of(i, halves_)] = y * turn_[i].cosine - x|query_[second_of(i, halves_)] = y * turn_[i].cosine + x
 expected_attention: sinks are in the sum|eviction/token_expected_attention.cpp|if (step.token < room_.sinks) return;|
+flat by block: a hit behind a miss leads|layout/prefix_flat_blocks.h|if (hit && lead == i) {|if (hit) {
+flat by block: the verifying way is the fast one|layout/prefix.cpp|as.by_block = path == RunPath::blocks;|
+byte counts: 255 is no table|layout/byte_counts.h|if (count + 1 == kMany) many_[block] = kMany;|if (count + 1 == kMany) return false;
+compare: decode does not tell runs apart|cache/cache.h|bool operator==(const RunOptions&) const = default;|bool operator==(const RunOptions& o) const { return capacity_blocks == o.capacity_blocks; }
+compare: everybody has the value of the first|sim/compare.cpp|results[same[k]].outcome.value = values[k];|results[same[k]].outcome.value = values[0];
+bailian: told by chat_id alone|trace/format_bailian.cpp|(head.count("chat_id") != 0 \|\| head.count("parent_chat_id") != 0)|head.count("chat_id") != 0
+dynamo: any event is an envelope|trace/format_dynamo.cpp|&& head.size() == 1 + head.count("timestamp");|;
+violation: a scope hides the name|trace/names.h|return key[kind] == 'n' ? name(std::stoull(text)) : text;|return text;
 LIST
 }
 

@@ -24,6 +24,7 @@ class BlockGdsf : public BlockStrategyBase {
                 "pinned flat tree", "published counts and a naive twin", "cost=one p_star=30600"};
     }
     static constexpr bool kNeedsDepth = true;
+    bool needs_depth() const { return cost_ != Cost::one; }
     explicit BlockGdsf(Spec& spec) {
         std::string cost = spec.choice("cost", "one", {"one", "tokens", "flops"});
         cost_ = cost == "one" ? Cost::one : cost == "tokens" ? Cost::tokens : Cost::flops;

@@ -70,6 +70,8 @@ struct BlockStrategyBase {
     /// Under pinned accounting no block ever goes before the ones behind it in a chain.
     static constexpr bool kKeepsPrefixes = false;
     static constexpr bool kNeedsDepth = false;
+    /// With kNeedsDepth: whether these parameters do.
+    bool needs_depth() const { return true; }
 
     void on_lookup(const RequestView&) {}
     void on_miss(BlockId) {}
@@ -89,6 +91,7 @@ concept BlockStrategy = requires(S s, const S c, BlockId block, StrategyContext 
     { S::kKeyed } -> std::convertible_to<bool>;
     { S::kKeepsPrefixes } -> std::convertible_to<bool>;
     { S::kNeedsDepth } -> std::convertible_to<bool>;
+    { c.needs_depth() } -> std::same_as<bool>;
     { c.wants_room() } -> std::same_as<bool>;
     s.reset(context);
     s.on_lookup(request);

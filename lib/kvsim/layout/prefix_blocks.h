@@ -1,5 +1,5 @@
 // The prefix layout block by block, for any block strategy: the definition, and the check of every faster path.
-// Cost: O(1) strategy calls per block of each request; 4 bytes per block beside the strategy's own under tree.
+// Cost: O(1) strategy calls per block of each request; 5 bytes per block beside the strategy's own under tree.
 #pragma once
 
 #include <kvsim/core/error.h>
@@ -142,7 +142,8 @@ class PrefixBlocks : public Cache {
     /// A block without a name at `depth` of its chain.
     BlockId take_unnamed(uint32_t depth) {
         BlockId block = unnamed_.take();
-        if constexpr (S::kNeedsDepth) depth_[block] = depth;
+        if constexpr (S::kNeedsDepth)
+            if (strategy_.needs_depth()) depth_[block] = depth;
         return block;
     }
     void evict(BlockId victim) {
@@ -204,7 +205,8 @@ class PrefixBlocks : public Cache {
         unnamed_.reset(named);
         partial_.reset(named, blocks_);
         if (concurrent()) references *= 2;  // released blocks are touched once more
-        if constexpr (S::kNeedsDepth) find_depths();
+        if constexpr (S::kNeedsDepth)
+            if (strategy_.needs_depth()) find_depths();
         strategy_.reset({capacity(), blocks_, named, longest, references, trace_, depth_.data(),
                          options_.decode, last_to_first(), concurrent()});
         prepare();

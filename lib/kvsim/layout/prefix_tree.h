@@ -1,6 +1,7 @@
 // The prefix layout under tree accounting, block by block. See prefix_blocks.h.
 #pragma once
 
+#include <kvsim/layout/byte_counts.h>
 #include <kvsim/layout/prefix_holding.h>
 
 namespace kvsim {
@@ -23,7 +24,8 @@ class TreePrefix : public HoldingPrefix<S> {
             if (!this->strategy_.contains(parent_[b])) throw_failed("prefix tree: a resident block without its parent");
             ++children[parent_[b]];
         }
-        if (children != children_) throw_failed("prefix tree: child counts do not add up");
+        for (BlockId b = 0; b < this->blocks_; ++b)
+            if (children[b] != children_[b]) throw_failed("prefix tree: child counts do not add up");
     }
 
   protected:
@@ -31,9 +33,9 @@ class TreePrefix : public HoldingPrefix<S> {
         HoldingPrefix<S>::prepare();
         parent_ = this->trace_->chains.parents();
         parent_.resize(this->blocks_, kNone);
-        children_.assign(this->blocks_, 0);
+        children_.reset(this->blocks_);
     }
-    uint64_t own_bytes() const override { return HoldingPrefix<S>::own_bytes() + parent_.size() * 8; }
+    uint64_t own_bytes() const override { return HoldingPrefix<S>::own_bytes() + parent_.size() * 4 + children_.bytes(); }
     bool can_strand() const override { return false; }
 
     uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) override {
@@ -71,7 +73,7 @@ class TreePrefix : public HoldingPrefix<S> {
         this->held_.release(running.named, [this](BlockId begin, uint32_t count) {
             for (uint32_t i = count; i-- > 0;) this->strategy_.on_release(begin + i);
         });
-        if (--children_[deepest] == 0) this->strategy_.on_leaf(deepest);
+        if (children_.remove(deepest)) this->strategy_.on_leaf(deepest);
     }
 
   private:
@@ -79,7 +81,7 @@ class TreePrefix : public HoldingPrefix<S> {
     void hold(uint32_t r, uint32_t row, uint32_t blocks) {
         RunningRequest& running = this->start(r);
         if (blocks == 0) return;
-        if (children_[tip_]++ == 0) this->strategy_.on_inner(tip_);
+        if (children_.add(tip_)) this->strategy_.on_inner(tip_);
         uint32_t named = std::min(blocks, this->trace_->chains[row].length);
         BlockId block = tip_;
         for (uint32_t i = blocks; i > named; --i, block = parent_[block]) running.unnamed.push_back(block);
@@ -130,7 +132,7 @@ class TreePrefix : public HoldingPrefix<S> {
                 BlockId above = parent_[victim];
                 this->evict(victim);
                 parent_of_unnamed_gone(victim);
-                if (above != kNone && --children_[above] == 0) this->strategy_.on_leaf(above);
+                if (above != kNone && children_.remove(above)) this->strategy_.on_leaf(above);
                 if (victim == tip_) {
                     this->unnamed_.give_back(next);
                     tip_ = above;
@@ -144,7 +146,7 @@ class TreePrefix : public HoldingPrefix<S> {
                 skip = 0;
             }
             this->insert(next);
-            if (tip_ != kNone && children_[tip_]++ == 0) this->strategy_.on_inner(tip_);
+            if (tip_ != kNone && children_.add(tip_)) this->strategy_.on_inner(tip_);
             tip_ = next;
         }
         return position;
@@ -159,7 +161,7 @@ class TreePrefix : public HoldingPrefix<S> {
     BlockId protected_lookup_ = kNone;
     BlockId tip_ = kNone;        ///< deepest block of the running chain
     std::vector<BlockId> parent_;
-    std::vector<uint32_t> children_;
+    ByteCounts children_;
 };
 
 }  // namespace kvsim
