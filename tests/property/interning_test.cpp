@@ -210,7 +210,7 @@ void check_violations() {
             naive.add(ids);
         } catch (const PrefixViolation& v) {
             RC_ASSERT(expected == static_cast<long>(v.position));
-            RC_ASSERT(v.message.find("block " + std::to_string(ids[v.position]) + " ") == 0u);
+            RC_ASSERT(v.message().find("block " + std::to_string(ids[v.position]) + " ") == 0u);
             RC_ASSERT(index.rows() == before);
             RC_ASSERT(index.unique_blocks() == blocks);
         }
