@@ -78,15 +78,15 @@ TEST_CASE("compare: cells that the model alone tells apart are simulated once") 
     if (!block_strategies().find("counting_fifo")) block_strategies().add(block_row<CountingFifo>());
     Trace t = turns();
     PrefillFlops small(models().get("llama-3.1-8b").shape), large(models().get("llama-3.1-405b").shape);
-    std::vector<CellSpec> cells = {cell(t, "counting_fifo", 20, &small), cell(t, "counting_fifo", 20, &large),
-                                   cell(t, "counting_fifo", 20, nullptr), cell(t, "counting_fifo", 10, &small)};
+    std::vector<CellSpec> cells = {cell(t, "counting_fifo", 60, &small), cell(t, "counting_fifo", 60, &large),
+                                   cell(t, "counting_fifo", 60, nullptr), cell(t, "counting_fifo", 10, &small)};
     cells.push_back(cells[0]);
     cells.back().options.run.decode = false;
     cells.push_back(cells[1]);
     cells.back().options.cache.accounting = "flat";
     runs = 0;
     std::vector<CellResult> together = run(cells);
-    CHECK(runs == 4);  // 20 blocks, 10 blocks, decode off, flat
+    CHECK(runs == 4);  // 60 blocks, 10 blocks, decode off, flat
     for (size_t i = 0; i < cells.size(); ++i) {
         CAPTURE(i);
         CHECK(together[i].status == CellStatus::ok);

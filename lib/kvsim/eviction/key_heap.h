@@ -417,11 +417,13 @@ class KeyHeap {
         }
         heap_[at] = e;
     }
-    // Entries left behind go first; else twice the room, but no more than all resident blocks need.
+    // Entries left behind go first, where they are a fifth; else twice the room, but no more than all resident blocks
+    // need and a quarter for what they leave behind.
     void make_room() {
+        auto and_left = [](size_t entries) { return entries + entries / 4 + 64; };
         size_t size = heap_.size(), all = kRoot + 1 + largest_;
-        if (size > 2 * queued_ + 64) rebuild();
-        if (heap_.size() == size) heap_.reserve(size < all ? std::min<size_t>(2 * size + 64, all) : 2 * size);
+        if (size > and_left(queued_ + kRoot)) rebuild();
+        if (heap_.size() == size) heap_.reserve(std::min(2 * size + 64, size < all ? all : and_left(all)));
     }
     // One entry per candidate, with its present key.
     void rebuild() {
