@@ -33,7 +33,8 @@ Trace long_trace(uint64_t unique) {
     while (t.chains.unique_blocks() < unique) {
         uint32_t row = t.chains.rows();
         uint32_t shared = row == 0 ? 0 : static_cast<uint32_t>(random() % 49);
-        uint32_t owner = row == 0 ? kNone : t.chains.introducer(static_cast<uint32_t>(random() % row), shared > 0 ? shared - 1 : 0);
+        uint32_t owner = kNone;
+        if (shared > 0) owner = t.chains.introducer(static_cast<uint32_t>(random() % row), shared - 1);
         t.chains.append(owner, shared, kLength);
         t.prompt_tokens.push_back(kLength * t.block_size);
         t.output_tokens.push_back(0);
