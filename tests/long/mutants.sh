@@ -367,7 +367,7 @@ byte counts: 255 is no table|layout/byte_counts.h|if (count + 1 == kMany) many_[
 compare: decode does not tell runs apart|cache/cache.h|bool operator==(const RunOptions&) const = default;|bool operator==(const RunOptions& o) const { return capacity_blocks == o.capacity_blocks; }
 compare: everybody has the value of the first|sim/compare.cpp|results[same[k]].outcome.value = values[k];|results[same[k]].outcome.value = values[0];
 bailian: told by chat_id alone|trace/format_bailian.cpp|(head.count("chat_id") != 0 \|\| head.count("parent_chat_id") != 0)|head.count("chat_id") != 0
-dynamo: any event is an envelope|trace/format_dynamo.cpp|&& head.size() == 1 + head.count("timestamp");|;
+dynamo: any event is an envelope|trace/format_dynamo.cpp|&&\n                               head.size() == 1 + head.count("timestamp");|;
 violation: a scope hides the name|trace/names.h|return key[kind] == 'n' ? name(std::stoull(text)) : text;|return text;
 LIST
 }

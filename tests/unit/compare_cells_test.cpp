@@ -100,7 +100,8 @@ TEST_CASE("compare: a shared run keeps its seeds, a shared reason all its cells"
     Trace t = turns();
     PrefillFlops small(models().get("llama-3.1-8b").shape), large(models().get("llama-3.1-405b").shape);
     std::vector<CellSpec> cells = {cell(t, "random", 12, &small), cell(t, "random", 12, &large),
-                                   cell(t, "nothing", 12, &small), cell(t, "nothing", 12, &large), cell(t, "lru", 12, &small)};
+                                   cell(t, "nothing", 12, &small), cell(t, "nothing", 12, &large),
+                                   cell(t, "lru", 12, &small)};
     cells[0].by_seed = cells[1].by_seed = {"random:seed=1", "random:seed=2", "random:seed=3"};
     cells[4].skip = "not today";
     std::vector<CellResult> together = run(cells);

@@ -21,7 +21,8 @@ class Registry {
     /// Throws Error(failed) if the id is taken, or could not be written as `id:key=value,...` or in a list.
     void add(Row row) {
         if (row.id.empty() || std::string_view(row.id).find_first_of(":,= \t\r\n\v\f") != std::string_view::npos)
-            throw_failed(what_ + " '" + std::string(row.id) + "': an id needs a character and has no ':', ',', '=' or white space");
+            throw_failed(what_ + " '" + std::string(row.id) +
+                         "': an id needs a character and has no ':', ',', '=' or white space");
         if (find(row.id)) throw_failed(what_ + " '" + row.id + "' is registered twice");
         rows_.push_back(std::move(row));
     }

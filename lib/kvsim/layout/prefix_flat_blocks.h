@@ -57,7 +57,7 @@ class FlatBlocks : public PrefixBlocks<S> {
         return std::min<uint64_t>(stored - repeats, this->capacity());
     }
 
-    /// Looked-up blocks that are stored, too: a block that named output completes is known by the new name from then on.
+    /// Looked-up blocks that are stored, too: one that named output completes is known by the new name from then on.
     uint32_t kept_blocks(uint32_t r, uint32_t row, uint32_t lookup) const {
         uint32_t lookup_row = this->trace_->lookup_row(r);
         return row == lookup_row ? lookup : this->trace_->chains.common_prefix(row, lookup_row);
@@ -87,7 +87,8 @@ class FlatBlocks : public PrefixBlocks<S> {
     void find_ids(uint32_t r, uint32_t row, uint32_t length) {
         ids_.clear();
         if (this->flat_content_) {
-            auto first = this->trace_->content_ids.ids.begin() + static_cast<ptrdiff_t>(this->trace_->content_ids.begin[r]);
+            const ContentColumn& content = this->trace_->content_ids;
+            auto first = content.ids.begin() + static_cast<ptrdiff_t>(content.begin[r]);
             ids_.assign(first, first + length);
         } else {
             this->chain(row, length);

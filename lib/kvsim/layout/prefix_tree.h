@@ -35,7 +35,9 @@ class TreePrefix : public HoldingPrefix<S> {
         parent_.resize(this->blocks_, kNone);
         children_.reset(this->blocks_);
     }
-    uint64_t own_bytes() const override { return HoldingPrefix<S>::own_bytes() + parent_.size() * 4 + children_.bytes(); }
+    uint64_t own_bytes() const override {
+        return HoldingPrefix<S>::own_bytes() + parent_.size() * 4 + children_.bytes();
+    }
     bool can_strand() const override { return false; }
 
     uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) override {

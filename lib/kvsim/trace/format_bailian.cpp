@@ -150,7 +150,8 @@ class BailianReader : public FormatReader {
                 break;
             }
             if (path_.size() > links_.size())
-                throw_at(place_of(row), "parent_chat_id: chat " + std::to_string(chats_[row]) + " is its own ancestor, or below one");
+                throw_at(place_of(row), "parent_chat_id: chat " + std::to_string(chats_[row]) +
+                                            " is its own ancestor, or below one");
             path_.push_back(root);
             root = static_cast<uint64_t>(link->second.parent);
         }

@@ -305,7 +305,8 @@ FormatRow dynamo_format() {
             [](const Head& head) {
                 // An envelope has a time and the record; other logs have events of their own.
                 auto event = head.find("event");
-                bool wrapped = event != head.end() && event->second == '{' && head.size() == 1 + head.count("timestamp");
+                bool wrapped = event != head.end() && event->second == '{' &&
+                               head.size() == 1 + head.count("timestamp");
                 return wrapped || (head.count("schema") != 0 && head.count("event_type") != 0);
             },
             [](Spec& spec) -> std::unique_ptr<FormatReader> { return std::make_unique<DynamoReader>(spec); }};
