@@ -128,6 +128,10 @@ void add_compression(Rows& rows, const ReplayReport& report) {
     rows.add("stored bytes", format_count(b.total()),
              fmt::format("data {}, metadata {}, padding {}", format_count(b.data), format_count(b.metadata),
                          format_count(b.padding)));
+    if (c.stored_values() > c.held_values)
+        rows.add("of dropped tokens",
+                 format_percent(static_cast<double>(c.stored_values() - c.held_values) / static_cast<double>(c.stored_values())),
+                 "of the values stored: they share scales or bytes with tokens that other heads keep");
     rows.add("tokens kept", format_percent(static_cast<double>(c.held_values) / static_cast<double>(c.appended_values)),
              c.budgets.empty() ? "no budget" : "at the end, of those appended");
     rows.add("key NMSE", fmt::format("{:.3g}", c.total.keys.nmse()), "error of the values that were stored");
