@@ -110,3 +110,25 @@ TEST_CASE("quantized: what is refused") {
     fails(Args{"compare", "--kv-data", kSynthetic}, {"--kv-data has no effect under --layout prefix"});
     fails(Args{"compare", "--layout", "quantized"}, {"expected the argument trace, or --kv-data"});
 }
+
+// Four tokens, budget 2, H2O without protection. After the third token: weights .5 .2 .3, all of it seen; sums .5 .2 .3,
+// token 1 leaves. After the fourth: .6 .3 .05 .05, seen are tokens 0, 2, 3: .7. Measured are both rows: .85.
+TEST_CASE("quantized: recorded scores by hand") {
+    TempDir dir;
+    std::string trace = dir.write(
+        "t.jsonl",
+        "{\"kvsim_trace\":1,\"name\":\"t\"}\n{\"op\":\"prompt\",\"seq\":\"a\",\"length\":2}\n"
+        "{\"op\":\"decode\",\"seq\":\"a\",\"n\":1,\"scores\":[{\"layer\":0,\"head\":0,\"top\":[[0,0.5],[2,0.3]],\"rest\":0.2}]}\n"
+        "{\"op\":\"decode\",\"seq\":\"a\",\"n\":1,\"scores\":[{\"layer\":0,\"head\":0,\"top\":[[0,0.6],[1,0.3]],\"rest\":0.1}]}\n");
+    Args args = Args{trace} + kQuantized + Args{"--eviction", "h2o:budget=2,recent=0"};
+    Json report = replay_report(args);
+    Json c = report["results"]["compression"];
+    CHECK(c["data_source"]["kind"] == "trace");
+    CHECK(c["retained_mass"].get<double>() == doctest::Approx((1.0 + 0.7) / 2));
+    CHECK(c["measured_queries"] == 2);
+    CHECK(c["evicted_tokens"] == 2);
+    CHECK(c["output_nmse"] == "not measured");
+    check_schema(dir, {report});
+    CHECK(contains(succeeds(Args{"replay"} + args).out, "85.00 %"));
+    fails(Args{"replay", trace, "--eviction", "k_norm:budget=2"} + kQuantized, {"looks at keys"});
+}

@@ -369,6 +369,20 @@ compare: everybody has the value of the first|sim/compare.cpp|results[same[k]].o
 bailian: told by chat_id alone|trace/format_bailian.cpp|(head.count("chat_id") != 0 \|\| head.count("parent_chat_id") != 0)|head.count("chat_id") != 0
 dynamo: any event is an envelope|trace/format_dynamo.cpp|&&\n                               head.size() == 1 + head.count("timestamp");|;
 violation: a scope hides the name|trace/names.h|return key[kind] == 'n' ? name(std::stoull(text)) : text;|return text;
+encoded: the window is one too short|layout/encoded_tokens.cpp|waiting > window ? waiting - window : 0|waiting + 1 > window ? waiting + 1 - window : 0
+encoded: groups are encoded one by one|layout/encoded_tokens.cpp|uint32_t gather = std::max(window, unit_tokens_);|uint32_t gather = unit_tokens_;
+encoded: given back with the first head|layout/encoded_tokens.cpp|if (--slab.holding[group] == 0) give_back|if (--slab.holding[group] + 1 != 0) give_back
+encoded: waiting bytes stay|layout/encoded_tokens.cpp|        if (held_[i] == 0) continue;\n        bytes_.data -=|        if (held_[i] == 0) continue;\n        bytes_.data += 0 *
+encoded: the other half of a unit|layout/encoded_tokens.cpp|size_t{head % codec_.unit_heads()} * dim|size_t{0} * dim
+quantized: the last slot keeps its number|layout/quantized_cache.cpp|slots_[size_t{head.ids[last]} * config_.kv_heads + victim.head] = victim.slot;|
+quantized: weights of the last query head alone|layout/quantized_cache.cpp|weights_[h][i] += row_[i] / static_cast<float>(group)|weights_[h][i] = row_[i]
+quantized: what is attended to is not what is stored|layout/quantized_cache.cpp|        if (slot == kNoSlot) continue;\n        std::copy_n(values|        if (slot == kNoSlot \|\| true) continue;\n        std::copy_n(values
+quantized replay: samples keep as one|layout/quantized_replay.cpp|kept_tokens_ += s.samples * (kept - s.kept);|kept_tokens_ += kept - s.kept;
+quantized replay: nobody waits|layout/quantized_replay.cpp|            waited = true;|
+quantized replay: rejected one block early|layout/quantized_replay.cpp|need > options_.capacity_blocks / samples|need + 1 > options_.capacity_blocks / samples
+compression: measured before the budget is full|sim/compression.cpp|t >= budget) measure|t + 1 >= budget) measure
+compression: mass of all tokens|sim/compression.cpp|for (uint32_t id : cache_.heads()[kv_head].ids) mass += double{full_[id]};|for (uint32_t id = 0; id <= t; ++id) mass += double{full_[id]};
+compression: the first KV head for all|sim/compression.cpp|uint32_t kv_head = h / d_.group();|uint32_t kv_head = 0;
 LIST
 }
 

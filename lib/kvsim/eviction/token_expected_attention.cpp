@@ -212,6 +212,7 @@ TokenStrategyRow token_expected_attention() {
     TokenStrategyRow row = token_row<TokenExpectedAttention>(
         "expected_attention", "least attention expected of coming queries", "kvpress 2025",
         "budget=0.2 sinks=4 recent=0 n_future=512 covariance=on value_norm=on theta=10000");
+    row.needs_keys = true;
     row.needs_keys_before_rotation = true;
     return row;
 }

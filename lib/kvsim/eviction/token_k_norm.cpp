@@ -38,7 +38,9 @@ class TokenKNorm final : public ScoredTokens {
 }  // namespace
 
 TokenStrategyRow token_k_norm() {
-    return token_row<TokenKNorm>("k_norm", "longest key", "Devoto et al. 2024", "budget=0.2 sinks=0 recent=1");
+    TokenStrategyRow row = token_row<TokenKNorm>("k_norm", "longest key", "Devoto et al. 2024", "budget=0.2 sinks=0 recent=1");
+    row.needs_keys = true;
+    return row;
 }
 
 }  // namespace kvsim

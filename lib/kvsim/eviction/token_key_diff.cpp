@@ -82,8 +82,10 @@ class TokenKeyDiff final : public ScoredTokens {
 }  // namespace
 
 TokenStrategyRow token_key_diff() {
-    return token_row<TokenKeyDiff>("key_diff", "key most like the mean of all keys", "Park et al. 2025",
+    TokenStrategyRow row = token_row<TokenKeyDiff>("key_diff", "key most like the mean of all keys", "Park et al. 2025",
                                    "budget=0.2 sinks=0 recent=0");
+    row.needs_keys = true;
+    return row;
 }
 
 }  // namespace kvsim

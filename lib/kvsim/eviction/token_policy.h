@@ -72,6 +72,7 @@ struct TokenStrategyRow {
     std::string source;
     std::string parameters;  ///< "budget=0.2 sinks=0 recent=budget/2": keys with their defaults
     bool needs_weights = false;
+    bool needs_keys = false;  ///< keys or values as read back
     bool needs_keys_before_rotation = false;
     /// Budgets of all layers, in tokens per head, for a sequence of so many tokens; for --layout quantized without data.
     std::function<std::vector<uint64_t>(Spec& spec, uint32_t layers, uint64_t sequence_tokens)> budgets;

@@ -73,19 +73,44 @@ Json measured_json(const ReplayReport& report) {
 
 }  // namespace
 
+// Without keys and values: bytes by formula, attention as far as the trace recorded it.
+static Json counted_json(const ReplayReport& report, bool stored) {
+    Json j;
+    if (report.outcome->scores) {
+        j["data_source"] = {{"kind", "trace"}};
+        if (!report.trace->sha256.empty()) j["data_source"]["sha256"] = report.trace->sha256;
+    }
+    if (stored) {
+        double bits = bits_per_value(report.storage->bytes, report.storage->values);
+        j["ratio_vs_f32"] = 32 / bits;
+        j["ratio_vs_f16"] = 16 / bits;
+        j["bits_per_value"] = bits;
+        put_bytes(j, bytes_at_peak(report));
+    }
+    for (const char* key : {"key_nmse", "value_nmse", "output_nmse", "retained_mass"}) j[key] = "not measured";
+    if (!report.outcome->scores) return j;
+    const ScoreOutcome& s = *report.outcome->scores;
+    if (s.measured_rows > 0) j["retained_mass"] = s.mean_mass();
+    j["measured_queries"] = s.measured_rows;
+    j["evicted_tokens"] = s.evicted_tokens;
+    return j;
+}
+
 Json compression_json(const ReplayReport& report) {
     if (report.outcome->compression) return measured_json(report);
-    if (!report.storage || report.storage->values == 0) return nullptr;
-    const TokenStorage& s = *report.storage;
-    double bits = bits_per_value(s.bytes, s.values);
-    Json j = {{"ratio_vs_f32", 32 / bits}, {"ratio_vs_f16", 16 / bits}, {"bits_per_value", bits}};
-    put_bytes(j, bytes_at_peak(report));
-    for (const char* key : {"key_nmse", "value_nmse", "output_nmse", "retained_mass"}) j[key] = "not measured";
-    return j;
+    bool stored = report.storage && report.storage->values > 0;
+    if (!stored && !report.outcome->scores) return nullptr;
+    return counted_json(report, stored);
 }
 
 void define_compression(Definitions& d, const ReplayReport& report) {
     bool measured = report.outcome->compression.has_value();
+    if (report.outcome->scores)
+        d.emplace_back("compression.retained_mass",
+                       "recorded attention weight on the tokens seen, meaned over the recorded rows (of a sequence, layer and head) "
+                       "with more tokens than the budget; a row's rest is spread evenly over the tokens it does not list; rows were "
+                       "recorded under full attention and are made to sum to 1 over the tokens kept before the strategy sees them; "
+                       "each head decides for itself; measured_queries: these rows");
     if (!measured && !report.storage) return;
     d.emplace_back("compression",
                    std::string("bits_per_value: bytes stored x 8 / values in them, codes (data), scales and minima (metadata) and "
@@ -111,6 +136,12 @@ void define_compression(Definitions& d, const ReplayReport& report) {
 }
 
 void add_compression(Rows& rows, const ReplayReport& report) {
+    if (report.outcome->scores) {
+        const ScoreOutcome& s = *report.outcome->scores;
+        rows.add("retained attention", s.measured_rows == 0 ? "-" : format_percent(s.mean_mass()),
+                 s.measured_rows == 0 ? "no recorded row has more tokens than the budget"
+                                      : "of the weight in " + format_count(s.measured_rows) + " recorded rows");
+    }
     if (!report.outcome->compression) {
         if (!report.storage || report.storage->values == 0) return;
         double bits = bits_per_value(report.storage->bytes, report.storage->values);

@@ -126,6 +126,11 @@ ReplayOutcome replay(const Trace& trace, const ReplayOptions& given, const Bound
     cache->run(trace, options.run, out.run);
     out.simulate_ms = ms_since(start);
     if (options.verify) verify(trace, options, *cache, out.run);
+    if (options.cache.layout == "quantized" && !options.kv_data && !trace.scores.empty() && options.cache.eviction != "none")
+        out.scores = replay_scores(trace, options.cache.eviction,
+                                   options.run.capacity_blocks == kUnlimited ? kUnlimited
+                                                                             : options.run.capacity_blocks * trace.block_size,
+                                   options.run.warmup_requests);
     if (options.kv_data) {
         start = std::chrono::steady_clock::now();
         out.compression = compress(trace, options, out.run);

@@ -7,6 +7,7 @@
 #include <kvsim/sim/compression.h>
 #include <kvsim/sim/metrics.h>
 #include <kvsim/sim/misses.h>
+#include <kvsim/sim/score_replay.h>
 
 #include <optional>
 #include <string>
@@ -57,6 +58,7 @@ struct ReplayOutcome {
     std::optional<Misses> misses;  ///< with bounds, where ids are paths
     std::optional<PrefillValue> value;
     std::optional<CompressionOutcome> compression;  ///< with kv_data
+    std::optional<ScoreOutcome> scores;  ///< layout quantized, without kv_data, on a trace that recorded attention
     double simulate_ms = 0;
     double bounds_ms = 0;
     double compression_ms = 0;
