@@ -82,7 +82,7 @@ int main(int argc, char** argv) {
     for (const char* accounting : {"pinned", "tree"})
         for (const BlockStrategyRow& row : block_strategies().rows())
             if (row.info.accountings.find(accounting) != std::string::npos)
-                add(std::string(accounting) + "/" + row.id, some);
+                add(std::string(accounting) + "/" + row.id + (row.id == "workload_aware" ? ":classes=none" : ""), some);
     benchmark::Initialize(&argc, argv);
     benchmark::RunSpecifiedBenchmarks();
     return 0;
