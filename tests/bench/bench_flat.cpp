@@ -1,10 +1,11 @@
-// Flat accounting, every strategy: one replay after the other. items = block references.
+// Block strategies, block by block: one replay after the other. items = block references.
 //
-// The trace 100 times, one copy after the other with ids of its own, 10,000 blocks, no output.
-// bench_flat                     google-benchmark, all strategies; --benchmark_filter=lru chooses
+// The trace many times, one copy after the other with ids of its own, 10,000 blocks, no output: 100 copies under flat
+// accounting, 10 under the others. Under pinned and tree lru is replayed by runs elsewhere (bench_replay); here not.
+// bench_flat                     google-benchmark; --benchmark_filter=^lru$ chooses, or ^pinned/, ^tree/
 // bench_flat --once lru 3        one replay of 3 copies and nothing else, for instruction counters: what a reference
 //                                costs is the difference between two numbers of copies, less that of strategy "-",
-//                                which replays nothing
+//                                which replays nothing; pinned/lru and tree/lru likewise
 #include "bench_trace.h"
 
 #include <benchmark/benchmark.h>
@@ -44,16 +45,28 @@ static uint64_t references(const Trace& trace) {
     return n;
 }
 
-static uint64_t replay_once(const std::string& strategy, const Trace& trace) {
-    if (strategy == "-") return 0;
+// `what`: a strategy under flat, or ACCOUNTING/STRATEGY.
+static uint64_t replay_once(const std::string& what, const Trace& trace) {
+    if (what == "-") return 0;
+    size_t slash = what.find('/');
+    std::string accounting = slash == std::string::npos ? "flat" : what.substr(0, slash);
+    std::string strategy = slash == std::string::npos ? what : what.substr(slash + 1);
     RunOptions options;
     options.capacity_blocks = kBlocks;
     options.decode = false;
     RunResult result;
-    make_prefix_cache(strategy, Accounting::parse("flat"), trace, options)->run(trace, options, result);
+    make_prefix_cache(strategy, Accounting::parse(accounting), trace, options, RunPath::blocks)
+        ->run(trace, options, result);
     uint64_t hits = 0;
-    for (uint32_t n : result.any_hit_blocks) hits += n;
+    for (uint32_t n : result.hit_blocks) hits += n;
     return hits;
+}
+
+static void add(const std::string& what, const Trace& trace) {
+    benchmark::RegisterBenchmark(what.c_str(), [what, &trace](benchmark::State& state) {
+        for (auto _ : state) benchmark::DoNotOptimize(replay_once(what, trace));
+        state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * references(trace)));
+    })->Unit(benchmark::kMillisecond);
 }
 
 int main(int argc, char** argv) {
@@ -64,12 +77,12 @@ int main(int argc, char** argv) {
                     static_cast<unsigned long long>(replay_once(argv[2], trace)));
         return 0;
     }
-    Trace trace = copies(one, 100);
-    for (const char* strategy : kStrategies)
-        benchmark::RegisterBenchmark(strategy, [strategy, &trace](benchmark::State& state) {
-            for (auto _ : state) benchmark::DoNotOptimize(replay_once(strategy, trace));
-            state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * references(trace)));
-        })->Unit(benchmark::kMillisecond);
+    Trace many = copies(one, 100), some = copies(one, 10);
+    for (const char* strategy : kStrategies) add(strategy, many);
+    for (const char* accounting : {"pinned", "tree"})
+        for (const BlockStrategyRow& row : block_strategies().rows())
+            if (row.info.accountings.find(accounting) != std::string::npos)
+                add(std::string(accounting) + "/" + row.id + (row.id == "workload_aware" ? ":classes=none" : ""), some);
     benchmark::Initialize(&argc, argv);
     benchmark::RunSpecifiedBenchmarks();
     return 0;

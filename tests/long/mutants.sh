@@ -289,7 +289,8 @@ heap: hole filled anywhere|eviction/key_heap.h|return sink(kRoot, entry(block));
 heap: fresh leaves unseen|eviction/key_heap.h|for (uint32_t i = 0; i < fresh_; ++i) {|for (uint32_t i = 1; i < fresh_; ++i) {
 heap: inner nodes go|eviction/key_heap.h|} else if (kLeaves && (state & kLeaf) == 0) {|} else if (false) {
 heap: never a leaf again|eviction/key_heap.h|if ((state_[block] & (kQueued \| kWaiting)) == 0) push(block);|(void)block;
-heap: children one off|eviction/key_heap.h|end = std::min(child + 4, size);|end = std::min(child + 3, size);
+heap: the fourth child unseen|eviction/key_heap.h|b = 2 + before(four[3], four[2]);|b = 2;
+heap: the last child unseen|eviction/key_heap.h|for (size_t i = begin + 1; i < end; ++i) least =|for (size_t i = begin + 1; i + 1 < end; ++i) least =
 heap: a smaller key is noted only|eviction/key_heap.h|--queued_;  // its entry stays behind\n        push(block);|(void)0;
 heap: a run in line forwards|eviction/key_heap.h|line[i] = next - 1 - i;|line[i] = next - here + i;
 heap: many from the line, raised or not|eviction/key_heap.h|if ((state[block] & kRaised) != 0 \|\| before(top, entry(block))) break;|if (before(top, entry(block))) break;

@@ -404,13 +404,23 @@ class KeyHeap {
         }
         heap_[at] = e;
     }
+    // Which of four is the least is a coin toss that branches would guess wrong, so there are none.
+    size_t least_of_four(size_t at) const {
+        const Entry* four = heap_.data() + at;
+        size_t a = before(four[1], four[0]), b = 2 + before(four[3], four[2]);
+        return at + a + (b - a) * before(four[b], four[a]);
+    }
+    size_t least_of(size_t begin, size_t end) const {
+        size_t least = begin;
+        for (size_t i = begin + 1; i < end; ++i) least = before(heap_[i], heap_[least]) ? i : least;
+        return least;
+    }
     void sink(size_t at, const Entry e) {
         size_t size = heap_.size();
         for (;;) {
             size_t child = 4 * (at - 2);
             if (child >= size) break;
-            size_t least = child, end = std::min(child + 4, size);
-            for (size_t i = child + 1; i < end; ++i) least = before(heap_[i], heap_[least]) ? i : least;
+            size_t least = child + 4 <= size ? least_of_four(child) : least_of(child, size);
             if (!before(heap_[least], e)) break;
             heap_[at] = heap_[least];
             at = least;
