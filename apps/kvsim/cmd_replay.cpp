@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <numeric>
 #include <optional>
 #include <thread>
 
@@ -61,14 +60,17 @@ class ReplayCommand : public Command {
         ReplayReport report;
         bool by_token = matches_tokens(options.cache);
         uint32_t block_size = 0;
-        Trace trace = trace_.path.empty() ? of_data(*data)
+        Trace trace = trace_.path.empty() ? trace_.of_data(*data)
                                           : trace_.load(common.console, !common.report.empty(), &report.load_ms,
                                                         work_.linked(), by_token ? &block_size : nullptr);
         bool samples_fork = !layouts().get(options.cache.layout).prefix_hits;
         if (!samples_fork && trace.expand_samples())
             common.console.say("note: parallel samples (n) are replayed as requests of their own");
         report.memory = model_.resolve(by_token ? 1 : trace.block_size, report.notes, data != nullptr);
-        if (options.cache.layout == "quantized") report.storage = model_.storage();
+        if (options.cache.layout == "quantized") {
+            report.storage = model_.storage(report.notes);
+            options.run.layers = model_.layers(data.get());
+        }
         report.dtypes = model_.dtypes(data ? data->dtype : report.storage ? resolve_model(model_.model).default_dtype : "");
         options.kv_data = data.get();
         options.k_dtype = model_.keys();
@@ -94,20 +96,6 @@ class ReplayCommand : public Command {
         report.config = resolved(trace, options);
         write(report, report_file, per_request_file);
         return 0;
-    }
-
-    // --kv-data without a trace: its sequences, under the options that a trace would have.
-    Trace of_data(const KvData& data) const {
-        if (trace_.format != "auto") throw_input("--format has no effect without a trace");
-        LoadOptions o = trace_.load_options();
-        Trace trace = trace_of(data);
-        if (o.block_size != 0) trace.block_size = o.block_size;
-        if (o.limit < trace.requests()) {
-            std::vector<uint32_t> kept(o.limit);
-            std::iota(kept.begin(), kept.end(), 0u);
-            trace.select(kept);
-        }
-        return trace;
     }
 
     static bool on_off(const std::string& value, const std::string& option, const std::string& yes,

@@ -202,7 +202,7 @@ std::vector<std::string> CompareAxes::strategies(const CacheConfig& config) cons
 
 void CompareAxes::load_all(const Console& console, bool digest, CompareReport& report) {
     if (paths_.empty()) {
-        originals_.push_back(std::make_unique<Trace>(trace_of(*kv_data_)));
+        originals_.push_back(std::make_unique<Trace>(trace_.of_data(*kv_data_)));
         default_block_sizes_.push_back(originals_.back()->block_size);
     }
     for (const std::string& path : paths_) {
@@ -314,13 +314,17 @@ CompareCell CompareAxes::cell_of(const Group& group, const CacheConfig& config, 
         throw_input("--warmup " + warmup_ + " leaves none of " + std::to_string(v.trace->requests()) +
                     " requests to count");
     add_model(cell, v, tokens, report);
-    if (config.layout == "quantized") add_data(cell);
+    if (config.layout == "quantized") add_data(cell, report);
     return cell;
 }
 
-void CompareAxes::add_data(CompareCell& cell) const {
+void CompareAxes::add_data(CompareCell& cell, CompareReport& report) const {
     ModelOptions m = model_of(cell);
-    cell.storage = m.storage();
+    std::vector<std::string> lines;
+    cell.storage = m.storage(lines);
+    cell.spec.options.run.layers = m.layers(kv_data_.get());
+    for (std::string& line : lines)
+        if (std::find(report.notes.begin(), report.notes.end(), line) == report.notes.end()) report.notes.push_back(line);
     if (!kv_data_) return;
     ReplayOptions& options = cell.spec.options;
     options.kv_data = kv_data_.get();

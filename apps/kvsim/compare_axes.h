@@ -52,7 +52,7 @@ class CompareAxes {
     void add_layout(const Group& group, const std::string& layout, CompareReport& report);
     CompareCell cell_of(const Group& group, const CacheConfig& config, const Variant& v, CompareReport& report);
     void add_model(CompareCell& cell, const Variant& v, bool tokens, CompareReport& report);
-    void add_data(CompareCell& cell) const;
+    void add_data(CompareCell& cell, CompareReport& report) const;
     ModelOptions model_of(const CompareCell& cell) const;
     void finish_cell(CompareCell& cell, const Variant& v);
     CacheConfig rules_of(const std::string& layout) const;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 namespace kvsim::app {
 
@@ -58,6 +59,19 @@ LoadOptions TraceOptions::load_options() const {
     if (!block_size.empty())
         o.block_size = static_cast<uint32_t>(whole_option(block_size, "--block-size", 1, kMaxBlockSize));
     return o;
+}
+
+Trace TraceOptions::of_data(const KvData& data) const {
+    if (format != "auto") throw_input("--format has no effect without a trace");
+    LoadOptions o = load_options();
+    Trace trace = trace_of(data);
+    if (o.block_size != 0) trace.block_size = o.block_size;
+    if (o.limit < trace.requests()) {
+        std::vector<uint32_t> kept(o.limit);
+        std::iota(kept.begin(), kept.end(), 0u);
+        trace.select(kept);
+    }
+    return trace;
 }
 
 Trace TraceOptions::load(const Console& console, bool digest, double* load_ms, bool link,
@@ -120,8 +134,13 @@ std::string ModelOptions::dtypes(const std::string& fallback) const {
     return k == v ? k : "keys " + k + ", values " + v;
 }
 
-std::optional<TokenStorage> ModelOptions::storage() const {
+std::optional<TokenStorage> ModelOptions::storage(std::vector<std::string>& lines) const {
     if (model.empty()) return std::nullopt;
+    for (const std::string& dtype : {keys(), values()})
+        if (!dtype.empty() && Spec::parse(dtype).whole("residual", 0, 0, ~uint64_t{0}) > 0) {
+            lines.push_back("the residual window of " + dtype + " is not in these bytes: it is of each sequence, not of each token");
+            break;
+        }
     return token_storage(resolve_model(model), keys(), values(), tp.empty() ? 1 : whole_option(tp, "--tp", 1, 1 << 20));
 }
 
@@ -147,6 +166,21 @@ std::optional<MemoryBytes> ModelOptions::resolve(uint32_t block_size, std::vecto
     }
     bytes.bytes_per_block = bytes_per_block(shape, block_size, k, v, ranks);
     return bytes;
+}
+
+uint32_t ModelOptions::layers(const KvData* data) const {
+    if (model.empty()) return data ? data->layers : 1;
+    ModelShape shape = resolve_model(model);
+    uint32_t growing = std::max(1u, growing_layers(shape));
+    if (!data) return growing;
+    bool same = growing == data->layers;
+    for (const LayerGroup& g : shape.groups)
+        same = same && (g.kind != LayerKind::full || (g.kv_heads == data->kv_heads && g.head_dim == data->head_dim));
+    if (!same)
+        throw_input("--model " + model + " is not the model of " + data->name + ", which has " + std::to_string(data->layers) +
+                    " layers of " + std::to_string(data->kv_heads) + " KV heads x " + std::to_string(data->head_dim) +
+                    "; expected its own, or no --model");
+    return growing;
 }
 
 // ---- data ----------------------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ struct TraceOptions {
     /// size and the one to use is stored here.
     Trace load(const Console& console, bool digest, double* load_ms, bool link, uint32_t* asked_block_size) const;
     LoadOptions load_options() const;
+    /// The sequences of `data` as a trace, under the same options.
+    Trace of_data(const KvData& data) const;
 };
 
 struct ModelOptions {
@@ -44,8 +46,10 @@ struct ModelOptions {
     /// Bytes of a block of `block_size` tokens; nothing without --model (then the others are errors, but dtypes where
     /// there is `data` to store).
     std::optional<MemoryBytes> resolve(uint32_t block_size, std::vector<std::string>& lines, bool data = false) const;
-    /// How tokens are stored; nothing without --model.
-    std::optional<TokenStorage> storage() const;
+    /// How tokens are stored; nothing without --model. A line where that is not all.
+    std::optional<TokenStorage> storage(std::vector<std::string>& lines) const;
+    /// Layers that budgets are told for. Throws Error(input) where the model is not that of the data.
+    uint32_t layers(const KvData* data) const;
     std::string keys() const { return k_dtype.empty() ? kv_dtype : k_dtype; }
     std::string values() const { return v_dtype.empty() ? kv_dtype : v_dtype; }
     /// "int4", or "keys int8, values int4"; `fallback` is what is used where none is given.

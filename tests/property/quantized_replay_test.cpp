@@ -100,7 +100,8 @@ Trace trace_of(const Case& c) {
 void check(uint64_t seed) {
     Case c = make(seed);
     Trace trace = trace_of(c);
-    QuantizedReplay cache([&](uint64_t) { return c.budget == 0 ? kUnlimited : c.budget; });
+    uint64_t room = c.capacity == 0 ? kUnlimited : c.capacity * c.block_size;
+    QuantizedReplay cache([&](uint64_t) { return c.budget == 0 ? kUnlimited : std::min(c.budget, room); });
     RunOptions o;
     o.capacity_blocks = c.capacity == 0 ? kUnlimited : c.capacity;
     o.concurrency = c.concurrency;

@@ -24,6 +24,7 @@ struct RunOptions {
     uint64_t warmup_requests = 0;           ///< replayed, not counted
     bool decode = true;                     ///< output (and an unnamed prompt tail) takes blocks
     uint64_t concurrency = 1;               ///< requests running at once, or kByTrace
+    uint32_t layers = 1;                    ///< quantized: that budgets are told for
     bool compute_last_token = false;        ///< blocks of one token: at most prompt - 1 of them count as hit
     /// Per request, the leading hits of an offline bound: then RunResult::stranded_in_bound is filled where it can differ.
     const std::vector<uint32_t>* bound_hits = nullptr;

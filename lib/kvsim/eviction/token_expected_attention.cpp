@@ -103,7 +103,7 @@ class TokenExpectedAttention final : public ScoredTokens {
         double sum = 0;
         for (uint32_t h = 0; h < context_.kv_heads; ++h) {
             const HeadTokens& held = (*step.heads)[h];
-            const float* now = held.keys.data() + size_t{held.count() - 1} * dim_;
+            const float* now = step.keys ? step.keys + size_t{h} * dim_ : held.keys.data() + size_t{held.count() - 1} * dim_;
             const float* before = step.keys_before_rotation + size_t{h} * dim_;
             for (uint32_t i = 0; i < frequency_.size(); ++i) {
                 Turn t = turn_at(step.token, i);
@@ -115,13 +115,14 @@ class TokenExpectedAttention final : public ScoredTokens {
         }
         return sum;
     }
+    // At position 0 nothing is rotated, so both pairings fit.
     void find_pairs(const LayerStep& step) {
+        if (step.token == 0) return;
         double energy = 0;
         for (size_t i = 0; i < size_t{context_.kv_heads} * dim_; ++i)
             energy += double{step.keys_before_rotation[i]} * step.keys_before_rotation[i];
         double neighbours = difference(step, false), halves = difference(step, true);
-        if (step.token == 0) codec_error_ = energy > 0 ? neighbours / energy : 0;
-        if (std::min(neighbours, halves) > (8 * codec_error_ + 1e-4) * energy)
+        if (std::min(neighbours, halves) > 1e-4 * energy)
             throw_input(id_ + ": the key of token " + std::to_string(step.token) + " in layer " +
                         std::to_string(context_.layer) +
                         " is not its key before rotation, rotated by its position in pairs of neighbours or of halves");
@@ -198,7 +199,6 @@ class TokenExpectedAttention final : public ScoredTokens {
     uint32_t dim_;
     bool covariance_, value_norm_;
     bool paired_ = false, halves_ = false;
-    double codec_error_ = 0;
     std::vector<double> frequency_;  ///< per pair: angle from one position to the next
     std::vector<Turn> ahead_;        ///< per pair: mean rotation over the coming positions, from now
     std::vector<Turn> turn_;         ///< per pair: rotation of the newest token

@@ -36,6 +36,7 @@ struct LayerStep {
     /// where they are not known. Query head h reads KV head h / group.
     const float* queries = nullptr;
     const float* keys_before_rotation = nullptr;
+    const float* keys = nullptr;  ///< [kv head, head_dim]: of the token just appended, as it was given; with the former
 };
 
 /// Facts that hold for a whole sequence.

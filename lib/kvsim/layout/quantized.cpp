@@ -3,6 +3,8 @@
 #include <kvsim/layout/quantized_replay.h>
 #include <kvsim/layout/sequence_layouts.h>
 
+#include <algorithm>
+
 namespace kvsim {
 
 static void resolve(CacheConfig& c) {
@@ -14,8 +16,16 @@ static void resolve(CacheConfig& c) {
 static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath) {
     if (trace.objects) trace.refuse_objects("--layout quantized", "use --layout prefix --accounting flat");
     check_concurrency(trace, options);
-    return std::make_unique<QuantizedReplay>(
-        [eviction = c.eviction](uint64_t tokens) { return token_budgets(eviction, 1, tokens).front(); });
+    uint64_t room = options.capacity_blocks == kUnlimited ? kUnlimited : options.capacity_blocks * trace.block_size;
+    // The mean over layers, rounded up; with a strategy the capacity is a budget of each.
+    return std::make_unique<QuantizedReplay>([eviction = c.eviction, layers = options.layers, room](uint64_t tokens) {
+        uint64_t sum = 0;
+        for (uint64_t budget : token_budgets(eviction, layers, tokens)) {
+            if (budget == kUnlimited) return kUnlimited;
+            sum += std::min(budget, std::min(room, tokens));
+        }
+        return sum / layers + (sum % layers != 0);
+    });
 }
 
 static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
@@ -24,14 +34,16 @@ static Definitions definitions(const CacheConfig& c, const Trace& trace, const R
     d.emplace_back("budget", c.eviction == "none"
                                  ? "none: every token stays; a sequence longer than the capacity is rejected"
                                  : c.eviction + ": each KV head of each layer keeps at most its budget of tokens, the capacity at "
-                                               "most; here the mean over layers, rounded as the strategy says");
+                                               "most; here the mean over the layers of the model or the data (one layer without either), "
+                                               "rounded up");
     d.emplace_back("decode", options.decode ? "on: output takes room" : "off: prompts only");
     d.emplace_back("concurrency", events ? "the events: a sequence is there from its prompt or fork to its free; one that finds no "
                                            "room is rejected, with its later events and forks"
                                          : "a request takes at once what its prompt and output keep, and gives it back at its "
                                            "release; where there is no room the oldest running one is released early (waited)");
     d.emplace_back("hits", "not applicable: a sequence's tokens are its own; nothing is looked up");
-    d.emplace_back("evictions", "tokens: those beyond the budgets, per layer and KV head; blocks and sequences: 0");
+    d.emplace_back("evictions", "tokens: those beyond the mean budget, each counted once however many layers and heads drop it; blocks and "
+                                "sequences: 0");
     d.emplace_back("utilization", "blocks that the kept tokens fill, a sequence's own each; sampled after each counted admission; "
                                   "mean_token_fill: kept tokens / room of these blocks");
     return d;

@@ -72,6 +72,7 @@ uint32_t QuantizedLayer::append(const float* k, const float* v) {
     check_finite(k, size_t{config_.kv_heads} * dim, token, "keys");
     check_finite(v, size_t{config_.kv_heads} * dim, token, "values");
     ++tokens_;
+    newest_keys_.assign(k, k + size_t{config_.kv_heads} * dim);
     for (uint32_t h = 0; h < config_.kv_heads; ++h) {
         HeadTokens& head = heads_[h];
         slots_.push_back(head.count());
@@ -108,6 +109,7 @@ void QuantizedLayer::step(const float* q, const float* k_pre) {
     step_.weights = &weights_;
     step_.queries = q;
     step_.keys_before_rotation = k_pre;
+    step_.keys = newest_keys_.data();
     strategy_->on_step(step_);
 }
 

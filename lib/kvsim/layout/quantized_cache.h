@@ -73,6 +73,7 @@ class QuantizedLayer {
     std::vector<uint32_t> slots_;  ///< [token, head]
     std::vector<std::vector<float>> weights_;
     std::vector<float> row_;
+    std::vector<float> newest_keys_;  ///< as appended
     LayerStep step_;
     uint32_t tokens_ = 0;
 };

@@ -12,10 +12,7 @@ void QuantizedReplay::run(const Trace& trace, const RunOptions& options, RunResu
     block_size_ = trace.block_size;
     sequences_.resize(trace.requests());
     for (uint32_t r = 0; r < trace.requests(); ++r) {
-        // With a strategy the capacity is a budget too; without one, what is longer does not fit.
-        uint64_t budget = budget_of_(length(r));
-        bool limited = budget != kUnlimited && options.capacity_blocks != kUnlimited;
-        budgets_.push_back(limited ? std::min(budget, options.capacity_blocks * block_size_) : budget);
+        budgets_.push_back(budget_of_(length(r)));
     }
     if (trace.events.empty()) {
         serve_requests();

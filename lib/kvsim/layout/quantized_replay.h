@@ -1,6 +1,6 @@
 // Bookkeeping of the quantized layout: how many tokens each sequence keeps, in blocks of its own. Which ones is a matter
-// of data (quantized_cache.h); how many the budget says. A sequence keeps min(its length, its budget, the capacity)
-// tokens at any time; nothing is shared or looked up.
+// of data (quantized_cache.h); how many the budget says. A sequence keeps min(its length, its budget) tokens at any time;
+// nothing is shared or looked up.
 //
 // A request takes what its prompt and output keep, times its samples, at admission, and gives it back at its release
 // (--concurrency); where there is no room the oldest running one is released early. In a trace of events a sequence

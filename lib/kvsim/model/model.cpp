@@ -165,6 +165,12 @@ uint64_t bytes_per_token(const ModelShape& shape, std::string_view k_dtype, std:
     return bytes;
 }
 
+uint32_t growing_layers(const ModelShape& shape) {
+    uint64_t layers = 0;
+    for (const LayerGroup& group : shape.groups) layers += grows(group) ? group.count : 0;
+    return static_cast<uint32_t>(std::min<uint64_t>(layers, 1 << 20));
+}
+
 TokenStorage token_storage(const ModelShape& shape, std::string_view k_dtype, std::string_view v_dtype, uint64_t tp) {
     Sizes sizes(shape, k_dtype, v_dtype, tp);
     TokenStorage out;

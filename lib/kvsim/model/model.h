@@ -76,6 +76,8 @@ struct TokenStorage {
 };
 TokenStorage token_storage(const ModelShape& shape, std::string_view k_dtype = {}, std::string_view v_dtype = {},
                            uint64_t tp = 1);
+/// Layers that grow with every token.
+uint32_t growing_layers(const ModelShape& shape);
 /// Growing layers x tokens + window layers x min(tokens, window) + states (which no dtype changes).
 uint64_t bytes_per_sequence_at(const ModelShape& shape, uint64_t tokens, std::string_view k_dtype = {},
                                std::string_view v_dtype = {}, uint64_t tp = 1);

@@ -14,6 +14,7 @@ namespace kvsim {
 namespace {
 
 constexpr uint64_t kLargestGroup = uint64_t{1} << 24;
+constexpr uint64_t kLargestChannelGroup = 1 << 16;  ///< tokens: a unit is in memory as a whole
 constexpr uint64_t kTokensOfChannel = 32;
 
 struct AffineParameters {
@@ -88,7 +89,8 @@ std::unique_ptr<Codec> make_affine(uint32_t bits, Spec& spec, RowShape shape) {
     AffineParameters p;
     p.format.bits = bits;
     p.by_channel = spec.choice("axis", "token", {"token", "channel"}) == "channel";
-    p.group = spec.whole("group", p.by_channel ? kTokensOfChannel : shape.head_dim, 1, kLargestGroup);
+    p.group = spec.whole("group", p.by_channel ? kTokensOfChannel : shape.head_dim, 1,
+                         p.by_channel ? kLargestChannelGroup : kLargestGroup);
     p.format.half_metadata = spec.choice("scale", "f16", {"f16", "f32"}) == "f16";
     p.format.symmetric = spec.on_off("symmetric", false);
     p.common = CommonParameters::ask(spec);

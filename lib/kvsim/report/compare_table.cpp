@@ -292,6 +292,8 @@ std::string title(const CompareReport& report, const Grid& g, size_t table) {
     out += std::string(", decode ") + (c->spec.options.run.decode ? "on" : "off");
     out += fmt::format(", blocks of {} token{}", t.trace->block_size, t.trace->block_size == 1 ? "" : "s");
     if (c->memory) out += ", " + c->memory->model + (c->kv_dtype.empty() ? "" : " in " + c->kv_dtype);
+    if (c->memory && !c->k_dtype.empty()) out += ", keys in " + c->k_dtype;
+    if (c->memory && !c->v_dtype.empty()) out += ", values in " + c->v_dtype;
     uint64_t warmup = c->spec.options.run.warmup_requests;
     out += fmt::format("\n  {} requests{}", format_count(t.trace->requests()),
                        warmup == 0 ? "" : ", the first " + format_count(warmup) + " not counted");

@@ -58,6 +58,8 @@ Json measured_json(const ReplayReport& report) {
     j["values"] = side_json(c.v_dtype, c.total.values, c.value_bytes, c.value_values);
     j["stored_values"] = c.stored_values();
     j["held_values"] = c.held_values;
+    j["bits_per_held_value"] = bits_per_value(c.bytes(), c.held_values);
+    j["allocated_bytes"] = c.allocated_bytes;
     j["appended_values"] = c.appended_values;
     j["evicted_tokens"] = c.evicted_tokens;
     if (!c.budgets.empty()) j["budget_tokens"] = c.budgets;
@@ -132,7 +134,10 @@ void define_compression(Definitions& d, const ReplayReport& report) {
                    "layer. Positions are the original ones. Groups along tokens without a residual window are stored as wholes, "
                    "as a prefill does");
     d.emplace_back("compression.visible", "share of (sequence, layer, KV head) that hold the token so many before the last one, at "
-                                          "the end; stored_values, held_values, appended_values: of keys and values");
+                                          "the end; stored_values, held_values, appended_values: of keys and values, those of "
+                                          "dropped tokens that share a unit with others being stored but not held; bits_per_held_value: "
+                                          "bytes stored x 8 / held_values; allocated_bytes: buffers with their free room; budget_tokens: per "
+                                          "layer, of the first sequence");
 }
 
 void add_compression(Rows& rows, const ReplayReport& report) {
@@ -162,7 +167,8 @@ void add_compression(Rows& rows, const ReplayReport& report) {
     if (c.stored_values() > c.held_values)
         rows.add("of dropped tokens",
                  format_percent(static_cast<double>(c.stored_values() - c.held_values) / static_cast<double>(c.stored_values())),
-                 "of the values stored: they share scales or bytes with tokens that other heads keep");
+                 fmt::format("of the values stored, which share scales or bytes with kept ones: {:.3f} bits per value held",
+                             bits_per_value(b, c.held_values)));
     rows.add("tokens kept", format_percent(static_cast<double>(c.held_values) / static_cast<double>(c.appended_values)),
              c.budgets.empty() ? "no budget" : "at the end, of those appended");
     rows.add("key NMSE", fmt::format("{:.3g}", c.total.keys.nmse()), "error of the values that were stored");

@@ -18,6 +18,8 @@ std::string share(uint64_t part, uint64_t whole) {
 std::string of(uint64_t part, uint64_t whole) { return format_count(part) + " of " + format_count(whole); }
 
 std::string capacity_line(const ReplayReport& report) {
+    if (!report.limited() && report.options->cache.layout == "quantized")
+        return "unlimited (give --blocks, --tokens or --memory for a limit)";
     if (!report.limited()) return "unlimited: nothing is ever evicted (give --blocks, --tokens or --memory for a limit)";
     uint64_t blocks = report.options->run.capacity_blocks;
     std::string line = format_count(blocks) + (blocks == 1 ? " block = " : " blocks = ") +
@@ -98,7 +100,10 @@ void add_sequences(Rows& rows, const ReplayReport& report) {
 void add_usage(Rows& rows, const ReplayReport& report) {
     const RunResult& run = report.outcome->run;
     Tally sum = run.counted();
-    rows.add("evicted blocks", format_count(sum.evicted_blocks),
+    if (report.options->cache.layout == "quantized")
+        rows.add("evicted tokens", format_count(sum.evicted_tokens), "beyond the budgets, each counted once for all layers and heads");
+    else
+        rows.add("evicted blocks", format_count(sum.evicted_blocks),
              sum.evicted_tokens != 0      ? "with " + format_count(sum.evicted_tokens) + " tokens"
              : run.stranded_blocks == 0 ? ""
                                         : format_count(run.stranded_blocks) + " stranded at the end");

@@ -89,7 +89,7 @@ class PieceRun {
         cache_.append(d_.k_row(recorded_, layer_, t), d_.v_row(recorded_, layer_, t));
         cache_.attend(q, out_.data());
         uint64_t budget = cache_.budget();
-        if (budget == kNoBudget || t >= budget) measure(t, q);
+        if (budget >= tokens_ || t >= budget) measure(t, q);  // with room for all there is no budget
         cache_.step(q, d_.k_pre_row(recorded_, layer_, t));
         piece_.evicted += cache_.evict();
         if (options_.verify) cache_.check_invariants();
@@ -110,7 +110,7 @@ class PieceRun {
             }
             double mass = 0;
             for (uint32_t id : cache_.heads()[kv_head].ids) mass += double{full_[id]};
-            piece_.sums.retained_mass += mass;
+            piece_.sums.retained_mass += std::min(mass, 1.0);  // weights are rounded
         }
         piece_.sums.measured_queries += d_.query_heads;
     }

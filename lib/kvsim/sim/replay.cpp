@@ -94,6 +94,9 @@ static CompressionOutcome compress(const Trace& trace, const ReplayOptions& o, c
     for (uint64_t i = o.run.warmup_requests; i < trace.requests(); ++i) {
         auto r = static_cast<uint32_t>(i);
         if (run.is_rejected(r)) continue;
+        if (trace.samples.has(r) && trace.samples[r] > 1)
+            throw_input("--kv-data: request " + std::to_string(r) + " (" + trace.sequence_name(r) + ") has n = " +
+                        std::to_string(trace.samples[r]) + " samples; a recorded sequence is one");
         uint64_t tokens = uint64_t{trace.prompt_tokens[r]} + (o.run.decode ? trace.output_tokens[r] : 0);
         if (tokens > data.tokens)
             throw_input("request " + std::to_string(r) + " (" + trace.sequence_name(r) + ") has " + std::to_string(tokens) +

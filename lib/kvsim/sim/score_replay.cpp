@@ -2,6 +2,7 @@
 #include <kvsim/eviction/token_policy.h>
 #include <kvsim/sim/score_replay.h>
 
+#include <algorithm>
 #include <map>
 #include <tuple>
 
@@ -31,7 +32,7 @@ class HeadRun {
             mass += double{weights[id]};
         }
         if (counted && tokens > strategy_->budget()) {
-            out.retained_mass += mass;
+            out.retained_mass += std::min(mass, 1.0);
             ++out.measured_rows;
         }
         for (float& w : held) w = mass > 0 ? static_cast<float>(double{w} / mass) : 0;
