@@ -259,6 +259,47 @@ TEST_CASE("twin: belady") {
     check_twin(usual, 3);
 }
 
+// Found by chance: the last but one request stores again what it does not look up and the last one does.
+TEST_CASE("twin: belady knows what a request will leave") {
+    Twin twin{"belady", [](const NaiveSetting& s) -> std::unique_ptr<NaiveStrategy> {
+                  return std::make_unique<NaiveBelady<false>>(s);
+              }};
+    Case c{};
+    c.twin = &twin;
+    c.story.block_size = c.block_size = 8;
+    c.capacity = 12;
+    c.decode = true;
+    c.setup = {NaiveKind::flat, "flat"};
+    c.running.requests = 1;
+    auto add = [&](uint32_t in, uint32_t out, const std::vector<uint32_t>& prompt, const std::vector<uint32_t>& output) {
+        Told t;
+        t.prompt = prompt;
+        t.output = output;
+        t.in = in;
+        t.out = out;
+        c.story.requests.push_back(t);
+    };
+    add(29, 14, {1, 2, 3, 503}, {1});
+    add(63, 14, {1, 2, 3, 1, 2, 3, 1, 703}, {3, 1});
+    add(103, 0, {1, 2, 3, 1, 2, 3, 1, 3, 1, 1, 1, 3, 702}, {});
+    add(11, 23, {2, 302}, {1, 1, 3});
+    add(53, 11, {2, 1, 1, 3, 3, 2, 501}, {3, 1});
+    add(53, 11, {2, 1, 1, 3, 3, 2, 501}, {3, 1});
+    add(92, 0, {2, 1, 1, 3, 3, 2, 3, 1, 2, 2, 1, 401}, {});
+    c.requests = 7;
+    for (int i = 0; i < 7; ++i) {
+        c.running.start.push_back(i);
+        c.running.end.push_back(i);
+    }
+    c.facts.resize(7);
+    Trace trace = make_trace(c.story);
+    trace.arrival_s = c.running.start;
+    bool ok = random_check("found", [&] {
+        for (RunPath path : {RunPath::fastest, RunPath::blocks}) check_run(c, trace, naive_run(c, ~size_t{0}), path, 0);
+    });
+    CHECK(ok);
+}
+
 TEST_CASE("twin: belady with bypass given") {
     // Under pinned the parameter is an error; there the plain name stands in.
     for (bool bypass : {false, true}) {

@@ -52,11 +52,13 @@ class BlockBelady : public BlockStrategyBase {
             return;
         }
         requests_.tell(view.request, next_);
-        if (!last_to_first_) return;
-        // Looked up, but pinned touches only what is stored.
-        requests_.for_tails(view.request, [this](BlockId block) {
+        auto tell_heap = [this](BlockId block) {
             if (heap_.contains(block)) heap_.change(block, key(block), heap_.tie(block));
-        });
+        };
+        // Until this request would store it, it was of no use after; from here on it is what this request leaves.
+        requests_.for_outputs(view.request, tell_heap);
+        // Looked up, but pinned touches only what is stored.
+        if (last_to_first_) requests_.for_tails(view.request, tell_heap);
     }
     void on_hit(BlockId block) {
         pass(block);

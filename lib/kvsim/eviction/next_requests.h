@@ -28,6 +28,14 @@ class NextRequests {
         uint32_t kept = trace_->chains.common_prefix(lookup, trace_->stored_row(request, true));
         for (uint32_t i = kept; i < trace_->chains[lookup].length; ++i) f(trace_->chains.block_at(lookup, i));
     }
+    /// And for those that it stores but does not look up: named output. They may be there from an earlier request.
+    template <class F>
+    void for_outputs(uint32_t request, F&& f) const {
+        if (rows_.empty() || rows_[request + 1] - rows_[request] < 2) return;
+        uint32_t stored = trace_->stored_row(request, true);
+        uint32_t kept = trace_->chains.common_prefix(trace_->lookup_row(request), stored);
+        for (uint32_t i = kept; i < trace_->chains[stored].length; ++i) f(trace_->chains.block_at(stored, i));
+    }
     uint64_t bytes() const {
         return (uses_.begin.size() + rows_.size() + requests_.size()) * 4 + uses_.runs.size() * sizeof(UseRun);
     }
