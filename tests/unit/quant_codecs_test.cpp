@@ -61,6 +61,8 @@ TEST_CASE("codecs: bytes of units") {
     CHECK(row_bytes("q4_0:hadamard=on", {8, 128}) == 32 * 18);
     CHECK(row_bytes("f16:hadamard=on", {8, 128}) == 2048);
     for (const KvDtypeRow& row : kv_dtypes().rows()) CHECK_FALSE(row.parameters.empty());
+    // Units one after the other, of a codec that has nothing of its own for many of them
+    CHECK(through(*make_codec("f32", {4, 2}), ramp(8, 0, 1)) == ramp(8, 0, 1));
 }
 
 TEST_CASE("codecs: 128 values with one f32 scale and minimum against f32") {
@@ -215,7 +217,13 @@ TEST_CASE("codecs: hadamard=on spreads an outlier and comes back") {
     auto error = [&](const char* dtype) { return nmse(outlier, through(*make_codec(dtype, {1, 128}), outlier)); };
     CHECK(error("int4:hadamard=on") < error("int4") / 2);
     // Small heads: blocks of 32 are rotated over 4 heads of 8
-    CHECK(make_codec("q4_0:hadamard=on", {4, 8})->unit_heads() == 4);
+    auto small = make_codec("q4_0:hadamard=on", {4, 8});
+    CHECK(small->unit_heads() == 4);
+    std::vector<float> x(32, 0.0f);
+    x[0] = 32;  // becomes 32 values of 32 / sqrt(32): all are the farthest from zero, code 0
+    std::vector<uint8_t> bytes(18);
+    small->encode(x.data(), 1, bytes.data());
+    CHECK(std::vector<uint8_t>(bytes.begin() + 2, bytes.end()) == std::vector<uint8_t>(16, 0));
 }
 
 TEST_CASE("codecs: what does not fit is refused") {

@@ -4,6 +4,7 @@
 #include <kvsim/quant/family.h>
 #include <kvsim/quant/rows.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -21,12 +22,6 @@ class F32 final : public Codec {
     }
     void decode(const uint8_t* in, uint32_t tokens, float* values) const override {
         std::memcpy(values, in, unit_bytes(tokens).data);
-    }
-    void encode_units(const float* values, uint64_t units, uint8_t* out) const override {
-        std::memcpy(out, values, units * unit_bytes(1).data);
-    }
-    void decode_units(const uint8_t* in, uint64_t units, float* values) const override {
-        std::memcpy(values, in, units * unit_bytes(1).data);
     }
     bool error_bounds(const uint8_t*, uint32_t tokens, float* bounds) const override {
         std::fill_n(bounds, size_t{tokens} * unit_values(), 0.0f);
