@@ -121,6 +121,19 @@ TEST_CASE("quantized cache: attention by hand") {
     CHECK(out[1] == doctest::Approx(1 - w));
 }
 
+// Query head 0 looks at token 0, head 1 at token 1; meaned over both, token 2 got least (e^-7 of each) and leaves.
+TEST_CASE("quantized cache: scores are meaned over the query heads of a KV head") {
+    QuantizedConfig c = config(1, 2, "h2o:budget=2,recent=0");
+    c.query_heads = 2;
+    QuantizedLayer layer(c, 0);
+    float k[3][2] = {{1, 0}, {0, 1}, {0, 0}}, q[] = {10, 0, 0, 10}, out[4];
+    for (auto& row : k) layer.append(row, row);
+    layer.attend(q, out);
+    layer.step(q, nullptr);
+    CHECK(layer.evict() == 1);
+    CHECK(layer.held(0) == Ids{0, 1});
+}
+
 // 3 layers x (keys + values) x 2 heads x 4 values: f32 takes 4 bytes each, bf16 keys 2.
 TEST_CASE("quantized cache: bytes of what is held") {
     QuantizedConfig c = config(2, 4, "sliding_window:budget=2");
