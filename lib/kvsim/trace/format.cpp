@@ -1,4 +1,5 @@
 #include <kvsim/core/digest.h>
+#include <kvsim/core/units.h>
 #include <kvsim/trace/format.h>
 #include <kvsim/trace/link_outputs.h>
 
@@ -150,7 +151,7 @@ static const FormatRow& detect(LineSource& source) {
     if (source.bytes() == 0) throw_input(source.name() + ": is empty; expected a trace");
     if (head.empty() && !source.next()) throw_input(source.name() + ": has only blank lines; expected a trace");
     std::vector<std::string> keys;
-    for (const auto& [key, first] : head) keys.push_back(key);
+    for (const auto& [key, first] : head) keys.push_back(printable(key.substr(0, 40)));
     throw_input(source.name() + ":" + std::to_string(std::max<uint64_t>(1, source.number())) +
                 ": cannot tell the trace format" +
                 (keys.empty() ? " (the first line is neither a JSON object nor the header of a known table)" : " from the keys " + join(keys)) +
