@@ -84,7 +84,8 @@ void CompareAxes::add_to(Command& c) {
 }
 
 void CompareAxes::add_seeds_to(Command& c, const std::string& group) {
-    c.option("--seeds", seeds_, "seeds of strategies that draw random numbers: the median run is shown, with the range",
+    c.option("--seeds", seeds_, "seeds of block strategies that draw random numbers: the median run is shown, with the range "
+             "(under quantized one run, with --seed)",
              group, "N");
     c.option("--seed", seed_, "first of these seeds, and that of the bootstrap", group, "N");
 }
