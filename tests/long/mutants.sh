@@ -393,6 +393,7 @@ cp -r "$source/lib" "$scratch/lib"
 mkdir "$scratch/lib/kernels"  # beside kvsim/, so that one rule compiles all; found before those of the tree
 cp -r "$source/kernels/common" "$source/kernels/cpu" "$scratch/lib/kernels/"
 cat >"$scratch/Makefile" <<MAKE
+CXX := $(command -v ccache) g++
 FLAGS = -std=c++20 -O1 -ffp-contract=off -I$scratch/lib -I$source/tests -I$source -MMD -DKVSIM_SOURCE_DIR='"$source"' -DKVSIM_BINARY='""' \
         -DKVSIM_PYTHON3='""' -DKVSIM_VERSION='""' -DKVSIM_GIT='""'
 LIB := \$(wildcard $scratch/lib/kvsim/core/*.cpp $scratch/lib/kvsim/trace/*.cpp $scratch/lib/kvsim/block/*.cpp \
@@ -401,13 +402,15 @@ LIB := \$(wildcard $scratch/lib/kvsim/core/*.cpp $scratch/lib/kvsim/trace/*.cpp 
 TESTS := \$(wildcard $source/tests/support/*.cpp $source/tests/property/*.cpp $source/tests/golden/*.cpp $source/tests/unit/*.cpp)
 OBJECTS := \$(LIB:$scratch/lib/%.cpp=$scratch/o/%.o) \$(TESTS:$source/tests/%.cpp=$scratch/o/tests/%.o)
 $scratch/tests: \$(OBJECTS)
-	@g++ -o \$@ \$^ -lrapidcheck -lsimdjson -lfmt -lzstd -lz -lcrypto -lhwy -lpthread
+	@\$(CXX) -o \$@ \$^ -lrapidcheck -lsimdjson -lfmt -lzstd -lz -lcrypto -lhwy -lpthread
 $scratch/o/%.o: $scratch/lib/%.cpp
-	@mkdir -p \$(@D); g++ \$(FLAGS) -c -o \$@ \$<
+	@mkdir -p \$(@D); \$(CXX) \$(FLAGS) -c -o \$@ \$<
 $scratch/o/tests/%.o: $source/tests/%.cpp
-	@mkdir -p \$(@D); g++ \$(FLAGS) -c -o \$@ \$<
+	@mkdir -p \$(@D); \$(CXX) \$(FLAGS) -c -o \$@ \$<
 -include \$(OBJECTS:.o=.d)
 MAKE
+# Every bug is planted and taken back, and the parts build the same tree: with a compiler cache all is compiled once.
+export CCACHE_BASEDIR=$scratch CCACHE_NOHASHDIR=1
 build() { make -s -j"$(nproc)" -f "$scratch/Makefile" >"$scratch/build.log" 2>&1; }
 # The tests that name what was changed come first: most bugs die there, in a second.
 tests() {
