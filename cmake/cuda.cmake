@@ -50,8 +50,9 @@ function(kvsim_add_cuda target)
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:kvsim_cuda>)
   target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
   target_link_libraries(${target} PRIVATE CUDA::cudart_static)
+  string(REPLACE ";" "," architectures "${KVSIM_CUDA_ARCHITECTURES}")
   set_property(SOURCE kvsim/backend/cuda.cpp APPEND PROPERTY COMPILE_DEFINITIONS
-               "KVSIM_CUDA_ARCHITECTURES=\"${KVSIM_CUDA_ARCHITECTURES}\"")
+               "KVSIM_CUDA_ARCHITECTURES=\"${architectures}\"")
   set_property(SOURCE kvsim/backend/cuda.cpp kvsim/backend/cuda_swap.cpp kvsim/backend/cuda_time.cpp
                APPEND PROPERTY COMPILE_DEFINITIONS KVSIM_HAVE_CUDA=1)
 endfunction()

@@ -26,7 +26,8 @@ int launch(const TopK& op, const Exec& exec);
 int launch(const Compact& op, const Exec& exec);
 /// By threads that read one side and write the other over the bus: for small pieces.
 int launch(const Swap& op, const Exec& exec);
-/// A kernel that does nothing: what any launch costs.
-int launch_empty(const Exec& exec);
+/// For calibration: reads `bytes` and keeps nothing; and a kernel that does nothing, what any launch costs.
+int launch_read(const void* memory, uint64_t bytes, const Exec& exec);
+int launch_nothing(const Exec& exec);
 
 }  // namespace kv::cuda
