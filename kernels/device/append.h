@@ -2,7 +2,8 @@
 //
 // Parallel over rows, not over sequences: a long prompt and a batch of single tokens keep the same number of threads
 // busy. Tiles are 64 neighbouring rows of [tokens, heads]; a slot of -1 moves nothing. With heads as the inner index the
-// source is read in order, and NHD pools are written in runs of a whole token.
+// source is read in order, and NHD pools are written in runs of a whole token. Rows of an operation and places of a pool
+// are fewer than 2^32, as memory is finite: 64-bit divisions are subroutines on a GPU.
 #pragma once
 
 #include <kernels/device/rows.h>
@@ -30,12 +31,12 @@ struct AppendTile : TileShape {
                     ((o.token_stride | o.head_stride) * value_bytes);
     }
     KV_DEVICE RowMove row(uint32_t i) const {
-        uint64_t token = (first + i) / op->pool.heads;
+        uint64_t token = static_cast<uint32_t>(first + i) / op->pool.heads;
         auto head = static_cast<uint32_t>((first + i) - token * op->pool.heads);
         int64_t slot = load<int64_t>(op->slots + token);
         RowMove m;
         if (slot < 0) return m;
-        uint64_t block = static_cast<uint64_t>(slot) / op->pool.block_size;
+        uint64_t block = static_cast<uint32_t>(slot) / op->pool.block_size;
         auto place = static_cast<uint32_t>(static_cast<uint64_t>(slot) - block * op->pool.block_size);
         uint64_t row = op->pool.row(op->layer, static_cast<uint32_t>(block), head, place);
         m.from = in + (token * op->token_stride + head * op->head_stride) * value_bytes;

@@ -60,46 +60,47 @@ KV_DEVICE RowMove move_of(const Rows& from, uint64_t from_row, const Rows& to, u
 /// Keys or values of a pool.
 KV_DEVICE const Rows& side_of(const Pool& pool, uint64_t side) { return side == 0 ? pool.keys : pool.values; }
 
-template <class Piece, bool kMeta, class Lane, class Tile>
+template <class Piece, uint32_t kAtOnce, bool kMeta, class Lane, class Tile>
 KV_DEVICE void copy_pieces(Lane& lane, const Tile& tile, uint32_t bytes) {
     uint32_t pieces = bytes / sizeof(Piece), lanes = pieces < kWarp ? power_of_two(pieces) : kWarp;
     uint32_t step = lane.threads() / lanes;
-    for (uint32_t first = lane.thread() / lanes; first < tile.rows; first += step * kRowsAtOnce) {
-        const uint8_t* from[kRowsAtOnce];
-        uint8_t* to[kRowsAtOnce];
-        KV_UNROLL for (uint32_t r = 0; r < kRowsAtOnce; ++r) {
+    for (uint32_t first = lane.thread() / lanes; first < tile.rows; first += step * kAtOnce) {
+        const uint8_t* from[kAtOnce];
+        uint8_t* to[kAtOnce];
+        KV_UNROLL for (uint32_t r = 0; r < kAtOnce; ++r) {
             uint32_t i = first + r * step;
             RowMove m = i < tile.rows ? tile.row(i) : RowMove{};
             from[r] = m.from ? (kMeta ? m.from_meta : m.from) : nullptr;
             to[r] = kMeta ? m.to_meta : m.to;
         }
         for (uint32_t piece = lane.thread() % lanes; piece < pieces; piece += lanes) {
-            Piece held[kRowsAtOnce];
-            KV_UNROLL for (uint32_t r = 0; r < kRowsAtOnce; ++r)
+            Piece held[kAtOnce];
+            KV_UNROLL for (uint32_t r = 0; r < kAtOnce; ++r)
                 if (from[r]) held[r] = load<Piece>(from[r] + piece * sizeof(Piece));
-            KV_UNROLL for (uint32_t r = 0; r < kRowsAtOnce; ++r)
+            KV_UNROLL for (uint32_t r = 0; r < kAtOnce; ++r)
                 if (from[r]) store(to[r] + piece * sizeof(Piece), held[r]);
         }
     }
 }
-/// Data, or metadata, of all rows. `bits`: what addresses and lengths are multiples of.
-template <bool kMeta, class Lane, class Tile>
+/// Data, or metadata, of all rows. `bits`: what addresses and lengths are multiples of. kAtOnce rows per thread where pieces
+/// are wide; each variant is code that all kernels carry.
+template <uint32_t kAtOnce, bool kMeta, class Lane, class Tile>
 KV_DEVICE void copy_part(Lane& lane, const Tile& tile, uint32_t bytes, uint64_t bits) {
     bits |= bytes;
     if (bits % 16 == 0)
-        copy_pieces<Bits128, kMeta>(lane, tile, bytes);
+        copy_pieces<Bits128, kAtOnce, kMeta>(lane, tile, bytes);
     else if (bits % 8 == 0)
-        copy_pieces<Bits64, kMeta>(lane, tile, bytes);
+        copy_pieces<Bits64, kAtOnce, kMeta>(lane, tile, bytes);
     else if (bits % 4 == 0)
-        copy_pieces<uint32_t, kMeta>(lane, tile, bytes);
+        copy_pieces<uint32_t, 1, kMeta>(lane, tile, bytes);
     else
-        copy_pieces<uint16_t, kMeta>(lane, tile, bytes);
+        copy_pieces<uint16_t, 1, kMeta>(lane, tile, bytes);
 }
-template <class Lane, class Tile>
+template <uint32_t kAtOnce, class Lane, class Tile>
 KV_DEVICE void copy_tile(Lane& lane, const Tile& tile) {
-    copy_part<false>(lane, tile, tile.from.data_bytes(), tile.data_bits);
+    copy_part<kAtOnce, false>(lane, tile, tile.from.data_bytes(), tile.data_bits);
     uint32_t meta = tile.from.meta_bytes();
-    if (meta > 0) copy_part<true>(lane, tile, meta, tile.meta_bits);
+    if (meta > 0) copy_part<1, true>(lane, tile, meta, tile.meta_bits);
 }
 
 /// Threads that hold a group, 8 values each; 0: no power of two does.
@@ -195,37 +196,42 @@ KV_DEVICE void convert_tile(Lane& lane, const Tile& tile, uint32_t* not_finite) 
     }
 }
 
-/// One thread, a row of any length in groups of any size.
-KV_DEVICE void convert_row(const RowFormat& from, const RowFormat& to, const RowMove& row) {
-    if (!is_affine(to.type)) {
-        for (uint32_t i = 0; i < to.dim; ++i) {
-            float x = row_value(from, row.from, row.from_meta, i);
-            put_plain_value(to.type, row.to, i, x);
-        }
-        return;
-    }
+/// One thread, a row of any length in groups of any size. False: a value is not finite.
+KV_DEVICE bool convert_row(const RowFormat& from, const RowFormat& to, const RowMove& row) {
+    bool affine = is_affine(to.type), finite = true;
+    uint32_t size = affine ? to.group : to.dim;
     AffineFormat format = to.unit().format;
-    for (uint32_t i = 0; i < to.data_bytes(); ++i) row.to[i] = 0;
-    for (uint32_t k = 0; k < to.dim / to.group; ++k) {
-        float first = row_value(from, row.from, row.from_meta, k * to.group);
-        Range range{first, first};
-        for (uint32_t i = 1; i < to.group; ++i) range.take(row_value(from, row.from, row.from_meta, k * to.group + i));
-        AffineGroup g = affine_group(format, range.min, range.max);
-        store_group(to, row.to_meta, k, g);
-        for (uint32_t i = k * to.group; i < (k + 1) * to.group; ++i)
-            put_code(row.to, i, format.bits, affine_code(format, g, row_value(from, row.from, row.from_meta, i)));
+    if (affine)
+        for (uint32_t i = 0; i < to.data_bytes(); ++i) row.to[i] = 0;
+    for (uint32_t k = 0; k * size < to.dim; ++k) {
+        Range range{float_of(0x7F800000u), float_of(0xFF800000u)};
+        AffineGroup g;
+        for (uint32_t step = affine ? 0 : size; step < 2 * size; ++step) {  // of a group: its range, then its codes
+            uint32_t i = k * size + step % size;
+            float x = row_value(from, row.from, row.from_meta, i);
+            finite = finite && is_finite(x);
+            if (step < size) {
+                range.take(x);
+                continue;
+            }
+            if (!affine) {
+                put_plain_value(to.type, row.to, i, x);
+                continue;
+            }
+            if (step == size) {
+                g = affine_group(format, range.min, range.max);
+                store_group(to, row.to_meta, k, g);
+            }
+            put_code(row.to, i, format.bits, affine_code(format, g, x));
+        }
     }
+    return finite;
 }
 template <class Lane, class Tile>
 KV_DEVICE void convert_rows(Lane& lane, const Tile& tile, uint32_t* not_finite) {
     for (uint32_t i = lane.thread(); i < tile.rows; i += lane.threads()) {
         RowMove row = tile.row(i);
-        if (!row.from) continue;
-        convert_row(tile.from, tile.to, row);
-        bool finite = true;
-        for (uint32_t j = 0; not_finite && j < tile.from.dim; ++j)
-            finite = finite && is_finite(row_value(tile.from, row.from, row.from_meta, j));
-        if (!finite) lane.add(not_finite, 1);
+        if (row.from && !convert_row(tile.from, tile.to, row) && not_finite) lane.add(not_finite, 1);
     }
 }
 
@@ -246,13 +252,13 @@ struct RowKernel {
             if constexpr (kConverts) {
                 uint32_t* not_finite = Tile::not_finite(op);
                 if (tile.from == tile.to && !not_finite)
-                    copy_tile(lane, tile);
+                    copy_tile<1>(lane, tile);
                 else if (warp_converts(tile.to))
                     convert_tile<kSync>(lane, tile, not_finite);
                 else
                     convert_rows(lane, tile, not_finite);
             } else {
-                copy_tile(lane, tile);
+                copy_tile<kRowsAtOnce>(lane, tile);
             }
         }
     }
