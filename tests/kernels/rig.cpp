@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 #include <kvsim/backend/cpu.h>
 #include <kvsim/backend/cuda.h>
-#include <kvsim/core/spec.h>
 #include <kvsim/quant/dtype.h>
 
 #include <algorithm>
@@ -45,8 +44,7 @@ void on_every_backend(const std::function<void(Backend&)>& test) {
     all.push_back(kvsim::make_cpu_backend(2));
     ++gpu.cases;
     if (gpu.reason.empty()) {
-        kvsim::Spec spec("cuda");
-        all.push_back(kvsim::make_cuda_backend(spec));
+        all.push_back(kvsim::make_cuda_backend());
         ++gpu.run;
     }
     for (auto& backend : all) {
