@@ -9,7 +9,7 @@
 #include <cstring>
 #include <iostream>
 
-#include "support/emu_backend.h"
+#include "kernels/support/emu_backend.h"
 
 namespace kvsim_test {
 namespace {

@@ -1,4 +1,4 @@
-#include "support/emu_backend.h"
+#include "kernels/support/emu_backend.h"
 
 #include <kernels/device/all.h>
 #include <kernels/emu/launch.h>
