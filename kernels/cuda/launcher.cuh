@@ -77,4 +77,12 @@ class Launcher {
     cudaError_t error_ = cudaSuccess;
 };
 
+/// What `launches` started, as launch() reports it.
+template <class Launches>
+int launched(const Exec& exec, const Launches& launches) {
+    Launcher launcher(exec);
+    launches(launcher);
+    return launcher.error();
+}
+
 }  // namespace kv::cuda
