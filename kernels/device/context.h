@@ -5,6 +5,7 @@
 //   struct XKernel {
 //       using Op = X;                                   what it does, of kernels/common/ops.h; passed by value
 //       static constexpr uint32_t kThreads = 256;       of a block; a multiple of 32
+//       static constexpr uint32_t kResident = 4;        blocks that should fit a multiprocessor (bounds the registers)
 //       static constexpr bool kSynchronizes = false;    whether it calls sync(), shuffle_xor() or ballot()
 //       struct Shared { ... };                          shared memory of a block, undefined at the start
 //       static uint64_t blocks(const Op& op);           host: blocks there is work for; 0: no launch

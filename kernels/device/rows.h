@@ -239,6 +239,7 @@ template <class OpOf, class Tile, bool kConverts, bool kSync>
 struct RowKernel {
     using Op = OpOf;
     static constexpr uint32_t kThreads = kRowThreads;
+    static constexpr uint32_t kResident = 4;
     static constexpr bool kSynchronizes = kSync;
     struct Shared {};
 

@@ -1,0 +1,428 @@
+// Attention of one query per sequence over cached rows, on the CPU: the online softmax of Milakov and Gimelshein (2018),
+// cut over the context as FlashDecoding does, so that one long sequence keeps all threads busy.
+//
+// A piece of work is one chunk of one sequence and KV head, for all query heads that read it: a row comes from memory
+// once, whatever the group. It goes in tiles of 32 tokens, which stay in the nearest cache: logits of the tile, its
+// maximum, weights, then the weighted sum of values, two vectors of the head at a time with their sums in registers.
+// f32, bf16, int8 and int4 are read as they are stored. Of the whole numbers only the codes are multiplied: with
+// x = code * scale + low a group adds scale * sum(q code) + low * sum(q) to a logit, and likewise for values. int4 has
+// neighbours in one byte: queries are rearranged (even values, then odd ones, per two vectors), and the output back.
+// f16, e4m3 and rows that are not whole vectors of a group are decoded to f32 tile by tile first.
+//
+// Cost: one read of the rows, 2 multiply-adds per value and query head. Sums are f32 in an order of their own.
+#include <kernels/cpu/cache_ops.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+// Vectors of 8 or 16 floats; older processors take the plain loops, which spares compiling everything three more times.
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/attention.cpp"
+#include <hwy/foreach_target.h>
+
+#include <kernels/cpu/vectors-inl.h>
+
+#ifndef KERNELS_CPU_ATTENTION_ONCE
+#define KERNELS_CPU_ATTENTION_ONCE
+namespace kv::cpu {
+
+inline constexpr uint32_t kTile = 32;
+
+/// One side of a tile: its rows as they are stored.
+struct TileRows {
+    const uint8_t* data[kTile];
+    const uint8_t* meta[kTile];
+};
+/// What one piece of work needs, reused by its thread.
+struct AttentionRoom {
+    std::vector<float> q, q_sums, out, base, weights, decoded;
+};
+/// The part of a softmax that a piece saw, of each query head: largest logit, sum of exponentials; their weighted values
+/// stand in AttentionRoom::out.
+struct AttentionPart {
+    std::vector<float> max, sum;
+};
+struct AttentionPiece {
+    uint32_t sequence = 0, head = 0, begin = 0, end = 0;
+};
+
+}  // namespace kv::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace kv::cpu::HWY_NAMESPACE {
+namespace {
+
+#undef KV_ATTENTION_VECTORS
+#if KV_VECTORS && (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3)
+#define KV_ATTENTION_VECTORS 1
+#else
+#define KV_ATTENTION_VECTORS 0
+#endif
+
+#if KV_ATTENTION_VECTORS
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+/// Values 2 * lanes of a row from value i on; of int4 the even ones, then the odd ones. Whole numbers as codes.
+template <RowType T>
+HWY_INLINE void load_two(D d, const uint8_t* row, size_t i, V& a, V& b) {
+    const size_t lanes = hn::Lanes(d);
+    const Of<D> du;
+    if constexpr (T == RowType::f32) {
+        a = hn::LoadU(d, reinterpret_cast<const float*>(row) + i);
+        b = hn::LoadU(d, reinterpret_cast<const float*>(row) + i + lanes);
+    } else if constexpr (T == RowType::bf16) {
+        const auto* x = reinterpret_cast<const uint16_t*>(row);
+        a = hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(Halves<D>(), x + i))));
+        b = hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(Halves<D>(), x + i + lanes))));
+    } else if constexpr (T == RowType::int8) {
+        a = as_floats(d, bytes_at(d, row + i));
+        b = as_floats(d, bytes_at(d, row + i + lanes));
+    } else {
+        auto pairs = bytes_at(d, row + i / 2);
+        a = as_floats(d, hn::And(pairs, hn::Set(du, 15u)));
+        b = as_floats(d, hn::ShiftRight<4>(pairs));
+    }
+}
+
+/// Logits (not scaled) of N query heads `stride` apart and the tile's rows.
+template <RowType T, size_t N>
+void dot_rows(const RowFormat& f, const TileRows& rows, uint32_t count, const float* q, const float* q_sums, size_t stride,
+              float* logits) {
+    const D d;
+    const size_t lanes = hn::Lanes(d), group = is_affine(T) ? f.group : stride, groups = stride / group;
+    for (uint32_t t = 0; t < count; ++t) {
+        V total[N];
+        float low[N] = {};
+        for (size_t n = 0; n < N; ++n) total[n] = hn::Zero(d);
+        for (size_t k = 0; k < groups; ++k) {
+            V first[N], second[N];
+            for (size_t n = 0; n < N; ++n) first[n] = second[n] = hn::Zero(d);
+            for (size_t i = k * group; i < (k + 1) * group; i += 2 * lanes) {
+                V a, b;
+                load_two<T>(d, rows.data[t], i, a, b);
+                for (size_t n = 0; n < N; ++n) {
+                    first[n] = hn::MulAdd(a, hn::LoadU(d, q + n * stride + i), first[n]);
+                    second[n] = hn::MulAdd(b, hn::LoadU(d, q + n * stride + i + lanes), second[n]);
+                }
+            }
+            if constexpr (is_affine(T)) {
+                AffineGroup g = group_at(f, rows.meta[t], k);
+                float base = g.low - g.scale * static_cast<float>(affine_offset(f.unit().format));
+                for (size_t n = 0; n < N; ++n) {
+                    total[n] = hn::MulAdd(hn::Add(first[n], second[n]), hn::Set(d, g.scale), total[n]);
+                    low[n] += base * q_sums[n * groups + k];
+                }
+            } else {
+                for (size_t n = 0; n < N; ++n) total[n] = hn::Add(first[n], second[n]);
+            }
+        }
+        for (size_t n = 0; n < N; ++n) logits[n * kTile + t] = hn::GetLane(hn::SumOfLanes(d, total[n])) + low[n];
+    }
+}
+
+/// out[n] += the sum of weights[n][t] * row t, for whole numbers without what their lows add, which goes to base.
+template <RowType T, size_t N>
+void add_rows(const RowFormat& f, const TileRows& rows, uint32_t count, const float* weights, size_t stride, float* out,
+              float* base) {
+    const D d;
+    const size_t lanes = hn::Lanes(d), group = is_affine(T) ? f.group : stride, groups = stride / group;
+    float scaled[N * kTile];
+    for (size_t k = 0; k < groups; ++k) {
+        const float* w = weights;
+        if constexpr (is_affine(T)) {
+            float offset = static_cast<float>(affine_offset(f.unit().format));
+            for (uint32_t t = 0; t < count; ++t) {
+                AffineGroup g = group_at(f, rows.meta[t], k);
+                for (size_t n = 0; n < N; ++n) {
+                    scaled[n * kTile + t] = weights[n * kTile + t] * g.scale;
+                    base[n * groups + k] += weights[n * kTile + t] * (g.low - g.scale * offset);
+                }
+            }
+            w = scaled;
+        }
+        for (size_t i = k * group; i < (k + 1) * group; i += 2 * lanes) {
+            V first[N], second[N];
+            for (size_t n = 0; n < N; ++n) {
+                first[n] = hn::LoadU(d, out + n * stride + i);
+                second[n] = hn::LoadU(d, out + n * stride + i + lanes);
+            }
+            for (uint32_t t = 0; t < count; ++t) {
+                V a, b;
+                load_two<T>(d, rows.data[t], i, a, b);
+                for (size_t n = 0; n < N; ++n) {
+                    V weight = hn::Set(d, w[n * kTile + t]);
+                    first[n] = hn::MulAdd(a, weight, first[n]);
+                    second[n] = hn::MulAdd(b, weight, second[n]);
+                }
+            }
+            for (size_t n = 0; n < N; ++n) {
+                hn::StoreU(first[n], d, out + n * stride + i);
+                hn::StoreU(second[n], d, out + n * stride + i + lanes);
+            }
+        }
+    }
+}
+
+/// e^x for x <= 0, to 2 units in the last place; 0 below -87.
+HWY_INLINE V exp_of(D d, V x) {
+    const hn::RebindToSigned<D> di;
+    auto few = hn::Lt(x, hn::Set(d, -87.0f));
+    auto n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504f)));
+    auto r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x);
+    r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
+    auto p = hn::Set(d, 1.0f / 720);
+    for (float c : {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) p = hn::MulAdd(p, r, hn::Set(d, c));
+    auto power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127))));
+    return hn::IfThenZeroElse(few, hn::Mul(p, power));
+}
+HWY_INLINE float exponentials(float* x, uint32_t count, float max) {
+    const D d;
+    const uint32_t lanes = static_cast<uint32_t>(hn::Lanes(d));
+    for (uint32_t t = count; t % lanes != 0; ++t) x[t] = -std::numeric_limits<float>::infinity();
+    auto sum = hn::Zero(d);
+    for (uint32_t t = 0; t < count; t += lanes) {
+        auto e = exp_of(d, hn::Sub(hn::LoadU(d, x + t), hn::Set(d, max)));
+        hn::StoreU(e, d, x + t);
+        sum = hn::Add(sum, e);
+    }
+    return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+size_t two_vectors() { return 2 * hn::Lanes(D()); }
+bool in_place(const RowFormat& f) {
+    size_t two = two_vectors();
+    if (f.type == RowType::f16 || f.type == RowType::e4m3 || f.dim % two != 0) return false;
+    return !is_affine(f.type) || f.group % two == 0;
+}
+
+#define KV_BY_TYPE(call)                                                       \
+    switch (f.type) {                                                          \
+        case RowType::bf16: return four ? call<RowType::bf16, 4> : call<RowType::bf16, 1>; \
+        case RowType::int8: return four ? call<RowType::int8, 4> : call<RowType::int8, 1>; \
+        case RowType::int4: return four ? call<RowType::int4, 4> : call<RowType::int4, 1>; \
+        default: return four ? call<RowType::f32, 4> : call<RowType::f32, 1>;  \
+    }
+auto dots_of(const RowFormat& f, bool four) { KV_BY_TYPE(dot_rows) }
+auto adds_of(const RowFormat& f, bool four) { KV_BY_TYPE(add_rows) }
+#undef KV_BY_TYPE
+
+#else  // plain loops over decoded rows
+
+template <size_t N>
+void dot_plain(const RowFormat&, const TileRows& rows, uint32_t count, const float* q, const float*, size_t stride,
+               float* logits) {
+    for (uint32_t t = 0; t < count; ++t)
+        for (size_t n = 0; n < N; ++n) {
+            float sum = 0;
+            for (size_t i = 0; i < stride; ++i) sum += q[n * stride + i] * reinterpret_cast<const float*>(rows.data[t])[i];
+            logits[n * kTile + t] = sum;
+        }
+}
+template <size_t N>
+void add_plain(const RowFormat&, const TileRows& rows, uint32_t count, const float* weights, size_t stride, float* out,
+               float*) {
+    for (uint32_t t = 0; t < count; ++t)
+        for (size_t n = 0; n < N; ++n)
+            for (size_t i = 0; i < stride; ++i)
+                out[n * stride + i] += weights[n * kTile + t] * reinterpret_cast<const float*>(rows.data[t])[i];
+}
+float exponentials(float* x, uint32_t count, float max) {
+    float sum = 0;
+    for (uint32_t t = 0; t < count; ++t) sum += x[t] = std::exp(x[t] - max);
+    return sum;
+}
+size_t two_vectors() { return 2; }
+bool in_place(const RowFormat& f) { return f.type == RowType::f32; }
+auto dots_of(const RowFormat&, bool four) { return four ? dot_plain<4> : dot_plain<1>; }
+auto adds_of(const RowFormat&, bool four) { return four ? add_plain<4> : add_plain<1>; }
+#endif
+
+/// How one side is read: its format as the loops see it, the values of a row rounded up to two vectors.
+struct SideReader {
+    RowFormat stored, seen;
+    bool decode = false;
+    size_t stride = 0;
+    size_t group() const { return is_affine(seen.type) ? seen.group : stride; }
+    size_t groups() const { return stride / group(); }
+
+    explicit SideReader(const RowFormat& f) : stored(f), seen(f), decode(!in_place(f)) {
+        size_t two = two_vectors();
+        stride = (f.dim + two - 1) / two * two;
+        if (!decode) return;
+        seen = {};
+        seen.type = RowType::f32;
+        seen.dim = f.dim;
+    }
+    /// Decoded rows stand in `room`, whose places behind the row are zeros.
+    void open(TileRows& rows, uint32_t count, float* room) const {
+        if (!decode) return;
+        for (uint32_t t = 0; t < count; ++t) {
+            decode_rows(stored, rows.data[t], rows.meta[t], 1, room + t * stride);
+            rows.data[t] = reinterpret_cast<const uint8_t*>(room + t * stride);
+        }
+    }
+    /// Place of value i: int4 has even values before odd ones in every two vectors.
+    size_t place(size_t i) const {
+        if (seen.type != RowType::int4) return i;
+        size_t two = two_vectors(), in = i % two;
+        return i - in + (in % 2 == 0 ? in / 2 : two / 2 + in / 2);
+    }
+};
+
+void tile_rows(const Decode& op, const AttentionPiece& piece, uint32_t token, uint32_t count, TileRows& k, TileRows& v) {
+    const Pool& p = op.pool;
+    const uint32_t* blocks = op.table.blocks + uint64_t{piece.sequence} * op.table.max_blocks;
+    for (uint32_t t = 0; t < count; ++t) {
+        uint32_t at = token + t;
+        uint64_t row = p.row(op.layer, blocks[at / p.block_size], piece.head, at % p.block_size);
+        k.data[t] = p.keys.data_at(row);
+        k.meta[t] = p.keys.meta_at(row);
+        v.data[t] = p.values.data_at(row);
+        v.meta[t] = p.values.meta_at(row);
+    }
+}
+
+void prepare(const Decode& op, const AttentionPiece& piece, const SideReader& keys, const SideReader& values, uint32_t group,
+             AttentionRoom& room, AttentionPart& part) {
+    const uint32_t dim = op.pool.keys.format.dim;
+    room.q.assign(group * keys.stride, 0);
+    room.q_sums.assign(group * keys.groups(), 0);
+    room.out.assign(group * values.stride, 0);
+    room.base.assign(group * values.groups(), 0);
+    room.weights.assign(size_t{group} * kTile, 0);
+    room.decoded.assign(kTile * std::max(keys.stride, values.stride), 0);
+    part.max.assign(group, -std::numeric_limits<float>::infinity());
+    part.sum.assign(group, 0);
+    uint64_t first = (uint64_t{piece.sequence} * op.query_heads + uint64_t{piece.head} * group) * dim;
+    for (uint32_t n = 0; n < group; ++n)
+        for (uint32_t i = 0; i < dim; ++i) {
+            float x = plain_value(op.q_type, op.q, first + uint64_t{n} * dim + i) * op.scale;
+            room.q[n * keys.stride + keys.place(i)] = x;
+            room.q_sums[n * keys.groups() + i / keys.group()] += x;
+        }
+}
+
+// Fills `part`, and room.out with sums in the order of the values' places; room.base as add_rows says.
+void AttendPiece(const Decode& op, const AttentionPiece& piece, AttentionRoom& room, AttentionPart& part, float* out) {
+    const SideReader keys(op.pool.keys.format), values(op.pool.values.format);
+    const uint32_t group = op.query_heads / op.pool.heads, dim = op.pool.values.format.dim;
+    prepare(op, piece, keys, values, group, room, part);
+    TileRows k, v;
+    for (uint32_t token = piece.begin; token < piece.end; token += kTile) {
+        uint32_t count = std::min(kTile, piece.end - token);
+        tile_rows(op, piece, token, count, k, v);
+        keys.open(k, count, room.decoded.data());
+        for (uint32_t n = 0; n < group;) {
+            uint32_t step = group - n >= 4 ? 4 : 1;
+            dots_of(keys.seen, step == 4)(keys.seen, k, count, &room.q[n * keys.stride], &room.q_sums[n * keys.groups()],
+                                          keys.stride, &room.weights[n * kTile]);
+            n += step;
+        }
+        values.open(v, count, room.decoded.data());
+        for (uint32_t n = 0; n < group; ++n) {
+            float* weights = &room.weights[n * kTile];
+            if (op.logits) {
+                uint64_t query = uint64_t{piece.sequence} * op.query_heads + uint64_t{piece.head} * group + n;
+                std::copy_n(weights, count, op.logits + query * op.logit_stride + token);
+            }
+            float max = std::max(part.max[n], *std::max_element(weights, weights + count));
+            float shrink = max == part.max[n] ? 1.0f : std::exp(part.max[n] - max);
+            part.max[n] = max;
+            part.sum[n] = part.sum[n] * shrink + exponentials(weights, count, max);
+            if (shrink == 1.0f) continue;
+            for (size_t i = 0; i < values.stride; ++i) room.out[n * values.stride + i] *= shrink;
+            for (size_t g = 0; g < values.groups(); ++g) room.base[n * values.groups() + g] *= shrink;
+        }
+        for (uint32_t n = 0; n < group;) {
+            uint32_t step = group - n >= 4 ? 4 : 1;
+            adds_of(values.seen, step == 4)(values.seen, v, count, &room.weights[n * kTile], values.stride,
+                                            &room.out[n * values.stride], &room.base[n * values.groups()]);
+            n += step;
+        }
+    }
+    for (uint32_t n = 0; n < group; ++n)
+        for (uint32_t i = 0; i < dim; ++i)
+            out[n * dim + i] = room.out[n * values.stride + values.place(i)] + room.base[n * values.groups() + i / values.group()];
+}
+
+}  // namespace
+}  // namespace kv::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace kv::cpu {
+
+HWY_EXPORT(AttendPiece);
+
+namespace {
+
+// What is left of one query: its output and the logarithm of its sum.
+void finish_query(const Decode& op, uint64_t query, const float* out, float max, float sum) {
+    const uint32_t dim = op.pool.values.format.dim;
+    for (uint32_t i = 0; i < dim; ++i) put_plain_value(op.q_type, op.out, query * dim + i, sum > 0 ? out[i] / sum : 0.0f);
+    if (op.lse) op.lse[query] = sum > 0 ? max + std::log(sum) : -std::numeric_limits<float>::infinity();
+}
+
+// Parts of a query stand in op.partial as [query, split]: dim values, max, sum.
+void combine(const Decode& op, uint64_t query) {
+    const uint32_t dim = op.pool.values.format.dim;
+    const float* parts = op.partial + query * op.splits * (dim + 2);
+    float max = -std::numeric_limits<float>::infinity(), sum = 0;
+    for (uint32_t j = 0; j < op.splits; ++j) max = std::max(max, parts[j * (dim + 2) + dim]);
+    thread_local std::vector<float> out;
+    out.assign(dim, 0);
+    for (uint32_t j = 0; j < op.splits; ++j) {
+        const float* part = parts + j * (dim + 2);
+        if (part[dim + 1] == 0) continue;
+        float factor = std::exp(part[dim] - max);
+        sum += part[dim + 1] * factor;
+        for (uint32_t i = 0; i < dim; ++i) out[i] += part[i] * factor;
+    }
+    finish_query(op, query, out.data(), max, sum);
+}
+
+}  // namespace
+
+void run(const Decode& op, Threads& threads) {
+    const Pool& p = op.pool;
+    const uint32_t dim = p.values.format.dim, group = op.query_heads / p.heads;
+    uint64_t tokens = 0;
+    for (uint32_t s = 0; s < op.table.sequences; ++s) tokens += op.table.lengths[s];
+    size_t pieces = size_t{op.table.sequences} * p.heads * op.splits;
+    threads.each(pieces, tokens * p.token_bytes(), [&](size_t i) {
+        auto split = static_cast<uint32_t>(i % op.splits);
+        AttentionPiece piece;
+        piece.head = static_cast<uint32_t>(i / op.splits % p.heads);
+        piece.sequence = static_cast<uint32_t>(i / op.splits / p.heads);
+        uint32_t length = op.table.lengths[piece.sequence];
+        uint64_t begin = op.splits > 1 ? uint64_t{split} * op.chunk_tokens : 0;
+        piece.begin = static_cast<uint32_t>(std::min<uint64_t>(length, begin));
+        piece.end = op.splits > 1 ? static_cast<uint32_t>(std::min<uint64_t>(length, begin + op.chunk_tokens)) : length;
+        thread_local AttentionRoom room;
+        thread_local AttentionPart part;
+        thread_local std::vector<float> out;
+        out.resize(size_t{group} * dim);
+        HWY_DYNAMIC_DISPATCH(AttendPiece)(op, piece, room, part, out.data());
+        for (uint32_t n = 0; n < group; ++n) {
+            uint64_t query = uint64_t{piece.sequence} * op.query_heads + uint64_t{piece.head} * group + n;
+            if (op.splits == 1) {
+                finish_query(op, query, &out[size_t{n} * dim], part.max[n], part.sum[n]);
+                continue;
+            }
+            float* to = op.partial + (query * op.splits + split) * (dim + 2);
+            std::copy_n(&out[size_t{n} * dim], dim, to);
+            to[dim] = part.max[n];
+            to[dim + 1] = part.sum[n];
+        }
+    });
+    if (op.splits == 1) return;
+    size_t queries = size_t{op.table.sequences} * op.query_heads;
+    threads.each(queries, queries * op.splits * (dim + 2) * 4, [&](size_t query) { combine(op, query); });
+}
+
+}  // namespace kv::cpu
+#endif

@@ -1,0 +1,127 @@
+#include <kernels/cpu/cache_ops.h>
+#include <kvsim/backend/cpu.h>
+#include <kvsim/core/units.h>
+
+#include <sched.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+namespace kvsim {
+
+namespace {
+
+constexpr uint64_t kAlignment = 256;
+constexpr uint64_t kNoLimit = ~uint64_t{0};
+
+std::string processor() {
+    std::ifstream info("/proc/cpuinfo");
+    for (std::string line; std::getline(info, line);)
+        if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos) return line.substr(line.find(": ") + 2);
+    return "processor";
+}
+
+unsigned processors() {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
+    return std::max(1u, std::thread::hardware_concurrency());
+}
+
+// A number in a file of one number; kNoLimit where there is none.
+uint64_t number_in(const char* path) {
+    std::ifstream in(path);
+    uint64_t value = 0;
+    return in >> value ? value : kNoLimit;
+}
+
+uint64_t available_memory() {
+    uint64_t available = kNoLimit;
+    std::ifstream info("/proc/meminfo");
+    for (std::string line; std::getline(info, line);) {
+        std::istringstream words(line);
+        std::string key;
+        uint64_t kib = 0;
+        if (words >> key >> kib && key == "MemAvailable:") available = kib * 1024;
+    }
+    // What a container may still take (cgroup v2, where it says so).
+    uint64_t limit = number_in("/sys/fs/cgroup/memory.max"), used = number_in("/sys/fs/cgroup/memory.current");
+    if (limit != kNoLimit && used != kNoLimit) available = std::min(available, limit > used ? limit - used : 0);
+    return available;
+}
+
+class CpuBackend : public Backend {
+  public:
+    explicit CpuBackend(unsigned threads) : threads_(threads == 0 ? processors() : threads) {}
+
+    std::string name() const override { return "cpu"; }
+    std::string device() const override {
+        return processor() + ", " + std::to_string(threads_.count()) + (threads_.count() == 1 ? " thread" : " threads");
+    }
+    uint64_t free_bytes() const override { return available_memory(); }
+    void* allocate(uint64_t bytes) override {
+        uint64_t have = free_bytes();
+        uint64_t rounded = (std::max<uint64_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
+        void* memory = bytes <= have ? std::aligned_alloc(kAlignment, rounded) : nullptr;
+        if (!memory)
+            throw_input("backend cpu: " + format_bytes(bytes) + " of memory wanted, " + format_bytes(have) + " free");
+        return memory;
+    }
+    void release(void* memory) noexcept override { std::free(memory); }
+    void* allocate_host(uint64_t bytes) override { return allocate(bytes); }
+    void release_host(void* memory) noexcept override { release(memory); }
+    void copy_in(void* device, const void* host, uint64_t bytes) override { copy(device, host, bytes); }
+    void copy_out(void* host, const void* device, uint64_t bytes) override { copy(host, device, bytes); }
+    void copy(void* to, const void* from, uint64_t bytes) override {
+        constexpr uint64_t kPiece = 1 << 20;
+        threads_.each((bytes + kPiece - 1) / kPiece, 2 * bytes, [&](size_t i) {
+            uint64_t at = i * kPiece;
+            std::memcpy(static_cast<char*>(to) + at, static_cast<const char*>(from) + at, std::min(kPiece, bytes - at));
+        });
+    }
+    void fill(void* device, uint8_t byte, uint64_t bytes) override {
+        if (bytes > 0) std::memset(device, byte, bytes);
+    }
+    void finish() override {}
+    double time_us(const std::function<void()>& work) override {
+        auto start = std::chrono::steady_clock::now();
+        work();
+        return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+    }
+
+    void run(const kv::Append& op) override { kv::cpu::run(op, threads_); }
+    void run(const kv::CopyBlocks& op) override { kv::cpu::run(op, threads_); }
+    void run(const kv::Gather& op) override { kv::cpu::run(op, threads_); }
+    void run(const kv::Scatter& op) override { kv::cpu::run(op, threads_); }
+    void run(const kv::Transpose& op) override { kv::cpu::run(op, threads_); }
+    void run(const kv::Quantize& op) override { kv::cpu::run(op, threads_); }
+    void run(const kv::Dequantize& op) override { kv::cpu::run(op, threads_); }
+    void run(const kv::Decode& op) override { kv::cpu::run(op, threads_); }
+    void run(const kv::Accumulate& op) override { kv::cpu::run(op, threads_); }
+    void run(const kv::TopK& op) override { kv::cpu::run(op, threads_); }
+    void run(const kv::Compact& op) override { kv::cpu::run(op, threads_); }
+    void run(const kv::Swap& op) override { kv::cpu::run(op, threads_); }
+
+  private:
+    kv::cpu::Threads threads_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cpu_backend(unsigned threads) { return std::make_unique<CpuBackend>(threads); }
+
+BackendRow cpu_backend_row() {
+    BackendRow row;
+    row.id = "cpu";
+    row.summary = "host memory and vector kernels (Highway), one thread per processor";
+    row.unavailable = [] { return std::string(); };
+    row.make = [](Spec& spec) {
+        return make_cpu_backend(static_cast<unsigned>(spec.whole("threads", processors(), 1, 1024)));
+    };
+    row.parameters = "threads=all";
+    return row;
+}
+
+}  // namespace kvsim
