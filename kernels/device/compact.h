@@ -44,7 +44,7 @@ struct CompactTile : TileShape {
 
 template <class Launcher>
 void dispatch(const Compact& op, Launcher& launcher) {
-    launch_rows<CompactTile>(op, false, false, false, launcher);
+    launch_copies<CompactTile>(op, launcher);
 }
 
 }  // namespace kv::device

@@ -39,7 +39,7 @@ struct CopyBlocksTile : TileShape {
 
 template <class Launcher>
 void dispatch(const CopyBlocks& op, Launcher& launcher) {
-    launch_rows<CopyBlocksTile>(op, false, false, false, launcher);
+    launch_copies<CopyBlocksTile>(op, launcher);
 }
 
 }  // namespace kv::device

@@ -15,7 +15,7 @@
 // Cost: a KV row once, 4 * dim flop per row and query head, and log2(row threads) shuffles per row and query head. By
 // count of instructions that stays below the time of the memory for bf16 and up to 4 query heads per KV head; more of
 // them, or 4-bit rows, are bound by arithmetic, where tensor cores would be the next step. More than 8 query heads per KV
-// head take several passes over the chunk, which then comes from L2.
+// head, or 4 where keys and values differ in type, take several passes over the chunk, which then comes from L2.
 #pragma once
 
 #include <kernels/common/ops.h>
@@ -78,7 +78,7 @@ template <int kType, uint32_t kQueries>
 struct DecodeKernel {
     using Op = Decode;
     static constexpr uint32_t kThreads = kDecodeThreads;
-    static constexpr uint32_t kResident = 4;
+    static constexpr uint32_t kResident = kQueries > 4 || kType == kAnyType ? 2 : 3;  // more would spill registers
     static constexpr bool kSynchronizes = true;
     static constexpr uint32_t kRows = kQueries > 4 ? 2 : 4;
     struct Shared {
@@ -335,21 +335,24 @@ struct CombineKernel {
                 float sum = 0;
                 for (uint32_t c = 0; c < chunks; ++c)
                     sum += load<float>(parts.sum(query, c) + d) * weight(load<float>(parts.level(query, c)), m);
-                DecodeKernel<kAnyType, 2>::put_result(op, query, d, m, l, sum);
+                DecodeKernel<kAnyType, 4>::put_result(op, query, d, m, l, sum);
             }
         }
     }
 };
 
+/// Fewer query heads than a kernel is for cost it arithmetic, which rows of 16 bits and more leave it time for.
 template <int kType, class Launcher>
 void launch_decode(const Decode& op, Launcher& launcher) {
+    constexpr bool kAny = kType == kAnyType;
+    constexpr bool kNarrow = !kAny && value_bits(static_cast<RowType>(kAny ? 0 : kType)) <= 8;
     uint32_t queries = op.query_heads / op.pool.heads;
-    if (queries > 4)
-        launcher.template launch<DecodeKernel<kType, 8>>(op);
-    else if (queries > 2)
+    if (!kAny && queries > 4)
+        launcher.template launch<DecodeKernel<kType, kAny ? 4 : 8>>(op);
+    else if (!kNarrow || queries > 2)
         launcher.template launch<DecodeKernel<kType, 4>>(op);
     else
-        launcher.template launch<DecodeKernel<kType, 2>>(op);
+        launcher.template launch<DecodeKernel<kType, kNarrow ? 2 : 4>>(op);
 }
 
 /// Whether rows are short enough.

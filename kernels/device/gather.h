@@ -71,7 +71,7 @@ struct GatherTile : TileShape {
 template <class Launcher>
 void dispatch(const Gather& op, Launcher& launcher) {
     bool converts = !(op.pool.keys.format == op.keys.format) || !(op.pool.values.format == op.values.format);
-    launch_rows<GatherTile<Gather, true>>(op, converts, false, false, launcher);
+    launch_decoding<GatherTile<Gather, true>>(op, converts, launcher);
 }
 template <class Launcher>
 void dispatch(const Scatter& op, Launcher& launcher) {

@@ -50,7 +50,7 @@ void dispatch(const Quantize& op, Launcher& launcher) {
 }
 template <class Launcher>
 void dispatch(const Dequantize& op, Launcher& launcher) {
-    launch_rows<QuantizeTile<Dequantize, false>>(op, op.out_type != op.in.format.type, false, false, launcher);
+    launch_decoding<QuantizeTile<Dequantize, false>>(op, op.out_type != op.in.format.type, launcher);
 }
 
 }  // namespace kv::device

@@ -240,7 +240,7 @@ template <class OpOf, class Tile, bool kConverts, bool kSync>
 struct RowKernel {
     using Op = OpOf;
     static constexpr uint32_t kThreads = kRowThreads;
-    static constexpr uint32_t kResident = 4;
+    static constexpr uint32_t kResident = 2;
     static constexpr bool kSynchronizes = kSync;
     struct Shared {};
 
@@ -265,15 +265,26 @@ struct RowKernel {
     }
 };
 
+/// Rows as they are.
+template <class Tile, class Op, class Launcher>
+void launch_copies(const Op& op, Launcher& launcher) {
+    launcher.template launch<RowKernel<Op, Tile, false, false>>(op);
+}
+/// As they are or decoded.
+template <class Tile, class Op, class Launcher>
+void launch_decoding(const Op& op, bool converts, Launcher& launcher) {
+    if (converts)
+        launcher.template launch<RowKernel<Op, Tile, true, false>>(op);
+    else
+        launch_copies<Tile>(op, launcher);
+}
 /// The kernel that fits. `counts`: rows that are not finite are.
 template <class Tile, class Op, class Launcher>
 void launch_rows(const Op& op, bool converts, bool counts, bool quantizes, Launcher& launcher) {
     if (quantizes || counts)
         launcher.template launch<RowKernel<Op, Tile, true, true>>(op);
-    else if (converts)
-        launcher.template launch<RowKernel<Op, Tile, true, false>>(op);
     else
-        launcher.template launch<RowKernel<Op, Tile, false, false>>(op);
+        launch_decoding<Tile>(op, converts, launcher);
 }
 /// Between a pool and rows elsewhere.
 inline bool quantizes(const Rows& from, const Rows& to) { return is_affine(to.format.type) && !(from.format == to.format); }

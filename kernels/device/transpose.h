@@ -41,7 +41,7 @@ struct TransposeTile : TileShape {
 
 template <class Launcher>
 void dispatch(const Transpose& op, Launcher& launcher) {
-    launch_rows<TransposeTile>(op, false, false, false, launcher);
+    launch_copies<TransposeTile>(op, launcher);
 }
 
 }  // namespace kv::device
