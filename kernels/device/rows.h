@@ -119,6 +119,11 @@ struct Range {
         min = x < min ? x : min;
         max = x > max ? x : max;
     }
+    /// Of none it is (infinity, -infinity), which changes nothing.
+    KV_DEVICE void merge(const Range& o) {
+        min = o.min < min ? o.min : min;
+        max = o.max > max ? o.max : max;
+    }
 };
 
 /// The codes of a piece whose group has this range.
@@ -143,11 +148,7 @@ KV_DEVICE void store_quantized(Lane& lane, const RowFormat& f, const RowMove& ro
     if (mine) {
         KV_UNROLL for (uint32_t i = 0; i < kPiece; ++i) range.take(in.x[i]);
     }
-    for (uint32_t mask = group_lanes(f) / 2; mask > 0; mask /= 2) {
-        Range other = lane.shuffle_xor(range, mask);
-        range.take(other.min);
-        range.take(other.max);
-    }
+    for (uint32_t mask = group_lanes(f) / 2; mask > 0; mask /= 2) range.merge(lane.shuffle_xor(range, mask));
     if (!mine) return;
     AffineGroup g = affine_group(f.unit().format, range.min, range.max);
     store_raw(f.type, row.to + piece * value_bits(f.type), codes_of(f, g, in));
