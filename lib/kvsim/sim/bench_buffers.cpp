@@ -1,0 +1,148 @@
+#include <kvsim/core/random.h>
+#include <kvsim/core/spec.h>
+#include <kvsim/sim/bench_buffers.h>
+
+#include <algorithm>
+
+namespace kvsim {
+
+namespace {
+
+constexpr uint64_t kAlign = 256;
+constexpr uint32_t kLargestDim = 4096;
+
+/// Sum of twelve uniform numbers, less their mean: near enough to normal, and the same everywhere.
+float about_normal(Random& random) {
+    uint64_t sum = 0;
+    for (int i = 0; i < 3; ++i) {
+        uint64_t bits = random.next();
+        for (int k = 0; k < 4; ++k) sum += bits >> (16 * k) & 0xFFFFu;
+    }
+    return static_cast<float>(static_cast<double>(sum) / 65536.0 - 6.0);
+}
+
+/// The fewest rows whose bytes end on a boundary.
+uint64_t aligned_rows(const kv::RowFormat& f) {
+    uint64_t rows = 1;
+    while (rows * f.data_bytes() % kAlign != 0 || rows * f.meta_bytes() % kAlign != 0) rows *= 2;
+    return rows;
+}
+
+const std::map<std::string, kv::RowType>& row_types() {
+    static const std::map<std::string, kv::RowType> types = {
+        {"f32", kv::RowType::f32},       {"f16", kv::RowType::f16},   {"bf16", kv::RowType::bf16},
+        {"fp8_e4m3", kv::RowType::e4m3}, {"int8", kv::RowType::int8}, {"int4", kv::RowType::int4}};
+    return types;
+}
+
+}  // namespace
+
+kv::RowFormat bench_row_format(const std::string& kv_dtype, uint32_t head_dim) {
+    Spec spec = Spec::parse(kv_dtype);
+    auto type = row_types().find(spec.id());
+    if (type == row_types().end()) {
+        std::vector<std::string> known;
+        for (const auto& [id, unused] : row_types()) known.push_back(id);
+        throw_input("KV dtype '" + spec.id() + "': no kernel stores it" + did_you_mean(spec.id(), known) + "; known: " + join(known));
+    }
+    if (head_dim == 0 || head_dim % 8 != 0 || head_dim > kLargestDim)
+        throw_input("head dimension " + std::to_string(head_dim) + ": kernels take multiples of 8 up to " +
+                    std::to_string(kLargestDim));
+    kv::RowFormat f;
+    f.type = type->second;
+    f.dim = head_dim;
+    if (kv::is_affine(f.type)) {
+        f.group = static_cast<uint32_t>(spec.whole("group", head_dim, 1, kLargestDim));
+        f.half_metadata = spec.choice("scale", "f16", {"f16", "f32"}) == "f16";
+        f.symmetric = spec.on_off("symmetric", false);
+        if (head_dim % f.group != 0)
+            throw_input("KV dtype '" + kv_dtype + "': kernels take groups inside one head, and " + std::to_string(f.group) +
+                        " values do not divide its " + std::to_string(head_dim));
+    }
+    spec.finish();
+    return f;
+}
+
+RandomRows::RandomRows(kv::RowFormat format) : format_(format) {
+    Random random(uint64_t{format.dim} * 16 + static_cast<uint64_t>(format.type));
+    data_.resize(kRows * format.data_bytes());
+    meta_.resize(kRows * format.meta_bytes());
+    values_.resize(kRows * format.dim);
+    std::vector<uint8_t> unit(format.bytes());
+    for (uint64_t r = 0; r < kRows; ++r) {
+        float* x = &values_[r * format.dim];
+        for (uint32_t i = 0; i < format.dim; ++i) x[i] = about_normal(random);
+        uint8_t* data = &data_[r * format.data_bytes()];
+        if (kv::is_affine(format.type)) {
+            kv::affine_encode(format.unit(), x, unit.data());
+            std::copy_n(unit.data(), format.meta_bytes(), &meta_[r * format.meta_bytes()]);
+            std::copy_n(unit.data() + format.meta_bytes(), format.data_bytes(), data);
+        } else {
+            for (uint32_t i = 0; i < format.dim; ++i) kv::put_plain_value(format.type, data, i, x[i]);
+        }
+        for (uint32_t i = 0; i < format.dim; ++i) x[i] = kv::row_value(format, data, meta(r), i);
+    }
+}
+
+const RandomRows& RandomRowStore::of(const kv::RowFormat& f) {
+    auto& made = made_[{f.type, f.dim, f.group, f.symmetric, f.half_metadata}];
+    if (!made) made = std::make_unique<RandomRows>(f);
+    return *made;
+}
+
+BenchMemory bench_memory(Backend& backend, uint64_t bytes, bool host) {
+    bytes = std::max<uint64_t>(bytes, kAlign);
+    void* memory = host ? backend.allocate_host(bytes) : backend.allocate(bytes);
+    return BenchMemory(static_cast<uint8_t*>(memory), ReleaseMemory{&backend, host});
+}
+
+// ---- strips --------------------------------------------------------------------------------------------------
+
+RowStrip::RowStrip(const RandomRows& random, uint64_t rows, Options options)
+    : random_(&random), rows_(rows), stride_(rows), options_(options) {
+    uint64_t unit = options.one_pool ? 1 : aligned_rows(random.format());
+    stride_ = (rows + unit - 1) / unit * unit;
+}
+
+uint64_t RowStrip::bytes(uint64_t copies) const { return all_rows(copies) * random_->format().bytes(); }
+
+void RowStrip::allocate(Backend& backend, uint64_t copies) {
+    const kv::RowFormat& f = random_->format();
+    uint64_t rows = all_rows(copies);
+    data_ = bench_memory(backend, rows * f.data_bytes(), options_.host);
+    fill(backend, data_.get(), random_->all_data(), f.data_bytes(), rows);
+    if (f.meta_bytes() == 0) return;
+    meta_ = bench_memory(backend, rows * f.meta_bytes(), options_.host);
+    fill(backend, meta_.get(), random_->all_meta(), f.meta_bytes(), rows);
+}
+
+void RowStrip::fill(Backend& backend, uint8_t* to, const std::vector<uint8_t>& from, uint64_t row_bytes,
+                    uint64_t rows) const {
+    if (options_.content == Content::poison) {
+        if (options_.host)
+            std::fill_n(to, rows * row_bytes, uint8_t{0xFF});
+        else
+            backend.fill(to, 0xFF, rows * row_bytes);
+        return;
+    }
+    for (uint64_t r = 0; r < rows;) {
+        uint64_t first = (options_.phase + r) % RandomRows::kRows;
+        uint64_t count = std::min(rows - r, RandomRows::kRows - first);
+        const uint8_t* source = from.data() + first * row_bytes;
+        if (options_.host)
+            std::copy_n(source, count * row_bytes, to + r * row_bytes);
+        else
+            backend.copy_in(to + r * row_bytes, source, count * row_bytes);
+        r += count;
+    }
+}
+
+kv::Rows RowStrip::of(uint64_t copy) const {
+    kv::Rows rows;
+    rows.format = random_->format();
+    rows.data = data_.get() + copy * stride_ * rows.format.data_bytes();
+    if (meta_) rows.meta = meta_.get() + copy * stride_ * rows.format.meta_bytes();
+    return rows;
+}
+
+}  // namespace kvsim
