@@ -35,6 +35,22 @@ class Backend {
     virtual void finish() = 0;
     /// Microseconds that `work`, launches on this backend, took there.
     virtual double time_us(const std::function<void()>& work) = 0;
+    /// Microseconds that one of the calls work(0), ..., work(count - 1) took there, `count` of them in a row. A backend
+    /// leaves out what starting them and stopping the clock cost, if it can; it may call each several times.
+    virtual double time_each_us(uint32_t count, const std::function<void(uint32_t)>& work) {
+        return time_us([&] {
+                   for (uint32_t i = 0; i < count; ++i) work(i);
+               }) /
+               count;
+    }
+
+    // For calibration. False: this backend has no such launch.
+    /// Bytes that the device's largest cache holds; 0: not known.
+    virtual uint64_t cache_bytes() const { return 0; }
+    /// Reads all of it and keeps nothing.
+    virtual bool read(const void* /*device*/, uint64_t /*bytes*/) { return false; }
+    /// A launch that does nothing.
+    virtual bool run_nothing() { return false; }
 
     virtual void run(const kv::Append& op) = 0;
     virtual void run(const kv::CopyBlocks& op) = 0;

@@ -1,0 +1,16 @@
+#include <kvsim/backend/backend.h>
+#include <kvsim/backend/cuda.h>
+
+namespace kvsim {
+
+Registry<BackendRow>& backends() {
+    static Registry<BackendRow> registry = [] {
+        Registry<BackendRow> r("backend");
+        // cpu: the row comes with lib/kvsim/backend/cpu.h
+        r.add({"cuda", "kernels on the first NVIDIA GPU", cuda_unavailable, make_cuda_backend});
+        return r;
+    }();
+    return registry;
+}
+
+}  // namespace kvsim
