@@ -1,4 +1,5 @@
 #include <kvsim/backend/backend.h>
+#include <kvsim/backend/cpu.h>
 #include <kvsim/backend/cuda.h>
 
 namespace kvsim {
@@ -6,7 +7,7 @@ namespace kvsim {
 Registry<BackendRow>& backends() {
     static Registry<BackendRow> registry = [] {
         Registry<BackendRow> r("backend");
-        // cpu: the row comes with lib/kvsim/backend/cpu.h
+        r.add(cpu_backend_row());
         r.add({"cuda", "kernels on the first NVIDIA GPU", cuda_unavailable, make_cuda_backend});
         return r;
     }();

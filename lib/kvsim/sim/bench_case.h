@@ -2,6 +2,7 @@
 // timed are checked afterwards. One row per kernel.
 #pragma once
 
+#include <kernels/common/bytes.h>
 #include <kvsim/core/registry.h>
 #include <kvsim/sim/bench_buffers.h>
 
@@ -39,8 +40,8 @@ class BenchCase {
     void allocate(Backend& backend, uint64_t copies);
 
     virtual void launch(Backend& backend, uint64_t copy) = 0;
-    /// Some rows of a copy, launched so many times, against the scalar definitions. Throws Error(failed).
-    virtual void check(Backend& backend, uint64_t copy, uint64_t launches) = 0;
+    /// Some rows of a copy that was launched against the scalar definitions. Throws Error(failed).
+    virtual void check(Backend& backend, uint64_t copy) = 0;
 
   protected:
     /// Whole numbers that a kernel reads; the same for all copies, or `per_copy`.

@@ -67,7 +67,7 @@ class AppendCase final : public RowCase {
     }
     uint64_t bytes() const override { return kv::bytes_moved(op(0)); }
     void launch(Backend& b, uint64_t copy) override { b.run(op(copy)); }
-    void check(Backend& b, uint64_t copy, uint64_t) override {
+    void check(Backend& b, uint64_t copy) override {
         for (uint64_t i = 0; i < kCheckedRows; ++i) {
             Place p = any_place();
             const RowStrip& in = p.value ? *values_ : *keys_;
@@ -124,7 +124,7 @@ class AppendStepCase final : public RowCase {
     }
     uint64_t bytes() const override { return kv::bytes_moved(op(0)); }
     void launch(Backend& b, uint64_t copy) override { b.run(op(copy)); }
-    void check(Backend& b, uint64_t copy, uint64_t) override {
+    void check(Backend& b, uint64_t copy) override {
         for (uint64_t i = 0; i < kCheckedRows; ++i) {
             Place p = any_place();
             uint64_t slot = places_[copy * shape_.batch + p.sequence];
@@ -168,7 +168,7 @@ class CopyBlocksCase final : public RowCase {
           pool_(add_pool(2 * shape.blocks(), Content::random)), pairs_(add_list(sizeof(kv::BlockPair) * shape.blocks())) {}
     uint64_t bytes() const override { return kv::bytes_moved(op(0)); }
     void launch(Backend& b, uint64_t copy) override { b.run(op(copy)); }
-    void check(Backend& b, uint64_t copy, uint64_t) override {
+    void check(Backend& b, uint64_t copy) override {
         for (uint64_t i = 0; i < kCheckedRows; ++i) {
             uint64_t pair = random_.below(shape_.blocks()), head = random_.below(shape_.kv_heads), slot = random_.below(shape_.block_size);
             bool value = i % 2 == 1;
@@ -212,7 +212,7 @@ class GatherCase final : public RowCase {
     }
     uint64_t bytes() const override { return kv::bytes_moved(op(0), shape_.ragged()); }
     void launch(Backend& b, uint64_t copy) override { b.run(op(copy)); }
-    void check(Backend& b, uint64_t copy, uint64_t) override {
+    void check(Backend& b, uint64_t copy) override {
         for (uint64_t i = 0; i < kCheckedRows; ++i) {
             Place p = any_place();
             kv::Pool pool = pool_.of(copy);
@@ -261,7 +261,7 @@ class TransposeCase final : public RowCase {
     }
     uint64_t bytes() const override { return kv::bytes_moved(op(0)); }
     void launch(Backend& b, uint64_t copy) override { b.run(op(copy)); }
-    void check(Backend& b, uint64_t copy, uint64_t) override {
+    void check(Backend& b, uint64_t copy) override {
         kv::Transpose o = op(copy);
         for (uint64_t i = 0; i < kCheckedRows; ++i) {
             uint64_t block = random_.below(shape_.blocks()), head = random_.below(shape_.kv_heads), slot = random_.below(shape_.block_size);
@@ -297,7 +297,7 @@ class QuantizeCase final : public RowCase {
     }
     uint64_t bytes() const override { return kv::bytes_moved(op(0)); }
     void launch(Backend& b, uint64_t copy) override { b.run(op(copy)); }
-    void check(Backend& b, uint64_t copy, uint64_t) override {
+    void check(Backend& b, uint64_t copy) override {
         for (uint64_t i = 0; i < kCheckedRows; ++i) {
             uint64_t row = random_.below(rows());
             EncodedRow want(out_->random().format(), in_->filled_values(copy, row));
