@@ -93,7 +93,8 @@ KV_HD inline AffineGroup group_at(const RowFormat& f, const uint8_t* meta, size_
 /// Value i of a row of any type.
 KV_HD inline float row_value(const RowFormat& f, const uint8_t* data, const uint8_t* meta, size_t i) {
     if (!is_affine(f.type)) return plain_value(f.type, data, i);
-    return affine_value(f.unit().format, group_at(f, meta, i / f.group), code_at(data, i, value_bits(f.type)));
+    uint32_t k = static_cast<uint32_t>(i) / f.group;  // 64-bit divisions are subroutines on a GPU
+    return affine_value(f.unit().format, group_at(f, meta, k), code_at(data, i, value_bits(f.type)));
 }
 
 }  // namespace kv

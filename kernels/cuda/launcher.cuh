@@ -30,9 +30,10 @@ struct Lane {
     __device__ __forceinline__ void add(uint32_t* at, uint32_t x) const { atomicAdd(at, x); }
 };
 
-/// One launch of a kernel struct. Shared memory is bytes, as it may not be constructed.
+/// One launch of a kernel struct. Shared memory is bytes, as it may not be constructed. Two blocks fit on a multiprocessor,
+/// said so that the compiler need not guess: it guesses three or more, and spills for them.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::kThreads) run(const __grid_constant__ typename Kernel::Op op) {
+__global__ void __launch_bounds__(Kernel::kThreads, 2) run(const __grid_constant__ typename Kernel::Op op) {
     using Shared = typename Kernel::Shared;
     __shared__ alignas(Shared) unsigned char memory[sizeof(Shared)];
     Lane lane;

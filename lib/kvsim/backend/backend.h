@@ -3,6 +3,7 @@
 
 #include <kernels/common/ops.h>
 #include <kvsim/core/registry.h>
+#include <kvsim/core/spec.h>
 
 #include <cstdint>
 #include <functional>
@@ -71,8 +72,9 @@ struct BackendRow {
     std::string summary;
     /// Why there is none here; empty: there is.
     std::function<std::string()> unavailable;
-    /// Throws Error(input) with that reason.
-    std::function<std::unique_ptr<Backend>()> make;
+    /// Asks for the parameters it knows; the caller finishes the spec. Throws Error(input), with that reason too.
+    std::function<std::unique_ptr<Backend>(Spec& spec)> make;
+    std::string parameters;  ///< "threads=N": name=default, for people
 };
 Registry<BackendRow>& backends();
 

@@ -155,7 +155,10 @@ BackendRow cpu_backend_row() {
     row.id = "cpu";
     row.summary = "host memory and vector kernels (Highway), one thread per processor";
     row.unavailable = [] { return std::string(); };
-    row.make = [] { return make_cpu_backend(); };
+    row.make = [](Spec& spec) {
+        return make_cpu_backend(static_cast<unsigned>(spec.whole("threads", processors(), 1, 1024)));
+    };
+    row.parameters = "threads=all";
     return row;
 }
 

@@ -24,6 +24,8 @@ struct ContiguousConfig {
 
 class ContiguousStore {
   public:
+    using Config = ContiguousConfig;
+    using Bookkeeping = ContiguousStore;  ///< the store without what a derived one adds
     explicit ContiguousStore(const ContiguousConfig& config);
 
     uint32_t block_size() const { return block_size_; }

@@ -30,6 +30,8 @@ struct PagedConfig {
 /// unknown id, and starting a known one, throws Error(input).
 class PagedStore {
   public:
+    using Config = PagedConfig;
+    using Bookkeeping = PagedStore;  ///< the store without what a derived one adds
     /// Throws Error(input) on a block size of 0.
     explicit PagedStore(const PagedConfig& config);
 

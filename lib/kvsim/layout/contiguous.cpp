@@ -30,12 +30,16 @@ static void resolve(CacheConfig& c) {
         throw_input("--reserve " + c.reserve + ": expected max or grow" + did_you_mean(c.reserve, {"max", "grow"}));
 }
 
-static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath) {
+ContiguousConfig contiguous_config(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     ContiguousConfig config;
     config.blocks = options.capacity_blocks;
     config.block_size = trace.block_size;
     if (c.reserve == "max") config.reserve_tokens = longest_sequence(trace, options.decode);
-    return sequence_replay(ContiguousCache(config, victim_strategy(c)), c, trace, options);
+    return config;
+}
+
+static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath) {
+    return sequence_replay(ContiguousCache(contiguous_config(c, trace, options), victim_strategy(c)), c, trace, options);
 }
 
 static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {

@@ -5,11 +5,15 @@ namespace kvsim {
 
 static void resolve(CacheConfig& c) { resolve_sequences(c, "lru"); }
 
-static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath) {
+PagedConfig paged_config(const Trace& trace, const RunOptions& options) {
     PagedConfig config;
     config.blocks = options.capacity_blocks;
     config.block_size = trace.block_size;
-    return sequence_replay(PagedCache(config, victim_strategy(c)), c, trace, options);
+    return config;
+}
+
+static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath) {
+    return sequence_replay(PagedCache(paged_config(trace, options), victim_strategy(c)), c, trace, options);
 }
 
 static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {

@@ -33,6 +33,10 @@ std::unique_ptr<Cache> sequence_replay(SequenceCache<Store> cache, const CacheCo
     return std::make_unique<SequenceEventReplay<Store>>(std::move(cache), rules);
 }
 
+/// How the layouts set up their stores.
+PagedConfig paged_config(const Trace& trace, const RunOptions& options);
+ContiguousConfig contiguous_config(const CacheConfig& config, const Trace& trace, const RunOptions& options);
+
 /// on_full, concurrency, evictions, decode.
 Definitions sequence_definitions(const CacheConfig& config, const Trace& trace, const RunOptions& options);
 

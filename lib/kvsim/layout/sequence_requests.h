@@ -192,7 +192,7 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
         bool operator<(const End& o) const { return end != o.end ? end > o.end : request > o.request; }
     };
 
-    Store empty_;  ///< to see whether a request fits alone
+    typename Store::Bookkeeping empty_;  ///< to see whether a request fits alone
     std::vector<State> state_;
     uint64_t admissions_ = 0;
     std::vector<uint64_t> admitted_;       ///< per request: the number of its latest admission

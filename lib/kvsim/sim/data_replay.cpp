@@ -1,0 +1,186 @@
+#include <kvsim/backend/kv_cache.h>
+#include <kvsim/backend/row_format.h>
+#include <kvsim/core/digest.h>
+#include <kvsim/core/spec.h>
+#include <kvsim/layout/sequence_layouts.h>
+#include <kvsim/quant/dtype.h>
+#include <kvsim/sim/data_replay.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace kvsim {
+
+namespace {
+
+/// What was read of a sequence against what was written.
+class ReadBack {
+  public:
+    explicit ReadBack(const DataRunOptions& o)
+        : options_(o), sides_{{row_format(o.k_dtype, o.head_dim), make_codec(o.k_dtype, {1, o.head_dim})},
+                              {row_format(o.v_dtype, o.head_dim), make_codec(o.v_dtype, {1, o.head_dim})}} {}
+
+    void check(const CacheHandle& handle, const KvMemory::Source& original) {
+        uint64_t tokens = handle.num_tokens();
+        ++sequences_;
+        tokens_ += tokens;
+        std::vector<float> read[2], written[2];
+        for (uint32_t layer = 0; layer < handle.num_layers(); ++layer) {
+            handle.kv_cache(layer, read[0], read[1]);
+            for (auto& w : written) w.resize(read[0].size());
+            if (tokens > 0) original(layer, 0, static_cast<uint32_t>(tokens), written[0].data(), written[1].data());
+            for (int side = 0; side < 2; ++side) {
+                compare(handle, layer, side, read[side], written[side]);
+                digest_.update(reinterpret_cast<const char*>(read[side].data()), read[side].size() * sizeof(float));
+            }
+        }
+    }
+    void report(DataOutcome& out) {
+        out.read_sequences = sequences_;
+        out.read_tokens = tokens_;
+        out.digest = digest_.finish();
+    }
+
+  private:
+    struct Side {
+        kv::RowFormat format;
+        std::unique_ptr<Codec> codec;
+    };
+    void compare(const CacheHandle& handle, uint32_t layer, int side, const std::vector<float>& read, const std::vector<float>& written) {
+        const Side& s = sides_[side];
+        const uint32_t dim = s.format.dim;
+        std::vector<uint8_t> bytes(s.format.bytes());
+        std::vector<float> bound(dim, 0);
+        for (size_t row = 0; row < read.size(); row += dim) {
+            const float* x = &written[row];
+            if (kv::is_affine(s.format.type)) {
+                s.codec->encode(x, 1, bytes.data());
+                s.codec->error_bounds(bytes.data(), 1, bound.data());
+            }
+            for (uint32_t i = 0; i < dim; ++i) {
+                float want = x[i];
+                if (!kv::is_affine(s.format.type)) {
+                    kv::put_plain_value(s.format.type, bytes.data(), i, want);
+                    want = kv::plain_value(s.format.type, bytes.data(), i);
+                }
+                bool same = kv::is_affine(s.format.type) ? std::fabs(read[row + i] - want) <= bound[i]
+                                                         : std::memcmp(&read[row + i], &want, sizeof want) == 0;
+                if (same) continue;
+                size_t heads = row / dim;
+                throw_failed("--verify: sequence " + std::to_string(handle.sequence()) + ", layer " + std::to_string(layer) + ", " +
+                             (side == 0 ? "key" : "value") + " of resident token " + std::to_string(heads / handle.kv_heads()) +
+                             ", head " + std::to_string(heads % handle.kv_heads()) + ", place " + std::to_string(i) + ": read " +
+                             std::to_string(read[row + i]) + ", written " + std::to_string(x[i]));
+            }
+        }
+    }
+
+    const DataRunOptions& options_;
+    Side sides_[2];
+    Sha256 digest_;
+    uint64_t sequences_ = 0, tokens_ = 0;
+};
+
+template <class Store>
+std::unique_ptr<Cache> cache_with_data(const typename Store::Config& config, KvCacheData& data, const CacheConfig& cache,
+                                       const Trace& trace, const RunOptions& run) {
+    typename KvCache<Store>::Config c{config, &data};
+    return sequence_replay(SequenceCache<KvCache<Store>>(c, victim_strategy(cache)), cache, trace, run);
+}
+std::unique_ptr<Cache> cache_with_data(KvCacheData& data, const CacheConfig& cache, const Trace& trace, const RunOptions& run) {
+    if (cache.layout == "paged") return cache_with_data<PagedStore>(paged_config(trace, run), data, cache, trace, run);
+    return cache_with_data<ContiguousStore>(contiguous_config(cache, trace, run), data, cache, trace, run);
+}
+
+// The speed of a copy on the same backend: the fastest of a few, of a piece beyond the caches where there is room.
+void measure_copy(Backend& backend, DataOutcome& out) {
+    out.copy_bytes = std::min<uint64_t>(uint64_t{64} << 20, backend.free_bytes() / 8);
+    Buffer<uint8_t> from(backend, out.copy_bytes), to(backend, out.copy_bytes);
+    backend.fill(from.data(), 1, out.copy_bytes);
+    double best = 0;
+    for (int i = 0; i < 5; ++i) {
+        double us = backend.time_us([&] { backend.copy(to.data(), from.data(), out.copy_bytes); });
+        best = std::max(best, 2 * static_cast<double>(out.copy_bytes) / us / 1e3);
+    }
+    out.copy_gb_per_s = best;
+}
+
+void summarize(const KernelLog& log, DataOutcome& out) {
+    for (const auto& [name, calls] : log.calls()) {
+        KernelSummary k;
+        k.name = name;
+        k.calls = calls.us.size();
+        k.bytes = calls.bytes;
+        std::vector<float> us = calls.us;
+        std::sort(us.begin(), us.end());
+        for (float x : us) k.total_us += x;
+        k.min_us = us.front();
+        k.median_us = us[us.size() / 2];
+        k.p95_us = us[std::min(us.size() - 1, us.size() * 95 / 100)];
+        k.gb_per_s = k.total_us > 0 ? static_cast<double>(k.bytes) / k.total_us / 1e3 : 0;
+        k.fraction_of_copy = out.copy_gb_per_s > 0 ? k.gb_per_s / out.copy_gb_per_s : 0;
+        out.kernels.push_back(k);
+    }
+}
+
+}  // namespace
+
+DataOutcome replay_data(const Trace& trace, const CacheConfig& cache, const RunOptions& run, const DataRunOptions& o,
+                        const RunResult& expected) {
+    if (cache.layout != "paged" && cache.layout != "contiguous")
+        throw_input("--backend under --layout " + cache.layout + ": keys and values are kept for paged and contiguous" +
+                    (cache.layout == "quantized" ? "; under quantized they come with --kv-data" : ""));
+    Spec spec = Spec::parse(o.backend);
+    bool contiguous = cache.layout == "contiguous";
+    std::string order = spec.choice("order", "hnd", {"hnd", "nhd"});
+    if (contiguous && order != "hnd") throw_input("--backend " + o.backend + ": order=nhd has no effect on contiguous sequences");
+    std::unique_ptr<Backend> backend = backends().get(spec.id()).make(spec);
+    spec.finish();
+
+    RunOptions quiet = run;
+    quiet.progress = nullptr;
+    KvCacheData sizing;
+    RunResult counted;
+    cache_with_data(sizing, cache, trace, quiet)->run(trace, quiet, counted);
+
+    DataOutcome out;
+    measure_copy(*backend, out);
+    KernelLog log;
+    KvLayout layout{o.layers, o.kv_heads, o.head_dim, o.query_heads, o.k_dtype, o.v_dtype,
+                    order == "nhd" ? kv::Order::nhd : kv::Order::hnd, sizing.reach_blocks, trace.block_size};
+    KvMemory memory(*backend, layout, log);
+    std::unique_ptr<TokenValues> values =
+        o.kv_data ? recorded_values(*o.kv_data) : synthetic_values(o.kv_heads, o.query_heads, o.head_dim);
+    ReadBack read_back(o);
+    KvCacheData data;
+    data.memory = &memory;
+    data.values = values.get();
+    data.attend = o.attend;
+    if (o.verify)
+        data.leaving = [&](const CacheHandle& handle, const KvMemory::Source& original) { read_back.check(handle, original); };
+    RunResult result;
+    auto with_data = cache_with_data(data, cache, trace, quiet);
+    with_data->run(trace, quiet, result);
+    data.finish();
+    with_data->check_invariants();
+    for (const RunResult* r : {&counted, &result})
+        if (!(r->total == expected.total) || r->peak_active_blocks != expected.peak_active_blocks)
+            throw_failed("--backend: the replay with keys and values counts something else than without");
+    out.backend = backend->name();
+    out.device = backend->device();
+    out.order = contiguous ? "contiguous" : order;
+    out.layers = o.layers;
+    out.kv_heads = o.kv_heads;
+    out.query_heads = o.query_heads;
+    out.head_dim = o.head_dim;
+    out.k_dtype = o.k_dtype;
+    out.v_dtype = o.v_dtype;
+    out.pool_blocks = sizing.reach_blocks;
+    out.pool_bytes = memory.bytes();
+    if (o.verify) read_back.report(out);
+    summarize(log, out);
+    return out;
+}
+
+}  // namespace kvsim
