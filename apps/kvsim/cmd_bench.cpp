@@ -1,6 +1,6 @@
 #include "options.h"
 
-#include <kvsim/backend/cpu.h>
+#include <kvsim/backend/row_format.h>
 #include <kvsim/core/error.h>
 #include <kvsim/core/spec.h>
 #include <kvsim/core/suggest.h>
@@ -27,8 +27,7 @@ class BenchCommand : public Command {
         positionals("kernel", kernels_, "kernels, see `kvsim list kernels` (default: all)", false);
         add_shapes();
         const std::string group = "Measurement";
-        option("--backend", backend_, "all (default), or one of `kvsim list backends`", group, "ID");
-        option("--threads", threads_, "of the backend cpu (default: one per processor)", group, "N");
+        option("--backend", backend_, "all (default), or one of `kvsim list backends`, with parameters: cpu:threads=1", group, "ID");
         option("--min-time", min_time_, "seconds that the samples of a kernel take together at least", group, "S");
         option("--samples", samples_, "so many samples, however long they take (default: until --min-time is over and the median "
                "is known to 2 %, or four times --min-time)", group, "N");
@@ -57,12 +56,12 @@ class BenchCommand : public Command {
         check_outputs("", {common.report});
         resolve();
         std::vector<BenchCell> cells = bench_cells(kernels_, axes_);
-        std::vector<const BackendRow*> rows = chosen_backends();
+        std::vector<std::string> chosen = chosen_backends();
         std::optional<OutputFile> file;
         if (!common.report.empty()) file.emplace(common.report);
         stop_on_interrupt(stop_);
         BenchReport report;
-        for (const BackendRow* row : rows) report.runs.push_back(run_on(*row, cells));
+        for (const std::string& backend : chosen) report.runs.push_back(run_on(backend, cells));
         refuse_if_nothing(report);
         report.interrupted = stop_;
         report.config = resolved();
@@ -145,7 +144,7 @@ class BenchCommand : public Command {
         std::string first;
         for (uint32_t dim : axes_.head_dim) {
             try {
-                bench_row_format(dtype, dim);
+                row_format(dtype, dim);
                 return;
             } catch (const Error& e) {
                 if (first.empty()) first = e.what();
@@ -154,28 +153,24 @@ class BenchCommand : public Command {
         throw_input("--kv-dtype " + dtype + ": " + first);
     }
 
-    std::vector<const BackendRow*> chosen_backends() const {
-        std::vector<const BackendRow*> rows;
-        if (backend_ != "all") {
-            std::vector<std::string> known = backends().ids();
-            known.emplace_back("all");
-            if (!backends().find(backend_))
-                throw_input("--backend " + backend_ + ": expected one of " + join(known) + did_you_mean(backend_, known));
-            if (std::string why = backends().get(backend_).unavailable(); !why.empty())
-                throw_input("--backend " + backend_ + ": " + why);
-        }
-        for (const BackendRow& row : backends().rows())
-            if (backend_ == "all" || backend_ == row.id) rows.push_back(&row);
-        bool cpu = backend_ == "all" || backend_ == "cpu";
-        if (!threads_.empty() && !cpu) throw_input("--threads has no effect with --backend " + backend_);
-        return rows;
+    /// As specs. Throws Error(input) on one that is not there, but for `all`.
+    std::vector<std::string> chosen_backends() const {
+        if (backend_ == "all") return backends().ids();
+        std::vector<std::string> known = backends().ids();
+        known.emplace_back("all");
+        std::string id = Spec::parse(backend_).id();
+        const BackendRow* row = backends().find(id);
+        if (!row) throw_input("--backend " + backend_ + ": expected one of " + join(known) + did_you_mean(id, known));
+        if (std::string why = row->unavailable(); !why.empty()) throw_input("--backend " + backend_ + ": " + why);
+        return {backend_};
     }
 
-    BenchRun run_on(const BackendRow& row, const std::vector<BenchCell>& cells) {
+    BenchRun run_on(const std::string& text, const std::vector<BenchCell>& cells) {
+        Spec spec = Spec::parse(text);
+        const BackendRow& row = backends().get(spec.id());
         if (std::string why = row.unavailable(); !why.empty()) return bench_unavailable(row.id, why, cells);
-        bool own = row.id == "cpu" && !threads_.empty();
-        std::unique_ptr<Backend> backend =
-            own ? make_cpu_backend(static_cast<unsigned>(whole_option(threads_, "--threads", 1, 4096))) : row.make();
+        std::unique_ptr<Backend> backend = row.make(spec);
+        spec.finish();
         uint64_t calibrated = 1 + (calibrations().size() - 1) * measure_.calibration_bytes.size();
         Progress progress(common.console, "measuring on " + row.id, cells.size() + calibrated);
         BenchOptions options = measure_;
@@ -216,7 +211,6 @@ class BenchCommand : public Command {
             c.emplace_back("model", model_);
         }
         c.emplace_back("backend", backend_);
-        if (!threads_.empty()) c.emplace_back("threads", threads_);
         c.emplace_back("min_time", min_time_);
         if (!samples_.empty()) c.emplace_back("samples", samples_);
         c.emplace_back("warmup", warmup_);
@@ -224,7 +218,7 @@ class BenchCommand : public Command {
     }
 
     std::vector<std::string> kernels_, kv_dtype_, batch_, context_, block_size_, order_, kv_heads_, q_heads_, head_dim_;
-    std::string model_, backend_ = "all", threads_, min_time_ = "0.05", samples_, warmup_ = "1";
+    std::string model_, backend_ = "all", min_time_ = "0.05", samples_, warmup_ = "1";
     BenchAxes axes_;
     BenchOptions measure_;
     std::atomic<bool> stop_{false};  // lives as long as signals can come

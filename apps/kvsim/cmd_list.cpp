@@ -102,7 +102,9 @@ ListSection backend_section() {
     ListSection s{"backends", {}};
     for (const BackendRow& r : backends().rows()) {
         std::string why = r.unavailable();
-        s.rows.push_back({r.id, r.summary, why.empty() ? "" : "not available here: " + why});
+        std::string detail = r.parameters.empty() ? "" : "parameters " + r.parameters;
+        if (!why.empty()) detail += (detail.empty() ? "" : "; ") + std::string("not available here: ") + why;
+        s.rows.push_back({r.id, r.summary, detail});
     }
     return s;
 }

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 namespace kvsim {
@@ -65,16 +66,30 @@ void read_all(const uint8_t* memory, uint64_t bytes) {
     for (uint64_t& sum : sums) asm volatile("" : : "r"(sum));  // read, says this, and costs nothing
 }
 
-/// The largest cache there is: the system's word, else what it says of each level.
-uint64_t largest_cache() {
-    uint64_t largest = 0;
-    for (int level : {_SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE, _SC_LEVEL4_CACHE_SIZE})
-        if (long bytes = sysconf(level); bytes > 0) largest = std::max(largest, static_cast<uint64_t>(bytes));
-    for (int index = 0; index < 8; ++index) {
-        uint64_t kib = number_in(("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/size").c_str());
-        if (kib != kNoLimit) largest = std::max(largest, kib * 1024);  // "32768K"
+std::string word_in(const std::string& path) {
+    std::ifstream in(path);
+    std::string word;
+    in >> word;
+    return word;
+}
+
+/// The last-level caches of all processors, each once; what the C library says of one where the system does not.
+uint64_t last_level_caches() {
+    std::map<std::string, uint64_t> bytes;  // by the processors that share it
+    for (unsigned cpu = 0; cpu < std::max(1u, std::thread::hardware_concurrency()); ++cpu) {
+        std::string shared, folder = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/cache/index";
+        uint64_t kib = 0;
+        for (int index = 0; index < 8; ++index) {  // the last is the largest
+            uint64_t found = number_in((folder + std::to_string(index) + "/size").c_str());  // "32768K"
+            if (found == kNoLimit) break;
+            kib = found;
+            shared = word_in(folder + std::to_string(index) + "/shared_cpu_list");
+        }
+        if (kib > 0) bytes[shared] = kib * 1024;
     }
-    return largest;
+    uint64_t sum = 0;
+    for (const auto& [shared, size] : bytes) sum += size;
+    return sum > 0 ? sum : static_cast<uint64_t>(std::max(0l, sysconf(_SC_LEVEL3_CACHE_SIZE)));
 }
 
 class CpuBackend : public Backend {
@@ -111,7 +126,7 @@ class CpuBackend : public Backend {
             std::memset(static_cast<char*>(device) + at, byte, std::min(kPiece, bytes - at));
         });
     }
-    uint64_t cache_bytes() const override { return largest_cache(); }
+    uint64_t cache_bytes() const override { return last_level_caches(); }
     bool read(const void* device, uint64_t bytes) override {
         threads_.each((bytes + kPiece - 1) / kPiece, bytes, [&](size_t i) {
             uint64_t at = i * kPiece;

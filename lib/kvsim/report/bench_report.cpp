@@ -198,7 +198,7 @@ std::string kernel_table(const BenchReport& report) {
     for (const BenchRun& run : report.runs) {
         head.push_back(run.id + " us");
         if (!run.unavailable.empty()) continue;
-        for (const char* column : {"+-", "GB/s", "of ceiling", "cache", "roofline us (estimate)"}) head.emplace_back(column);
+        for (const char* column : {"+-", "GB/s", "of ceiling", "cache", "estimated us"}) head.emplace_back(column);
     }
     TextTable table(2);
     table.add(head);
@@ -264,7 +264,7 @@ std::string bench_table(const BenchReport& report) {
     for (const BenchRun& run : report.runs) {
         if (!run.unavailable.empty()) continue;
         out += fmt::format("{}: {}{}\n\n", run.id, printable(run.device),
-                           run.cache_bytes > 0 ? ", " + format_bytes(run.cache_bytes) + " of largest cache" : "");
+                           run.cache_bytes > 0 ? ", " + format_bytes(run.cache_bytes) + " of last-level cache" : "");
         out += calibration_table(run) + "\n";
     }
     out += kernel_table(report);

@@ -1,4 +1,5 @@
 // Kernels that look at tokens: decode attention, the scores that H2O adds up, who stays, and moving those together.
+#include <kvsim/backend/row_format.h>
 #include <kvsim/sim/bench_checks.h>
 
 #include <cmath>
@@ -49,7 +50,7 @@ class TokenCase : public BenchCase {
 class DecodeCase final : public TokenCase {
   public:
     DecodeCase(const BenchShape& shape, RandomRowStore& store)
-        : TokenCase(shape, store), format_(bench_row_format(shape.kv_dtype, shape.head_dim)), table_(shuffled(shape.blocks(), 5)) {
+        : TokenCase(shape, store), format_(row_format(shape.kv_dtype, shape.head_dim)), table_(shuffled(shape.blocks(), 5)) {
         check_heads();
         bool plain = format_.type == kv::RowType::f32 || format_.type == kv::RowType::f16;
         q_type_ = plain ? format_.type : kv::RowType::bf16;
@@ -268,7 +269,7 @@ class TopKCase final : public TokenCase {
 class CompactCase final : public TokenCase {
   public:
     CompactCase(const BenchShape& shape, RandomRowStore& store)
-        : TokenCase(shape, store), format_(bench_row_format(shape.kv_dtype, shape.head_dim)),
+        : TokenCase(shape, store), format_(row_format(shape.kv_dtype, shape.head_dim)),
           new_blocks_((shape.keep() + shape.block_size - 1) / shape.block_size),
           order_(shuffled(shape.blocks() + shape.batch * new_blocks_, 6)) {
         uint32_t blocks = shape.blocks() + shape.batch * new_blocks_;

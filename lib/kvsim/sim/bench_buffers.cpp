@@ -1,5 +1,4 @@
 #include <kvsim/core/random.h>
-#include <kvsim/core/spec.h>
 #include <kvsim/sim/bench_buffers.h>
 
 #include <algorithm>
@@ -9,7 +8,6 @@ namespace kvsim {
 namespace {
 
 constexpr uint64_t kAlign = 256;
-constexpr uint32_t kLargestDim = 4096;
 
 /// Sum of twelve uniform numbers, less their mean: near enough to normal, and the same everywhere.
 float about_normal(Random& random) {
@@ -28,40 +26,7 @@ uint64_t aligned_rows(const kv::RowFormat& f) {
     return rows;
 }
 
-const std::map<std::string, kv::RowType>& row_types() {
-    static const std::map<std::string, kv::RowType> types = {
-        {"f32", kv::RowType::f32},       {"f16", kv::RowType::f16},   {"bf16", kv::RowType::bf16},
-        {"fp8_e4m3", kv::RowType::e4m3}, {"int8", kv::RowType::int8}, {"int4", kv::RowType::int4}};
-    return types;
-}
-
 }  // namespace
-
-kv::RowFormat bench_row_format(const std::string& kv_dtype, uint32_t head_dim) {
-    Spec spec = Spec::parse(kv_dtype);
-    auto type = row_types().find(spec.id());
-    if (type == row_types().end()) {
-        std::vector<std::string> known;
-        for (const auto& [id, unused] : row_types()) known.push_back(id);
-        throw_input("KV dtype '" + spec.id() + "': no kernel stores it" + did_you_mean(spec.id(), known) + "; known: " + join(known));
-    }
-    if (head_dim == 0 || head_dim % 8 != 0 || head_dim > kLargestDim)
-        throw_input("head dimension " + std::to_string(head_dim) + ": kernels take multiples of 8 up to " +
-                    std::to_string(kLargestDim));
-    kv::RowFormat f;
-    f.type = type->second;
-    f.dim = head_dim;
-    if (kv::is_affine(f.type)) {
-        f.group = static_cast<uint32_t>(spec.whole("group", head_dim, 1, kLargestDim));
-        f.half_metadata = spec.choice("scale", "f16", {"f16", "f32"}) == "f16";
-        f.symmetric = spec.on_off("symmetric", false);
-        if (head_dim % f.group != 0)
-            throw_input("KV dtype '" + kv_dtype + "': kernels take groups inside one head, and " + std::to_string(f.group) +
-                        " values do not divide its " + std::to_string(head_dim));
-    }
-    spec.finish();
-    return f;
-}
 
 RandomRows::RandomRows(kv::RowFormat format) : format_(format) {
     Random random(uint64_t{format.dim} * 16 + static_cast<uint64_t>(format.type));

@@ -9,15 +9,10 @@
 
 #include <map>
 #include <memory>
-#include <string>
 #include <tuple>
 #include <vector>
 
 namespace kvsim {
-
-/// How rows of a KV dtype are stored in a pool. Throws Error(input) on one that kernels do not know, or that does not
-/// suit the head dimension.
-kv::RowFormat bench_row_format(const std::string& kv_dtype, uint32_t head_dim);
 
 /// Rows of values that are about normal, as the scalar definitions of kernels/common store them.
 class RandomRows {

@@ -1,4 +1,5 @@
 // Kernels that move rows: append, copy_blocks, gather, scatter, transpose, quantize, dequantize.
+#include <kvsim/backend/row_format.h>
 #include <kvsim/sim/bench_checks.h>
 
 namespace kvsim {
@@ -20,7 +21,7 @@ kv::RowType source_type(kv::RowType stored) {
 class RowCase : public BenchCase {
   protected:
     RowCase(const BenchShape& shape, RandomRowStore& store)
-        : shape_(shape), store_(store), format_(bench_row_format(shape.kv_dtype, shape.head_dim)), random_(shape.context) {}
+        : shape_(shape), store_(store), format_(row_format(shape.kv_dtype, shape.head_dim)), random_(shape.context) {}
 
     PoolStrips add_pool(uint32_t blocks, Content content) {
         PoolStrips p;

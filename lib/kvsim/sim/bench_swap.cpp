@@ -1,4 +1,5 @@
 // Blocks between device and host, and what every measured speed is held against: plain copies, reads, writes.
+#include <kvsim/backend/row_format.h>
 #include <kvsim/sim/bench_checks.h>
 
 namespace kvsim {
@@ -29,7 +30,7 @@ template <bool kToHost>
 class SwapCase final : public BenchCase {
   public:
     SwapCase(const BenchShape& shape, RandomRowStore& store)
-        : shape_(shape), format_(bench_row_format(shape.kv_dtype, shape.head_dim)), random_(shape.context + 2),
+        : shape_(shape), format_(row_format(shape.kv_dtype, shape.head_dim)), random_(shape.context + 2),
           blocks_(shuffled(shape.blocks(), 7)), host_blocks_(shuffled(shape.blocks(), 8)) {
         pool_.shape = pool_shape(shape, shape.blocks());
         uint64_t rows = shape.blocks() * pool_.shape.block_rows();
