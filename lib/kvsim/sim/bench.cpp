@@ -37,20 +37,22 @@ std::vector<BenchCell> crossed(const std::vector<BenchCell>& cells, const char* 
 bool on_host(const Backend& backend) { return backend.name() == "cpu"; }
 
 /// Why a shape cannot be; empty: it can.
-std::string too_large(Backend& backend, const BenchCell& cell) {
+std::string too_large(const BenchArena& arena, const BenchCell& cell) {
     const BenchShape& s = cell.shape;
     if (!has_axis(*cell.kernel, "context")) return {};
     if (s.tokens() >= kMostTokens) return format_count(s.tokens()) + " tokens; kernels count to 2^31";
-    uint64_t least = s.tokens() * s.kv_heads * 4, have = backend.free_bytes();
+    uint64_t least = s.tokens() * s.kv_heads * 4, have = arena.backend().free_bytes() + arena.held(false);
     if (least <= have) return {};
     return "more than " + format_bytes(least) + " of memory wanted, " + format_bytes(have) + " free";
 }
 
 /// Sets of buffers that there is room for, up to what a cold measurement needs. 0: not even one.
-uint64_t copies_for(Backend& backend, const BenchCase& one, std::string& reason) {
+uint64_t copies_for(const BenchArena& arena, const BenchCase& one, std::string& reason) {
+    const Backend& backend = arena.backend();
     auto need = [&](uint64_t copies) { return one.device_bytes(copies) + (on_host(backend) ? one.host_bytes(copies) : 0); };
     auto whole = [&](uint64_t copies) { return one.device_bytes(copies) + one.host_bytes(copies); };
-    uint64_t have = backend.free_bytes(), wanted = rotation_count(one.bytes(), backend.cache_bytes());
+    uint64_t held = arena.held(false) + (on_host(backend) ? arena.held(true) : 0);
+    uint64_t have = backend.free_bytes() + held, wanted = rotation_count(one.bytes(), backend.cache_bytes());
     if (need(1) > have) {
         reason = format_bytes(need(1)) + " of memory wanted, " + format_bytes(have) + " free";
         return 0;
@@ -63,19 +65,20 @@ uint64_t copies_for(Backend& backend, const BenchCase& one, std::string& reason)
     return low;
 }
 
-void measure_one(Backend& backend, const std::function<std::unique_ptr<BenchCase>()>& make, const BenchOptions& options,
+void measure_one(BenchArena& arena, const std::function<std::unique_ptr<BenchCase>()>& make, const BenchOptions& options,
                  BenchResult& r) {
     if (options.stop && options.stop->load()) {
         r.status = BenchStatus::interrupted;
         return;
     }
+    Backend& backend = arena.backend();
     uint64_t copies = 0;
     std::unique_ptr<BenchCase> one;
     try {
         one = make();
         r.bytes = one->bytes();
-        copies = copies_for(backend, *one, r.reason);
-        if (copies > 0) one->allocate(backend, copies);
+        copies = copies_for(arena, *one, r.reason);
+        if (copies > 0) one->allocate(arena, copies);
         if (copies > 0) bench_measure(backend, *one, copies, options, r);
     } catch (const Error& e) {
         if (e.kind() != ErrorKind::input) throw;
@@ -210,6 +213,7 @@ BenchRun bench_on(Backend& backend, const std::string& id, const std::vector<Ben
     run.device = backend.device();
     run.cache_bytes = backend.cache_bytes();
     RandomRowStore store;
+    BenchArena arena(backend);
     auto step = [&] {
         if (options.done) options.done->fetch_add(1);
     };
@@ -218,7 +222,7 @@ BenchRun bench_on(Backend& backend, const std::string& id, const std::vector<Ben
             BenchResult& r = run.calibration.emplace_back();
             r.name = row.id;
             r.bytes = bytes;
-            measure_one(backend, [&] { return row.make(bytes, store); }, options, r);
+            measure_one(arena, [&] { return row.make(bytes, store); }, options, r);
             step();
         }
     }
@@ -226,9 +230,9 @@ BenchRun bench_on(Backend& backend, const std::string& id, const std::vector<Ben
         BenchResult& r = run.kernels.emplace_back();
         r.name = cell.kernel->id;
         r.cell = cell;
-        r.reason = too_large(backend, cell);
+        r.reason = too_large(arena, cell);
         r.status = BenchStatus::skipped;
-        if (r.reason.empty()) measure_one(backend, [&] { return cell.kernel->make(cell.shape, store); }, options, r);
+        if (r.reason.empty()) measure_one(arena, [&] { return cell.kernel->make(cell.shape, store); }, options, r);
         if (r.status == BenchStatus::ok) hold_against(run.calibration, r);
         step();
     }

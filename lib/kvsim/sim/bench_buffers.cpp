@@ -55,10 +55,32 @@ const RandomRows& RandomRowStore::of(const kv::RowFormat& f) {
     return *made;
 }
 
-BenchMemory bench_memory(Backend& backend, uint64_t bytes, bool host) {
-    bytes = std::max<uint64_t>(bytes, kAlign);
-    void* memory = host ? backend.allocate_host(bytes) : backend.allocate(bytes);
-    return BenchMemory(static_cast<uint8_t*>(memory), ReleaseMemory{&backend, host});
+// ---- memory --------------------------------------------------------------------------------------------------
+
+uint64_t BenchArena::rounded(uint64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+
+void BenchArena::release() {
+    if (memory_[0]) backend_.release(memory_[0]);
+    if (memory_[1]) backend_.release_host(memory_[1]);
+    memory_[0] = memory_[1] = nullptr;
+    size_[0] = size_[1] = 0;
+}
+
+void BenchArena::reserve(uint64_t device_bytes, uint64_t host_bytes) {
+    used_[0] = used_[1] = 0;
+    if (device_bytes <= size_[0] && host_bytes <= size_[1]) return;
+    release();
+    if (device_bytes > 0) memory_[0] = static_cast<uint8_t*>(backend_.allocate(device_bytes));
+    size_[0] = device_bytes;
+    if (host_bytes > 0) memory_[1] = static_cast<uint8_t*>(backend_.allocate_host(host_bytes));
+    size_[1] = host_bytes;
+}
+
+uint8_t* BenchArena::take(uint64_t bytes, bool host) {
+    uint8_t* memory = memory_[host] + used_[host];
+    used_[host] += rounded(bytes);
+    if (used_[host] > size_[host]) throw_failed("a measurement takes more memory than it asked for");
+    return memory;
 }
 
 // ---- strips --------------------------------------------------------------------------------------------------
@@ -69,16 +91,19 @@ RowStrip::RowStrip(const RandomRows& random, uint64_t rows, Options options)
     stride_ = (rows + unit - 1) / unit * unit;
 }
 
-uint64_t RowStrip::bytes(uint64_t copies) const { return all_rows(copies) * random_->format().bytes(); }
+uint64_t RowStrip::bytes(uint64_t copies) const {
+    const kv::RowFormat& f = random_->format();
+    return BenchArena::rounded(all_rows(copies) * f.data_bytes()) + BenchArena::rounded(all_rows(copies) * f.meta_bytes());
+}
 
-void RowStrip::allocate(Backend& backend, uint64_t copies) {
+void RowStrip::allocate(BenchArena& arena, uint64_t copies) {
     const kv::RowFormat& f = random_->format();
     uint64_t rows = all_rows(copies);
-    data_ = bench_memory(backend, rows * f.data_bytes(), options_.host);
-    fill(backend, data_.get(), random_->all_data(), f.data_bytes(), rows);
+    data_ = arena.take(rows * f.data_bytes(), options_.host);
+    fill(arena.backend(), data_, random_->all_data(), f.data_bytes(), rows);
     if (f.meta_bytes() == 0) return;
-    meta_ = bench_memory(backend, rows * f.meta_bytes(), options_.host);
-    fill(backend, meta_.get(), random_->all_meta(), f.meta_bytes(), rows);
+    meta_ = arena.take(rows * f.meta_bytes(), options_.host);
+    fill(arena.backend(), meta_, random_->all_meta(), f.meta_bytes(), rows);
 }
 
 void RowStrip::fill(Backend& backend, uint8_t* to, const std::vector<uint8_t>& from, uint64_t row_bytes,
@@ -105,8 +130,8 @@ void RowStrip::fill(Backend& backend, uint8_t* to, const std::vector<uint8_t>& f
 kv::Rows RowStrip::of(uint64_t copy) const {
     kv::Rows rows;
     rows.format = random_->format();
-    rows.data = data_.get() + copy * stride_ * rows.format.data_bytes();
-    if (meta_) rows.meta = meta_.get() + copy * stride_ * rows.format.meta_bytes();
+    rows.data = data_ + copy * stride_ * rows.format.data_bytes();
+    if (meta_) rows.meta = meta_ + copy * stride_ * rows.format.meta_bytes();
     return rows;
 }
 

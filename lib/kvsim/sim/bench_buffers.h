@@ -46,18 +46,29 @@ class RandomRowStore {
     std::map<Key, std::unique_ptr<RandomRows>> made_;
 };
 
-struct ReleaseMemory {
-    Backend* backend = nullptr;
-    bool host = false;
-    void operator()(uint8_t* memory) const {
-        if (host)
-            backend->release_host(memory);
-        else
-            backend->release(memory);
-    }
+/// Memory for the buffers of one measurement after the other: kept, as asking the system for it anew would take longer
+/// than most measurements. Device memory, and host memory that the device reaches.
+class BenchArena {
+  public:
+    explicit BenchArena(Backend& backend) : backend_(backend) {}
+    ~BenchArena() { release(); }
+    BenchArena(const BenchArena&) = delete;
+    BenchArena& operator=(const BenchArena&) = delete;
+
+    Backend& backend() const { return backend_; }
+    /// What a buffer takes.
+    static uint64_t rounded(uint64_t bytes);
+    uint64_t held(bool host) const { return size_[host]; }
+    /// Everything taken before is given back. Throws Error(input) where there is no room.
+    void reserve(uint64_t device_bytes, uint64_t host_bytes);
+    uint8_t* take(uint64_t bytes, bool host);
+
+  private:
+    void release();
+    Backend& backend_;
+    uint8_t* memory_[2] = {nullptr, nullptr};  // device, host
+    uint64_t size_[2] = {0, 0}, used_[2] = {0, 0};
 };
-using BenchMemory = std::unique_ptr<uint8_t, ReleaseMemory>;
-BenchMemory bench_memory(Backend& backend, uint64_t bytes, bool host = false);
 
 enum class Content : uint8_t {
     random,
@@ -78,7 +89,7 @@ class RowStrip {
 
     uint64_t bytes(uint64_t copies) const;
     bool host() const { return options_.host; }
-    void allocate(Backend& backend, uint64_t copies);
+    void allocate(BenchArena& arena, uint64_t copies);
 
     kv::Rows of(uint64_t copy) const;
     uint64_t rows() const { return rows_; }
@@ -100,7 +111,7 @@ class RowStrip {
     const RandomRows* random_;
     uint64_t rows_, stride_;
     Options options_;
-    BenchMemory data_, meta_;
+    uint8_t *data_ = nullptr, *meta_ = nullptr;
 };
 
 }  // namespace kvsim

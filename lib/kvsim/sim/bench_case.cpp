@@ -31,7 +31,7 @@ BenchCase::List& BenchCase::add_list(uint64_t bytes, bool per_copy) {
 uint64_t BenchCase::device_bytes(uint64_t copies) const {
     uint64_t sum = 0;
     for (const auto& s : strips_) sum += s->host() ? 0 : s->bytes(copies);
-    for (const auto& l : lists_) sum += l->bytes * (l->per_copy ? copies : 1);
+    for (const auto& l : lists_) sum += BenchArena::rounded(l->bytes * (l->per_copy ? copies : 1));
     return sum;
 }
 
@@ -41,10 +41,11 @@ uint64_t BenchCase::host_bytes(uint64_t copies) const {
     return sum;
 }
 
-void BenchCase::allocate(Backend& backend, uint64_t copies) {
-    for (const auto& s : strips_) s->allocate(backend, copies);
-    for (const auto& l : lists_) l->memory = bench_memory(backend, l->bytes * (l->per_copy ? copies : 1));
-    fill(backend, copies);
+void BenchCase::allocate(BenchArena& arena, uint64_t copies) {
+    arena.reserve(device_bytes(copies), host_bytes(copies));
+    for (const auto& s : strips_) s->allocate(arena, copies);
+    for (const auto& l : lists_) l->memory = arena.take(l->bytes * (l->per_copy ? copies : 1), false);
+    fill(arena.backend(), copies);
 }
 
 // ---- checks --------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ class BenchCase {
     virtual uint64_t bytes() const = 0;
     uint64_t device_bytes(uint64_t copies) const;
     uint64_t host_bytes(uint64_t copies) const;
-    void allocate(Backend& backend, uint64_t copies);
+    void allocate(BenchArena& arena, uint64_t copies);
 
     virtual void launch(Backend& backend, uint64_t copy) = 0;
     /// Some rows of a copy that was launched against the scalar definitions. Throws Error(failed).
@@ -48,17 +48,17 @@ class BenchCase {
     struct List {
         uint64_t bytes = 0;
         bool per_copy = false;
-        BenchMemory memory;
+        uint8_t* memory = nullptr;
         template <class T>
         const T* of(uint64_t copy) const {
-            return reinterpret_cast<const T*>(memory.get() + (per_copy ? copy * bytes : 0));
+            return reinterpret_cast<const T*>(memory + (per_copy ? copy * bytes : 0));
         }
     };
     RowStrip& add_rows(const RandomRows& random, uint64_t rows, RowStrip::Options options = {});
     List& add_list(uint64_t bytes, bool per_copy = false);
     template <class T>
     static void fill_list(Backend& backend, List& list, const std::vector<T>& numbers) {
-        backend.copy_in(list.memory.get(), numbers.data(), numbers.size() * sizeof(T));
+        backend.copy_in(list.memory, numbers.data(), numbers.size() * sizeof(T));
     }
     /// Fills the lists.
     virtual void fill(Backend& backend, uint64_t copies) = 0;
