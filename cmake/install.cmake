@@ -4,7 +4,8 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS kvsim RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS kvsim_lib kvsim_cli EXPORT kvsimTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-        FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+        FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILE_SET kernel_headers DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT kvsimTargets NAMESPACE kvsim:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/kvsim)
 configure_package_config_file(cmake/kvsimConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/kvsimConfig.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/kvsim)

@@ -29,8 +29,9 @@ class ReplayCommand : public Command {
         model_.add_to(*this);
         work_.add_to(*this);
         data_.add_to(*this);
+        backend_.add_to(*this);
         option("--bounds", bounds_, "all (default) or none: what a cache that knows the future could hit, and why blocks were missed; unlimited is always there", "Analysis", "all|none");
-        flag("--verify", verify_, "derive the final state's counts anew; under prefix also replay block by block: any difference is an error",
+        flag("--verify", verify_, "derive the final state's counts anew; under prefix also replay block by block; with --backend read every sequence back: any difference is an error",
              "Analysis");
         option("--by", by_, "hits per group: category, session, turn, salt or lora", "Analysis", "COLUMN");
         option("--per-request", per_request_, "write one JSON object per request to FILE (- = standard output)",
@@ -51,7 +52,7 @@ class ReplayCommand : public Command {
         options.bounds = on_off(bounds_, "--bounds", "all", "none");
         options.verify = verify_;
         if (trace_.path.empty() && !data_.given()) throw_input("expected the argument trace, or --kv-data; see kvsim replay --help");
-        std::unique_ptr<KvData> data = data_.load(options.cache.layout);
+        std::unique_ptr<KvData> data = data_.load(options.cache.layout, backend_.given());
         check_outputs(trace_.path, {common.report, per_request_});
         std::optional<OutputFile> report_file, per_request_file;
         if (!common.report.empty()) report_file.emplace(common.report);
@@ -66,13 +67,15 @@ class ReplayCommand : public Command {
         bool samples_fork = !layouts().get(options.cache.layout).prefix_hits;
         if (!samples_fork && trace.expand_samples())
             common.console.say("note: parallel samples (n) are replayed as requests of their own");
-        report.memory = model_.resolve(by_token ? 1 : trace.block_size, report.notes, data != nullptr);
+        report.memory = model_.resolve(by_token ? 1 : trace.block_size, report.notes, data != nullptr || backend_.given());
         if (options.cache.layout == "quantized") {
             report.storage = model_.storage(report.notes);
             options.run.layers = model_.layers(data.get());
         }
         report.dtypes = model_.dtypes(data ? data->dtype : report.storage ? resolve_model(model_.model).default_dtype : "");
         options.kv_data = data.get();
+        options.data = backend_.resolve(model_, data.get(), report.notes);
+        if (options.data) options.data->verify = verify_;
         options.k_dtype = model_.keys();
         options.v_dtype = model_.values();
         options.seed = data_.seed_number();
@@ -155,6 +158,8 @@ class ReplayCommand : public Command {
         } else {
             c.emplace_back("concurrency", options.run.concurrency);
         }
+        if (backend_.given()) c.emplace_back("backend", backend_.backend);
+        if (backend_.attend) c.emplace_back("attend", "true");
         c.emplace_back("bounds", bounds_);
         if (!by_.empty()) c.emplace_back("by", by_);
         return c;
@@ -178,6 +183,7 @@ class ReplayCommand : public Command {
     ModelOptions model_;
     WorkOptions work_;
     DataOptions data_;
+    BackendOptions backend_;
     std::string warmup_, bounds_ = "all", by_, per_request_;
     bool verify_ = false;
 };

@@ -195,11 +195,13 @@ void DataOptions::add_to(Command& c) {
 
 uint64_t DataOptions::seed_number() const { return seed.empty() ? 0 : whole_option(seed, "--seed", 0, ~uint64_t{0}); }
 
-std::unique_ptr<KvData> DataOptions::load(const std::string& layout) const {
+std::unique_ptr<KvData> DataOptions::load(const std::string& layout, bool backend) const {
     if (!seed.empty() && !given()) throw_input("--seed has no effect without --kv-data");
     seed_number();
     if (!given()) return nullptr;
-    if (layout != "quantized") throw_input("--kv-data has no effect under --layout " + layout + "; it is for quantized");
+    if (layout != "quantized" && !backend)
+        throw_input("--kv-data has no effect under --layout " + layout + " without --backend; it is for quantized");
+    if (layout != "quantized" && !seed.empty()) throw_input("--seed has no effect under --layout " + layout);
     return std::make_unique<KvData>(load_kv_data(kv_data));
 }
 

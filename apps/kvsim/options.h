@@ -66,9 +66,21 @@ struct DataOptions {
 
     void add_to(Command& command);
     bool given() const { return !kv_data.empty(); }
-    /// Nothing unless given. Throws Error(input) under another layout, and on a --seed in vain.
-    std::unique_ptr<KvData> load(const std::string& layout) const;
+    /// Nothing unless given. Throws Error(input) under another layout (but with a backend, which stores them under any), and
+    /// on a --seed in vain.
+    std::unique_ptr<KvData> load(const std::string& layout, bool backend = false) const;
     uint64_t seed_number() const;
+};
+
+/// Data mode: the same events on real keys and values.
+struct BackendOptions {
+    std::string backend = "none";
+    bool attend = false;
+
+    void add_to(Command& command);
+    bool given() const { return backend != "none"; }
+    /// Nothing unless given. Throws Error(input) on a model whose layers kernels cannot hold, and on --attend in vain.
+    std::optional<DataRunOptions> resolve(const ModelOptions& model, const KvData* data, std::vector<std::string>& lines) const;
 };
 
 struct CapacityOptions {

@@ -69,7 +69,7 @@ class KvCache : public Store, private HandleTarget {
         typename Store::Config store;
         KvCacheData* data = nullptr;
     };
-    explicit KvCache(const Config& config) : Store(config.store), data_(config.data), self_(std::make_shared<HandleTarget*>(this)) {
+    explicit KvCache(const Config& config) : Store(config.store), data_(config.data), self_(std::make_shared<HandleTarget*>(static_cast<HandleTarget*>(this))) {
         data_->finish = [self = self_] { static_cast<KvCache*>(*self)->finish(); };
     }
     KvCache(KvCache&& other) noexcept

@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <vector>
 
 namespace kvsim {
 
@@ -19,6 +21,21 @@ struct OutOfBlocks {
     uint64_t have = 0;
 };
 
+/// Is told what a prefix cache did, request by request; of replays block by block alone (RunPath::blocks).
+class BlockObserver {
+  public:
+    struct Served {
+        uint32_t request = 0;
+        const std::vector<BlockId>& hits;     ///< the leading hits of its lookup, resident before
+        const std::vector<BlockId>& named;    ///< what it stores, as far as it has names, first to last
+        const std::vector<BlockId>& unnamed;  ///< blocks behind them that were taken for it; an id may have been another's
+        uint64_t evicted_blocks = 0;          ///< since the beginning
+    };
+    virtual ~BlockObserver() = default;
+    /// `resident` tells which blocks are there now. Not all that it stores need be.
+    virtual void served(const Served& request, const std::function<bool(BlockId)>& resident) = 0;
+};
+
 struct RunOptions {
     uint64_t capacity_blocks = kUnlimited;  ///< at least 1
     uint64_t warmup_requests = 0;           ///< replayed, not counted
@@ -28,6 +45,7 @@ struct RunOptions {
     bool compute_last_token = false;        ///< blocks of one token: at most prompt - 1 of them count as hit
     /// Per request, the leading hits of an offline bound: then RunResult::stranded_in_bound is filled where it can differ.
     const std::vector<uint32_t>* bound_hits = nullptr;
+    BlockObserver* observer = nullptr;
     std::atomic<uint64_t>* progress = nullptr;  ///< requests done, for a progress bar
 
     bool operator==(const RunOptions&) const = default;

@@ -17,11 +17,17 @@ class UnnamedBlocks {
   public:
     void reset(uint64_t named) { next_ = named_ = static_cast<BlockId>(named); }
     BlockId take() {
-        if (free_.empty()) return next_++;
-        BlockId block = free_.back();
-        free_.pop_back();
+        BlockId block = next_;
+        if (free_.empty()) {
+            ++next_;
+        } else {
+            block = free_.back();
+            free_.pop_back();
+        }
+        if (taken) taken->push_back(block);
         return block;
     }
+    std::vector<BlockId>* taken = nullptr;  ///< where given, all that are taken
     void give_back(BlockId block) {
         if (block >= named_) free_.push_back(block);
     }
@@ -52,6 +58,7 @@ class PrefixBlocks : public Cache {
             if (concurrent()) make_way(r, stored, result);
             strategy_.on_lookup({r, trace.lookup_blocks(r), stored});
             uint64_t active = serve(r, stored, result);
+            if (options.observer) observe(r, stored, result);
             result.total.evicted_blocks = evicted_;
             result.admitted(r >= options.warmup_requests, active, resident_,
                             resident_ * trace.block_size - partial_.total());
@@ -183,6 +190,19 @@ class PrefixBlocks : public Cache {
     std::vector<uint32_t> depth_;  ///< per block, where the strategy needs it
 
   private:
+    void observe(uint32_t r, uint32_t stored, const RunResult& result) {
+        std::vector<BlockId> hits, named;
+        chain(trace_->lookup_row(r), result.hit_blocks[r]);
+        expand(hits);
+        uint32_t row = trace_->stored_row(r, options_.decode);
+        chain(row, std::min(stored, trace_->chains[row].length));
+        expand(named);
+        if (last_to_first()) std::reverse(taken_.begin(), taken_.end());
+        options_.observer->served({r, hits, named, taken_, evicted_}, [this](BlockId b) { return strategy_.contains(b); });
+        taken_.clear();
+    }
+
+    std::vector<BlockId> taken_;  ///< for the observer: unnamed blocks of the request
     static constexpr uint32_t kAhead = 16;  ///< requests; matters where chains are short and there are millions
 
     void start() {
@@ -203,6 +223,7 @@ class PrefixBlocks : public Cache {
         if (blocks_ > kMaxBlocks)
             throw_input("more than " + std::to_string(kMaxBlocks) + " blocks with output; use a larger --block-size");
         unnamed_.reset(named);
+        if (options_.observer) unnamed_.taken = &taken_;
         partial_.reset(named, blocks_);
         if (concurrent()) references *= 2;  // released blocks are touched once more
         if constexpr (S::kNeedsDepth)

@@ -49,6 +49,7 @@ std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport&
                                  "summed over the replica's ranks (--tp), metadata included; bytes_per_block: that times block_size; capacity_bytes "
                                  "and peak_bytes: capacity_blocks and peak_resident_blocks of these");
     define_compression(d, report);
+    define_data(d, report);
     if (report.outcome->metrics.observed)
         d.emplace_back("observed", "cached_tokens as the trace reports them, beside this run's hit tokens of the same "
                                    "requests; its token_hit_rate divides by their lookup_tokens; requests_equal: both agree; "
@@ -86,11 +87,13 @@ std::string replay_json(const ReplayReport& report) {
     j["capacity"] = capacity_json(report);
     j["results"] = results_json(report);
     if (report.has_hits()) j["bounds"] = bounds_json(report);
+    if (report.outcome->data) j["kernels"] = kernels_json(report);
     double ms = report.outcome->simulate_ms;
     uint64_t lookups = j["trace"].value("blocks", uint64_t{0});
     j["timing"] = {{"load_ms", report.load_ms}, {"simulate_ms", ms}, {"bounds_ms", report.outcome->bounds_ms}};
     if (ms > 0 && report.has_hits()) j["timing"]["blocks_per_s"] = static_cast<double>(lookups) / ms * 1e3;
     if (report.outcome->compression) j["timing"]["compression_ms"] = report.outcome->compression_ms;
+    if (report.outcome->data) j["timing"]["copy_gb_per_s"] = report.outcome->data->copy_gb_per_s;
     j["timing"]["state_bytes"] = report.outcome->run.state_bytes;
     // Names come from files and may hold any bytes; the report is UTF-8 whatever they are.
     return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

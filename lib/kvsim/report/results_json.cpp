@@ -163,6 +163,7 @@ Json results_json(const ReplayReport& report) {
     }
     if (report.outcome->value && report.cost) j["value"] = value_json(report);
     if (Json compression = compression_json(report); !compression.is_null()) j["compression"] = std::move(compression);
+    if (report.outcome->data) j["data"] = data_json(report);
     if (m.observed) j["observed"] = observed_json(*m.observed);
     for (const GroupHits& g : m.groups) {
         Json group;

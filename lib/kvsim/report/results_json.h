@@ -16,6 +16,10 @@ Json results_json(const ReplayReport& report);
 Json bounds_json(const ReplayReport& report);
 /// Null where the report does not say.
 Json compression_json(const ReplayReport& report);
+/// Data mode.
+Json data_json(const ReplayReport& report);
+Json kernels_json(const ReplayReport& report);
+void define_data(Definitions& definitions, const ReplayReport& report);
 void define_compression(Definitions& definitions, const ReplayReport& report);
 
 }  // namespace kvsim

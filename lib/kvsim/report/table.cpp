@@ -204,6 +204,7 @@ std::string replay_table(const ReplayReport& report, bool color) {
     out += rows.str(color);
     out += groups_table(report);
     out += compression_table(report);
+    out += kernels_table(report);
     if (!report.notes.empty()) out += "\n";
     for (const std::string& note : report.notes) out += "  note: " + note + "\n";
     return out;

@@ -1,4 +1,5 @@
 #include <kvsim/backend/kv_cache.h>
+#include <kvsim/backend/prefix_kv.h>
 #include <kvsim/backend/row_format.h>
 #include <kvsim/core/digest.h>
 #include <kvsim/core/spec.h>
@@ -124,49 +125,96 @@ void summarize(const KernelLog& log, DataOutcome& out) {
     }
 }
 
+// Sequences (paged, contiguous): once to learn how many blocks there ever are, once with data. Returns what it counted.
+struct Played {
+    RunResult result;
+    uint64_t pool_blocks = 0, pool_bytes = 0;
+};
+using MakeMemory = std::function<KvMemory(uint64_t blocks)>;
+
+Played play_sequences(const Trace& trace, const CacheConfig& cache, const RunOptions& run, const DataRunOptions& o,
+                      const TokenValues& values, const MakeMemory& make_memory, ReadBack& read_back) {
+    KvCacheData sizing;
+    Played counted;
+    cache_with_data(sizing, cache, trace, run)->run(trace, run, counted.result);
+    KvMemory memory = make_memory(sizing.reach_blocks);
+    KvCacheData data;
+    data.memory = &memory;
+    data.values = &values;
+    data.attend = o.attend;
+    if (o.verify)
+        data.leaving = [&](const CacheHandle& handle, const KvMemory::Source& original) { read_back.check(handle, original); };
+    Played played{{}, sizing.reach_blocks, memory.bytes()};
+    auto with_data = cache_with_data(data, cache, trace, run);
+    with_data->run(trace, run, played.result);
+    data.finish();
+    with_data->check_invariants();
+    if (!(played.result.total == counted.result.total)) throw_failed("--backend: two replays of the same count something else");
+    return played;
+}
+
+// Prefixes: block by block, the most blocks there ever were being known.
+Played play_prefixes(const Trace& trace, const CacheConfig& cache, const RunOptions& run, const DataRunOptions& o,
+                     const TokenValues& values, const MakeMemory& make_memory, ReadBack& read_back) {
+    if (trace.content) throw_input("--backend: ids of format " + trace.format + " name chunks of varying length, which fill no blocks");
+    if (o.kv_data) throw_input("--kv-data has no effect under --layout prefix: recorded sequences share no blocks");
+    auto replay = [&](BlockObserver* observer) {
+        RunOptions observed = run;
+        observed.observer = observer;
+        RunResult result;
+        layouts().get(cache.layout).make(cache, trace, observed, RunPath::blocks)->run(trace, observed, result);
+        return result;
+    };
+    RunOptions all = run;
+    all.warmup_requests = 0;
+    all.bound_hits = nullptr;
+    RunResult sized;
+    layouts().get(cache.layout).make(cache, trace, all, RunPath::fastest)->run(trace, all, sized);
+    KvMemory memory = make_memory(sized.peak_resident_blocks);
+    PrefixKv::Leaving check;
+    if (o.verify)
+        check = [&](const CacheHandle& handle, const KvMemory::Source& original) { read_back.check(handle, original); };
+    PrefixKv data(trace, run.decode, memory, values, o.attend, check);
+    Played played{replay(&data), sized.peak_resident_blocks, memory.bytes()};
+    data.finish();
+    return played;
+}
+
 }  // namespace
 
 DataOutcome replay_data(const Trace& trace, const CacheConfig& cache, const RunOptions& run, const DataRunOptions& o,
                         const RunResult& expected) {
-    if (cache.layout != "paged" && cache.layout != "contiguous")
-        throw_input("--backend under --layout " + cache.layout + ": keys and values are kept for paged and contiguous" +
-                    (cache.layout == "quantized" ? "; under quantized they come with --kv-data" : ""));
+    bool contiguous = cache.layout == "contiguous", prefix = cache.layout == "prefix";
+    if (!contiguous && !prefix && cache.layout != "paged")
+        throw_input("--backend has no effect under --layout " + cache.layout +
+                    (cache.layout == "quantized" ? "; keys and values come with --kv-data there" : ""));
+    if (prefix && cache.match.rfind("snapshot", 0) == 0)
+        throw_input("--backend has no effect under --match snapshot, which stores whole prompts and no blocks");
     Spec spec = Spec::parse(o.backend);
-    bool contiguous = cache.layout == "contiguous";
     std::string order = spec.choice("order", "hnd", {"hnd", "nhd"});
     if (contiguous && order != "hnd") throw_input("--backend " + o.backend + ": order=nhd has no effect on contiguous sequences");
     std::unique_ptr<Backend> backend = backends().get(spec.id()).make(spec);
     spec.finish();
 
-    RunOptions quiet = run;
-    quiet.progress = nullptr;
-    KvCacheData sizing;
-    RunResult counted;
-    cache_with_data(sizing, cache, trace, quiet)->run(trace, quiet, counted);
-
     DataOutcome out;
     measure_copy(*backend, out);
     KernelLog log;
-    KvLayout layout{o.layers, o.kv_heads, o.head_dim, o.query_heads, o.k_dtype, o.v_dtype,
-                    order == "nhd" ? kv::Order::nhd : kv::Order::hnd, sizing.reach_blocks, trace.block_size};
-    KvMemory memory(*backend, layout, log);
+    auto make_memory = [&](uint64_t blocks) {
+        return KvMemory(*backend,
+                        {o.layers, o.kv_heads, o.head_dim, o.query_heads, o.k_dtype, o.v_dtype,
+                         order == "nhd" ? kv::Order::nhd : kv::Order::hnd, blocks, trace.block_size},
+                        log);
+    };
     std::unique_ptr<TokenValues> values =
         o.kv_data ? recorded_values(*o.kv_data) : synthetic_values(o.kv_heads, o.query_heads, o.head_dim);
     ReadBack read_back(o);
-    KvCacheData data;
-    data.memory = &memory;
-    data.values = values.get();
-    data.attend = o.attend;
-    if (o.verify)
-        data.leaving = [&](const CacheHandle& handle, const KvMemory::Source& original) { read_back.check(handle, original); };
-    RunResult result;
-    auto with_data = cache_with_data(data, cache, trace, quiet);
-    with_data->run(trace, quiet, result);
-    data.finish();
-    with_data->check_invariants();
-    for (const RunResult* r : {&counted, &result})
-        if (!(r->total == expected.total) || r->peak_active_blocks != expected.peak_active_blocks)
-            throw_failed("--backend: the replay with keys and values counts something else than without");
+    RunOptions quiet = run;
+    quiet.progress = nullptr;
+    Played played = prefix ? play_prefixes(trace, cache, quiet, o, *values, make_memory, read_back)
+                           : play_sequences(trace, cache, quiet, o, *values, make_memory, read_back);
+    if (!(played.result.total == expected.total) || played.result.hit_blocks != expected.hit_blocks ||
+        played.result.peak_active_blocks != expected.peak_active_blocks)
+        throw_failed("--backend: the replay with keys and values counts something else than without");
     out.backend = backend->name();
     out.device = backend->device();
     out.order = contiguous ? "contiguous" : order;
@@ -176,8 +224,8 @@ DataOutcome replay_data(const Trace& trace, const CacheConfig& cache, const RunO
     out.head_dim = o.head_dim;
     out.k_dtype = o.k_dtype;
     out.v_dtype = o.v_dtype;
-    out.pool_blocks = sizing.reach_blocks;
-    out.pool_bytes = memory.bytes();
+    out.pool_blocks = played.pool_blocks;
+    out.pool_bytes = played.pool_bytes;
     if (o.verify) read_back.report(out);
     summarize(log, out);
     return out;

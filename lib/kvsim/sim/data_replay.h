@@ -6,7 +6,6 @@
 // with what was written: bit-equal after one rounding to a plain dtype, within the codec's bound for int8 and int4.
 #pragma once
 
-#include <kvsim/backend/kernel_log.h>
 #include <kvsim/kvdata/kv_data.h>
 #include <kvsim/layout/layouts.h>
 

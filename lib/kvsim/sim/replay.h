@@ -5,6 +5,7 @@
 #include <kvsim/model/cost.h>
 #include <kvsim/sim/bounds.h>
 #include <kvsim/sim/compression.h>
+#include <kvsim/sim/data_replay.h>
 #include <kvsim/sim/metrics.h>
 #include <kvsim/sim/misses.h>
 #include <kvsim/sim/score_replay.h>
@@ -26,6 +27,7 @@ struct ReplayOptions {
     std::string k_dtype, v_dtype;  ///< with kv_data; empty: the data's own
     uint64_t seed = 0;             ///< with kv_data: of strategies that draw random numbers
     unsigned jobs = 1;             ///< with kv_data: threads
+    std::optional<DataRunOptions> data;  ///< --backend: the same on real keys and values
 };
 
 /// Hits of counted requests in prefill FLOPs.
@@ -59,6 +61,7 @@ struct ReplayOutcome {
     std::optional<PrefillValue> value;
     std::optional<CompressionOutcome> compression;  ///< with kv_data
     std::optional<ScoreOutcome> scores;  ///< layout quantized, without kv_data, on a trace that recorded attention
+    std::optional<DataOutcome> data;     ///< with options.data
     double simulate_ms = 0;
     double bounds_ms = 0;
     double compression_ms = 0;
