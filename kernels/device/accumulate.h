@@ -28,8 +28,9 @@ struct AccumulateKernel {
         uint64_t items = blocks(op), tiles = ceil_div(op.stride, kTile);
         uint32_t queries = op.query_heads / op.heads;
         for (uint64_t item = lane.block(); item < items; item += lane.blocks()) {
-            uint64_t row = item / tiles, first = item % tiles * kTile;
-            uint64_t sequence = row / op.heads, query = sequence * op.query_heads + row % op.heads * queries;
+            uint32_t tile_row = small(item) / small(tiles), sequence = tile_row / op.heads;
+            uint64_t row = tile_row, first = uint64_t{small(item) % small(tiles)} * kTile;
+            uint64_t query = uint64_t{sequence} * op.query_heads + tile_row % op.heads * queries;
             uint64_t length = load<uint32_t>(op.lengths + sequence);
             uint64_t end = first + kTile < length ? first + kTile : length;
             for (uint64_t i = first + lane.thread(); i < end; i += lane.threads()) {

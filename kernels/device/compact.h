@@ -16,13 +16,13 @@ struct CompactTile : TileShape {
     uint32_t head, first;
 
     KV_DEVICE CompactTile(const Compact& o, uint64_t item) : op(&o) {
-        uint64_t tiles = ceil_div(o.keep, kTileRows), rest = item / 2 / tiles;
-        first = static_cast<uint32_t>(item / 2 % tiles) * kTileRows;
-        uint64_t sequence = rest / o.pool.heads;
-        head = static_cast<uint32_t>(rest - sequence * o.pool.heads);
-        kept = o.kept + rest * o.keep;
-        old_blocks = o.table.blocks + sequence * o.table.max_blocks;
-        new_blocks = o.new_blocks + sequence * ceil_div(o.keep, o.pool.block_size);
+        uint32_t tiles = small(ceil_div(o.keep, kTileRows)), pair = small(item) / 2, rest = pair / tiles;
+        first = pair % tiles * kTileRows;
+        uint32_t sequence = rest / o.pool.heads;
+        head = rest - sequence * o.pool.heads;
+        kept = o.kept + uint64_t{rest} * o.keep;
+        old_blocks = o.table.blocks + uint64_t{sequence} * o.table.max_blocks;
+        new_blocks = o.new_blocks + uint64_t{sequence} * ((o.keep + o.pool.block_size - 1) / o.pool.block_size);
         rows = o.keep - first < kTileRows ? o.keep - first : kTileRows;
         pool_rows = &side_of(o.pool, item % 2);
         lie_in(*pool_rows, *pool_rows);

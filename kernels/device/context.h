@@ -108,6 +108,8 @@ KV_DEVICE float multiply_add(float a, float b, float c) {
 #endif
 }
 
+/// Number of an item of work: below 2^32, as each takes memory. 64-bit divisions are subroutines on a GPU.
+KV_HD constexpr uint32_t small(uint64_t item) { return static_cast<uint32_t>(item); }
 KV_HD constexpr uint64_t ceil_div(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 /// The smallest power of two that is at least n, n >= 1.
 KV_HD constexpr uint32_t power_of_two(uint32_t n) {

@@ -15,11 +15,10 @@ struct CopyBlocksTile : TileShape {
     uint32_t layer, first, tokens;
 
     KV_DEVICE CopyBlocksTile(const CopyBlocks& o, uint64_t item) : pool(&o.pool), tokens(o.tokens) {
-        uint64_t tiles = block_tiles(o);
-        uint64_t rest = item / 2 / tiles;
-        first = static_cast<uint32_t>(item / 2 % tiles) * kTileRows;
+        uint32_t tiles = small(block_tiles(o)), half = small(item) / 2, rest = half / tiles;
+        first = half % tiles * kTileRows;
         pair = load<BlockPair>(o.pairs + rest / o.pool.layers);
-        layer = static_cast<uint32_t>(rest % o.pool.layers);
+        layer = rest % o.pool.layers;
         uint32_t all = o.pool.heads * tokens;
         rows = all - first < kTileRows ? all - first : kTileRows;
         pool_rows = &side_of(o.pool, item % 2);

@@ -110,9 +110,10 @@ struct DecodeKernel {
     }
     KV_DEVICE static Work work_of(const Op& op, uint64_t item) {
         Work w;
-        w.split = static_cast<uint32_t>(item % op.splits);
-        w.head = static_cast<uint32_t>(item / op.splits % op.pool.heads);
-        w.sequence = static_cast<uint32_t>(item / op.splits / op.pool.heads);
+        uint32_t rest = small(item) / op.splits;
+        w.split = small(item) - rest * op.splits;
+        w.head = rest % op.pool.heads;
+        w.sequence = rest / op.pool.heads;
         uint32_t length = load<uint32_t>(op.table.lengths + w.sequence);
         uint64_t begin = op.splits > 1 ? uint64_t{w.split} * op.chunk_tokens : 0;
         uint64_t end = op.splits > 1 ? begin + op.chunk_tokens : length;
@@ -322,8 +323,8 @@ struct CombineKernel {
     KV_DEVICE static void run(Lane& lane, const Op& op, Shared&) {
         Parts parts(op);
         for (uint64_t query = lane.block(); query < blocks(op); query += lane.blocks()) {
-            uint32_t length = load<uint32_t>(op.table.lengths + query / op.query_heads);
-            auto chunks = static_cast<uint32_t>(ceil_div(length, op.chunk_tokens));
+            uint32_t length = load<uint32_t>(op.table.lengths + small(query) / op.query_heads);
+            uint32_t chunks = length == 0 ? 0 : (length - 1) / op.chunk_tokens + 1;
             float m = minus_infinity(), l = 0;
             for (uint32_t c = 0; c < chunks; ++c) {
                 float level = load<float>(parts.level(query, c));

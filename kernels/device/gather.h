@@ -18,12 +18,12 @@ KV_HD inline uint64_t sequence_tiles(const Table& table, uint32_t block_size) {
     return ceil_div(uint64_t{table.max_blocks} * block_size, kTileRows);
 }
 KV_DEVICE SequenceTile sequence_tile(const Table& table, const Pool& pool, uint64_t item) {
-    uint64_t tiles = sequence_tiles(table, pool.block_size), rest = item / 2 / tiles;
+    uint32_t tiles = small(sequence_tiles(table, pool.block_size)), pair = small(item) / 2, rest = pair / tiles;
     SequenceTile t;
-    t.side = static_cast<uint32_t>(item % 2);
-    t.first = static_cast<uint32_t>(item / 2 % tiles) * kTileRows;
-    t.head = static_cast<uint32_t>(rest % pool.heads);
-    t.sequence = static_cast<uint32_t>(rest / pool.heads);
+    t.side = small(item) % 2;
+    t.first = pair % tiles * kTileRows;
+    t.head = rest % pool.heads;
+    t.sequence = rest / pool.heads;
     return t;
 }
 

@@ -59,12 +59,12 @@ struct SwapKernel {
 
     template <class Lane>
     KV_DEVICE static void run(Lane& lane, const Op& op, Shared&) {
-        uint64_t items = blocks(op), per_part = lines(op), layers = op.pool.layers;
-        uint64_t layer_bytes = op.block_bytes() / layers;
+        uint64_t items = blocks(op);
+        uint32_t per_part = small(lines(op)), layers = op.pool.layers;
+        uint64_t layer_bytes = op.pool.block_rows() * (op.pool.keys.format.bytes() + op.pool.values.format.bytes());
         for (uint64_t item = lane.block(); item < items; item += lane.blocks()) {
-            uint64_t line = item % per_part, rest = item / per_part;
-            auto part_number = static_cast<uint32_t>(rest % 4), layer = static_cast<uint32_t>(rest / 4 % layers);
-            uint64_t i = rest / 4 / layers;
+            uint32_t rest = small(item) / per_part, part_number = rest % 4, layer = rest / 4 % layers, i = rest / 4 / layers;
+            uint64_t line = small(item) % per_part;
             uint32_t block = load<uint32_t>(op.blocks + i);
             Part part = part_of(op.pool, part_number, op.pool.row(layer, block, 0, 0));
             if (line * kLine >= part.bytes) continue;

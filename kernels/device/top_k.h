@@ -55,7 +55,7 @@ struct TopKKernel {
         for (uint64_t row = lane.block(); row < blocks(op); row += lane.blocks()) {
             Race race;
             race.scores = op.scores + row * op.stride;
-            race.length = load<uint32_t>(op.lengths + row / op.heads);
+            race.length = load<uint32_t>(op.lengths + small(row) / op.heads);
             uint32_t* kept = op.kept + row * op.keep;
             read(lane, op, race, shared);
             if (race.length <= op.keep) {

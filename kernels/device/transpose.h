@@ -14,10 +14,10 @@ struct TransposeTile : TileShape {
     uint32_t layer, block, first;
 
     KV_DEVICE TransposeTile(const Transpose& o, uint64_t item) : op(&o) {
-        uint64_t tiles = block_tiles(o), rest = item / 2 / tiles;
-        first = static_cast<uint32_t>(item / 2 % tiles) * kTileRows;
-        layer = static_cast<uint32_t>(rest / o.from.blocks);
-        block = static_cast<uint32_t>(rest % o.from.blocks);
+        uint32_t tiles = small(block_tiles(o)), pair = small(item) / 2, rest = pair / tiles;
+        first = pair % tiles * kTileRows;
+        layer = rest / o.from.blocks;
+        block = rest % o.from.blocks;
         auto all = static_cast<uint32_t>(o.from.block_rows());
         rows = all - first < kTileRows ? all - first : kTileRows;
         from_rows = &side_of(o.from, item % 2);
