@@ -33,7 +33,7 @@ not finite: of the whole warp|device/rows.h|lanes == kWarp ? ~0u : (1u << lanes)
 e4m3: NaN and 448|device/values.h|(code \& 0x7Fu) == 0x7Fu ? float_of|(code \& 0x7Fu) >= 0x7Eu ? float_of
 values: unaligned f16|device/values.h|raw.word[i / 2] \|= uint32_t{load<uint16_t>(at + 2 * i)} << (i % 2 * 16);|raw.word[i / 2] = uint32_t{load<uint16_t>(at + 2 * i)} << (i % 2 * 16);
 copy blocks: whole blocks|device/copy_blocks.h|tokens(o.tokens) {|tokens(o.pool.block_size) {
-copy blocks: one layer|device/copy_blocks.h|static_cast<uint32_t>(rest % o.pool.layers);|0;
+copy blocks: one layer|device/copy_blocks.h|layer = rest % o.pool.layers;|layer = 0;
 copy blocks: the other way|device/copy_blocks.h|pair.from, head, place), *pool_rows,\n                       pool->row(layer, pair.to|pair.to, head, place), *pool_rows,\n                       pool->row(layer, pair.from
 gather: start ignored|device/gather.h|if (token < start) return {};|
 gather: block table ignored|device/gather.h|load<uint32_t>(blocks + index)|load<uint32_t>(blocks)
@@ -43,7 +43,7 @@ gather: table of the first sequence|device/gather.h|blocks = o.table.blocks + ui
 transpose: order of the source|device/transpose.h|op->to.row(layer, block, head, place)|op->from.row(layer, block, head, place)
 compact: places of the old block|device/compact.h|head, first + i - new_index * size);|head, token - old_index * size);
 compact: unmapped is a token|device/compact.h|if (token == kUnmapped) return {};|
-compact: kept of the first head|device/compact.h|kept = o.kept + rest * o.keep;|kept = o.kept + sequence * o.pool.heads * o.keep;
+compact: kept of the first head|device/compact.h|o.kept + uint64_t{rest} * o.keep;|o.kept + uint64_t{sequence} * o.pool.heads * o.keep;
 swap: second line lost|device/swap.h|part.offset + line * kLine;|part.offset;
 swap: metadata not in front of values|device/swap.h|part < 2 ? 0 : count * p.keys.format.bytes();|part < 2 ? 0 : count * p.keys.format.data_bytes();
 swap: in is out|device/swap.h|op.to_host ? here : there, op.to_host ? there : here|here, there
@@ -70,7 +70,7 @@ decode: scale twice|device/decode.h|s.x[r][g] * kLn2;|s.x[r][g];
 decode: empty sequence|device/decode.h|float x = l > 0 ? sum / l : 0.0f;|float x = sum / l;
 combine: maximum forgotten|device/decode.h|m = level > m ? level : m;|m = 0;
 combine: first chunk only|device/decode.h|c < chunks; ++c)\n                    sum|c < 1; ++c)\n                    sum
-combine: a chunk too many|device/decode.h|static_cast<uint32_t>(ceil_div(length, op.chunk_tokens))|op.splits
+combine: a chunk too many|device/decode.h|(length - 1) / op.chunk_tokens + 1;|op.splits;
 accumulate: lse of the first query|device/accumulate.h|load<float>(op.lse + query + g)|load<float>(op.lse + query)
 accumulate: overwritten|device/accumulate.h|op.scores[row * op.stride + i] += sum;|op.scores[row * op.stride + i] = sum;
 accumulate: beyond the length|device/accumulate.h|first + kTile < length ? first + kTile : length|first + kTile < op.stride ? first + kTile : op.stride
@@ -85,7 +85,7 @@ top-k: barrier after counting|device/top_k.h|count(lane, race, shared);\n       
 top-k: barrier after the histogram|device/top_k.h|            lane.sync();\n            find_digit|            find_digit
 top-k: keys of the held only|device/top_k.h|race.length <= kHeld ? shared.keys[i]|race.length <= kHeld + 1 ? shared.keys[i % kHeld]
 split: chunks need not be blocks|device/split_plan.h|pool.block_size) * pool.block_size);|pool.block_size) * pool.block_size + 1);
-split: a part costs nothing|device/split_plan.h|if (splits > 1 \split: chunks need not be blocks|device/split_plan.h|/ 1|\split: chunks need not be blocks|device/split_plan.h|/ 1| chunk < least) break;|
+split: a part costs nothing|device/split_plan.h|if (splits > 1 \&\& chunk < least) break;|
 split: waves not rounded up|device/split_plan.h|ceil_div(blocks * pool.heads, slots)|(blocks * pool.heads / slots)
 LIST
 }
