@@ -1,5 +1,6 @@
 #include "cli.h"
 
+#include <kvsim/backend/backend.h>
 #include <kvsim/core/error.h>
 #include <kvsim/core/output_file.h>
 #include <kvsim/core/suggest.h>
@@ -11,6 +12,7 @@
 #include <kvsim/model/gpu.h>
 #include <kvsim/model/model.h>
 #include <kvsim/report/list_report.h>
+#include <kvsim/sim/bench_case.h>
 #include <kvsim/trace/format.h>
 #include <kvsim/trace/generator.h>
 #include <kvsim/trace/writer.h>
@@ -96,6 +98,24 @@ ListSection dtype_section() {
     return s;
 }
 
+ListSection backend_section() {
+    ListSection s{"backends", {}};
+    for (const BackendRow& r : backends().rows()) {
+        std::string why = r.unavailable();
+        std::string detail = r.parameters.empty() ? "" : "parameters " + r.parameters;
+        if (!why.empty()) detail += (detail.empty() ? "" : "; ") + std::string("not available here: ") + why;
+        s.rows.push_back({r.id, r.summary, detail});
+    }
+    return s;
+}
+
+ListSection kernel_section() {
+    ListSection s{"kernels", {}};
+    for (const BenchKernelRow& r : bench_kernels().rows())
+        s.rows.push_back({r.id, r.summary, "moves " + r.bytes + "; axes " + join(r.axes) + "; held against " + r.ceiling});
+    return s;
+}
+
 struct Kind {
     const char* plural;
     const char* singular;
@@ -104,14 +124,15 @@ struct Kind {
 constexpr Kind kKinds[] = {{"layouts", "layout", layout_section},       {"evictions", "eviction", eviction_section},
                            {"formats", "format", format_section},       {"generators", "generator", generator_section},
                            {"models", "model", model_section},          {"gpus", "gpu", gpu_section},
-                           {"dtypes", "dtype", dtype_section}};
+                           {"dtypes", "dtype", dtype_section},          {"backends", "backend", backend_section},
+                           {"kernels", "kernel", kernel_section}};
 
 class ListCommand : public Command {
   public:
     explicit ListCommand(CLI::App& parent)
-        : Command(parent, "list", "what there is: layouts, evictions, formats, generators, models, gpus, dtypes",
+        : Command(parent, "list", "what there is: layouts, evictions, formats, generators, models, gpus, dtypes, backends, kernels",
                   "  kvsim list\n  kvsim list models") {
-        positional("kind", kind_, "layouts, evictions, formats, generators, models, gpus or dtypes; default all", false);
+        positional("kind", kind_, "layouts, evictions, formats, generators, models, gpus, dtypes, backends or kernels; default all", false);
         run = [this] { return execute(); };
     }
 
