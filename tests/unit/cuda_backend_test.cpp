@@ -19,7 +19,8 @@ TEST_CASE("cuda: it works, or says in one line why it cannot") {
         CHECK(why.size() < 200);
         CHECK(why.find('\n') == std::string::npos);
         try {
-            row.make();
+            Spec spec = Spec::parse("cuda");
+            row.make(spec);
             FAIL("made");
         } catch (const Error& e) {
             CHECK(e.kind() == ErrorKind::input);
@@ -27,7 +28,8 @@ TEST_CASE("cuda: it works, or says in one line why it cannot") {
         }
         return;
     }
-    std::unique_ptr<Backend> cuda = row.make();
+    Spec spec = Spec::parse("cuda");
+    std::unique_ptr<Backend> cuda = row.make(spec);
     CHECK(cuda->name() == "cuda:0");
     CHECK(cuda->free_bytes() > 0);
     CHECK(cuda->cache_bytes() > 0);
