@@ -84,4 +84,8 @@ if [ "$mode" = long ]; then
     cmake --workflow --preset long
     exec cmake --workflow --preset long-asan
 fi
+# Under sanitizers the cli tests of the release build start the program.
+case $mode in
+    asan | tsan) cmake --preset test >/dev/null && cmake --build --preset test --target kvsim_cli_tests ;;
+esac
 exec cmake --workflow --preset "$mode"

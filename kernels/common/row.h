@@ -31,7 +31,7 @@ KV_HD constexpr uint32_t value_bits(RowType t) {
 struct RowFormat {
     RowType type = RowType::f32;
     uint32_t dim = 0;    ///< values; a multiple of 8
-    uint32_t group = 0;  ///< int8, int4: values of one scale, a divisor of dim; else 0
+    uint32_t group = 0;  ///< int8, int4: values of one scale, a divisor of dim, 8 or more; else 0
     bool symmetric = false;
     bool half_metadata = true;  ///< scales and lows are f16, else f32
 

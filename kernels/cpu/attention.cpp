@@ -16,8 +16,6 @@
 #include <cmath>
 #include <limits>
 
-// Vectors of 8 or 16 floats; older processors take the plain loops, which spares compiling everything three more times.
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/attention.cpp"
 #include <hwy/foreach_target.h>
@@ -55,14 +53,7 @@ HWY_BEFORE_NAMESPACE();
 namespace kv::cpu::HWY_NAMESPACE {
 namespace {
 
-#undef KV_ATTENTION_VECTORS
-#if KV_VECTORS && (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3)
-#define KV_ATTENTION_VECTORS 1
-#else
-#define KV_ATTENTION_VECTORS 0
-#endif
-
-#if KV_ATTENTION_VECTORS
+#if KV_VECTORS
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 

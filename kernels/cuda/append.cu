@@ -4,9 +4,7 @@
 namespace kv::cuda {
 
 int launch(const Append& op, const Exec& exec) {
-    Launcher launcher(exec);
-    device::dispatch(op, launcher);
-    return launcher.error();
+    return launched(exec, [&](Launcher& l) { device::dispatch(op, l); });
 }
 
 }  // namespace kv::cuda

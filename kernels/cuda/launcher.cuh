@@ -30,10 +30,10 @@ struct Lane {
     __device__ __forceinline__ void add(uint32_t* at, uint32_t x) const { atomicAdd(at, x); }
 };
 
-/// One launch of a kernel struct. Shared memory is bytes, as it may not be constructed. Two blocks fit on a multiprocessor,
-/// said so that the compiler need not guess: it guesses three or more, and spills for them.
+/// One launch of a kernel struct. Shared memory is bytes, as it may not be constructed. How many blocks
+/// should fit on a multiprocessor is said, or the compiler guesses, and spills registers for its guess.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::kThreads, 2) run(const __grid_constant__ typename Kernel::Op op) {
+__global__ void __launch_bounds__(Kernel::kThreads, Kernel::kResident) run(const __grid_constant__ typename Kernel::Op op) {
     using Shared = typename Kernel::Shared;
     __shared__ alignas(Shared) unsigned char memory[sizeof(Shared)];
     Lane lane;
@@ -76,5 +76,13 @@ class Launcher {
     Exec exec_;
     cudaError_t error_ = cudaSuccess;
 };
+
+/// What `launches` started, as launch() reports it.
+template <class Launches>
+int launched(const Exec& exec, const Launches& launches) {
+    Launcher launcher(exec);
+    launches(launcher);
+    return launcher.error();
+}
 
 }  // namespace kv::cuda

@@ -5,6 +5,7 @@
 //   struct XKernel {
 //       using Op = X;                                   what it does, of kernels/common/ops.h; passed by value
 //       static constexpr uint32_t kThreads = 256;       of a block; a multiple of 32
+//       static constexpr uint32_t kResident = 4;        blocks that should fit a multiprocessor (bounds the registers)
 //       static constexpr bool kSynchronizes = false;    whether it calls sync(), shuffle_xor() or ballot()
 //       struct Shared { ... };                          shared memory of a block, undefined at the start
 //       static uint64_t blocks(const Op& op);           host: blocks there is work for; 0: no launch
@@ -57,7 +58,7 @@ struct alignas(8) Bits64 {
     uint32_t word[2];
 };
 
-/// One access of T's size; `at` has T's alignment (the emulator checks it).
+/// One access of T's size to global memory; `at` has T's alignment (the emulator checks it).
 template <class T>
 KV_DEVICE T load(const void* at) {
 #if defined(__CUDACC__)
@@ -79,6 +80,25 @@ KV_DEVICE void store(void* at, const T& value) {
 #endif
 }
 
+#if defined(__CUDA_ARCH__)
+// Said in PTX, since the compiler takes pointers out of an operation for pointers to anywhere, up to sm_90.
+template <>
+KV_DEVICE Bits128 load<Bits128>(const void* at) {
+    Bits128 x;
+    asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(x.word[0]), "=r"(x.word[1]), "=r"(x.word[2]), "=r"(x.word[3])
+                 : "l"(__cvta_generic_to_global(at))
+                 : "memory");
+    return x;
+}
+template <>
+KV_DEVICE void store<Bits128>(void* at, const Bits128& x) {
+    asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(at)), "r"(x.word[0]),
+                 "r"(x.word[1]), "r"(x.word[2]), "r"(x.word[3])
+                 : "memory");
+}
+#endif
+
 /// a * b + c where it does not matter how often that is rounded. Everything else is compiled without contraction.
 KV_DEVICE float multiply_add(float a, float b, float c) {
 #if defined(__CUDACC__)
@@ -88,6 +108,8 @@ KV_DEVICE float multiply_add(float a, float b, float c) {
 #endif
 }
 
+/// Number of an item of work: below 2^32, as each takes memory. 64-bit divisions are subroutines on a GPU.
+KV_HD constexpr uint32_t small(uint64_t item) { return static_cast<uint32_t>(item); }
 KV_HD constexpr uint64_t ceil_div(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 /// The smallest power of two that is at least n, n >= 1.
 KV_HD constexpr uint32_t power_of_two(uint32_t n) {

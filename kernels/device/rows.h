@@ -119,6 +119,11 @@ struct Range {
         min = x < min ? x : min;
         max = x > max ? x : max;
     }
+    /// Of none it is (infinity, -infinity), which changes nothing.
+    KV_DEVICE void merge(const Range& o) {
+        min = o.min < min ? o.min : min;
+        max = o.max > max ? o.max : max;
+    }
 };
 
 /// The codes of a piece whose group has this range.
@@ -143,11 +148,7 @@ KV_DEVICE void store_quantized(Lane& lane, const RowFormat& f, const RowMove& ro
     if (mine) {
         KV_UNROLL for (uint32_t i = 0; i < kPiece; ++i) range.take(in.x[i]);
     }
-    for (uint32_t mask = group_lanes(f) / 2; mask > 0; mask /= 2) {
-        Range other = lane.shuffle_xor(range, mask);
-        range.take(other.min);
-        range.take(other.max);
-    }
+    for (uint32_t mask = group_lanes(f) / 2; mask > 0; mask /= 2) range.merge(lane.shuffle_xor(range, mask));
     if (!mine) return;
     AffineGroup g = affine_group(f.unit().format, range.min, range.max);
     store_raw(f.type, row.to + piece * value_bits(f.type), codes_of(f, g, in));
@@ -239,6 +240,7 @@ template <class OpOf, class Tile, bool kConverts, bool kSync>
 struct RowKernel {
     using Op = OpOf;
     static constexpr uint32_t kThreads = kRowThreads;
+    static constexpr uint32_t kResident = 2;
     static constexpr bool kSynchronizes = kSync;
     struct Shared {};
 
@@ -263,15 +265,26 @@ struct RowKernel {
     }
 };
 
+/// Rows as they are.
+template <class Tile, class Op, class Launcher>
+void launch_copies(const Op& op, Launcher& launcher) {
+    launcher.template launch<RowKernel<Op, Tile, false, false>>(op);
+}
+/// As they are or decoded.
+template <class Tile, class Op, class Launcher>
+void launch_decoding(const Op& op, bool converts, Launcher& launcher) {
+    if (converts)
+        launcher.template launch<RowKernel<Op, Tile, true, false>>(op);
+    else
+        launch_copies<Tile>(op, launcher);
+}
 /// The kernel that fits. `counts`: rows that are not finite are.
 template <class Tile, class Op, class Launcher>
 void launch_rows(const Op& op, bool converts, bool counts, bool quantizes, Launcher& launcher) {
     if (quantizes || counts)
         launcher.template launch<RowKernel<Op, Tile, true, true>>(op);
-    else if (converts)
-        launcher.template launch<RowKernel<Op, Tile, true, false>>(op);
     else
-        launcher.template launch<RowKernel<Op, Tile, false, false>>(op);
+        launch_decoding<Tile>(op, converts, launcher);
 }
 /// Between a pool and rows elsewhere.
 inline bool quantizes(const Rows& from, const Rows& to) { return is_affine(to.format.type) && !(from.format == to.format); }

@@ -18,7 +18,8 @@ struct Eight {
     float x[kPiece] = {};
 };
 
-KV_DEVICE bool is_aligned(const void* at, uint32_t bytes) { return reinterpret_cast<uintptr_t>(at) % bytes == 0; }
+/// `bytes` is a power of two.
+KV_DEVICE bool is_aligned(const void* at, uint32_t bytes) { return (reinterpret_cast<uintptr_t>(at) & (bytes - 1)) == 0; }
 
 /// Of a row that starts at 16 bytes, or where alignment is known otherwise.
 KV_DEVICE Raw load_aligned(RowType type, const uint8_t* at) {
@@ -150,14 +151,15 @@ KV_DEVICE void store_group(const RowFormat& f, uint8_t* meta, uint32_t k, const 
         if (!f.symmetric) store(meta + 4 * (groups + k), g.low);
     }
 }
-/// Codes to values, as affine_value; a piece of 8 may lie in two groups.
+/// Codes to values, as affine_value; a piece of 8 may lie in two groups, of 8 values or more.
 KV_DEVICE void scale_codes(const RowFormat& f, const uint8_t* meta, uint32_t piece, Eight& codes) {
     auto offset = static_cast<float>(affine_offset(f.unit().format));
-    uint32_t first = piece * kPiece;
-    AffineGroup g = load_group(f, meta, first / f.group);
+    uint32_t first = piece * kPiece, k = first / f.group, rest = (k + 1) * f.group - first;
+    AffineGroup g = load_group(f, meta, k), h = g;
+    if (rest < kPiece) h = load_group(f, meta, k + 1);
     KV_UNROLL for (uint32_t i = 0; i < kPiece; ++i) {
-        if (f.group % kPiece != 0) g = load_group(f, meta, (first + i) / f.group);
-        codes.x[i] = (codes.x[i] - offset) * g.scale + g.low;
+        float scale = i < rest ? g.scale : h.scale, low = i < rest ? g.low : h.low;
+        codes.x[i] = (codes.x[i] - offset) * scale + low;
     }
 }
 /// A piece of a row of any type.

@@ -64,10 +64,10 @@ static pid_t start(const Args& args) {
     if (child != 0) return child;
     int null = open("/dev/null", O_RDWR);
     for (int fd : {0, 1, 2}) dup2(null, fd);
-    std::vector<char*> argv{const_cast<char*>(KVSIM_BINARY)};
+    std::vector<char*> argv{const_cast<char*>(kvsim_binary())};
     for (const std::string& a : args) argv.push_back(const_cast<char*>(a.c_str()));
     argv.push_back(nullptr);
-    execv(KVSIM_BINARY, argv.data());
+    execv(kvsim_binary(), argv.data());
     _exit(127);
 }
 

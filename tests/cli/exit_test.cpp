@@ -32,10 +32,10 @@ static int killed_with(int signal, const Args& args, const std::string& dir) {
         dup2(null, 2);
         close(in[0]);
         close(in[1]);
-        std::vector<char*> argv{const_cast<char*>(KVSIM_BINARY)};
+        std::vector<char*> argv{const_cast<char*>(kvsim_binary())};
         for (const std::string& a : args) argv.push_back(const_cast<char*>(a.c_str()));
         argv.push_back(nullptr);
-        execv(KVSIM_BINARY, argv.data());
+        execv(kvsim_binary(), argv.data());
         _exit(127);
     }
     close(in[0]);
@@ -80,7 +80,7 @@ TEST_CASE("exit: a reader of stdout that goes away leaves no temporary report") 
     for (int i = 0; i < 20000; ++i)
         rows += "{\"op\":\"request\",\"seq\":\"q" + std::to_string(i) + "\",\"t\":9,\"length\":4,\"blocks\":[0]}\n";
     std::string trace = dir.write("t.jsonl", rows);
-    run_program("/bin/sh", {"-c", std::string(KVSIM_BINARY) + " replay " + trace + " --per-request - --report " +
+    run_program("/bin/sh", {"-c", std::string(kvsim_binary()) + " replay " + trace + " --per-request - --report " +
                                       dir.path("r.json") + " 2>/dev/null | head -c 1 >/dev/null"});
     for (const std::string& name : files_in(dir.dir())) CHECK_FALSE(contains(name, ".tmp."));
 }
@@ -121,7 +121,7 @@ TEST_CASE("exit: a full disk gives 3") {
 }
 
 static int with_stdout_full(const std::string& args) {
-    return run_program("/bin/sh", {"-c", std::string(KVSIM_BINARY) + " " + args + " >/dev/full 2>/dev/null"}).exit_code;
+    return run_program("/bin/sh", {"-c", std::string(kvsim_binary()) + " " + args + " >/dev/full 2>/dev/null"}).exit_code;
 }
 
 TEST_CASE("exit: JSON and rows that do not reach stdout give 3") {

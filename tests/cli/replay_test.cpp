@@ -319,6 +319,6 @@ TEST_CASE("replay: where the table goes, --quiet, --verbose, colour") {
     std::string colored = succeeds({"replay", trace, "--color", "always"}).out;
     CHECK(contains(colored, "\x1b["));
     CHECK_FALSE(contains(succeeds({"replay", trace, "--color", "never"}).out, "\x1b"));
-    ProcessResult no_color = run_program("env", {"NO_COLOR=1", KVSIM_BINARY, "replay", trace, "--color", "always"});
+    ProcessResult no_color = run_program("env", {"NO_COLOR=1", kvsim_binary(), "replay", trace, "--color", "always"});
     CHECK(no_color.out == colored);  // the flag beats the variable
 }

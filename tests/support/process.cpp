@@ -64,8 +64,13 @@ ProcessResult run_program(const std::string& program, const std::vector<std::str
     return result;
 }
 
+const char* kvsim_binary() {
+    const char* named = std::getenv("KVSIM_BINARY");
+    return named && *named ? named : KVSIM_BINARY;
+}
+
 ProcessResult kvsim(const std::vector<std::string>& arguments, const std::string& input) {
-    return run_program(KVSIM_BINARY, arguments, input);
+    return run_program(kvsim_binary(), arguments, input);
 }
 
 TempDir::TempDir() {

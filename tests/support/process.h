@@ -16,6 +16,8 @@ struct ProcessResult {
 ProcessResult run_program(const std::string& program, const std::vector<std::string>& arguments,
                           const std::string& input = {});
 /// The kvsim binary under test.
+/// The program under test: what the environment names in KVSIM_BINARY, else the one of this build.
+const char* kvsim_binary();
 ProcessResult kvsim(const std::vector<std::string>& arguments, const std::string& input = {});
 
 /// A directory that is removed with everything in it.

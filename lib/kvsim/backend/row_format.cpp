@@ -37,6 +37,7 @@ kv::RowFormat row_format(const std::string& dtype, uint32_t head_dim) {
     f.dim = head_dim;
     if (kv::is_affine(f.type)) {
         f.group = static_cast<uint32_t>(spec.whole("group", head_dim, 1, head_dim));
+        if (f.group < 8) refuse(dtype, "groups of fewer than 8 values");
         f.symmetric = spec.on_off("symmetric", false);
         f.half_metadata = spec.choice("scale", "f16", {"f16", "f32"}) == "f16";
     }

@@ -32,9 +32,11 @@ Json data_json(const ReplayReport& report) {
 
 Json kernels_json(const ReplayReport& report) {
     const DataOutcome& d = *report.outcome->data;
+    Json shape = {{"layers", d.layers}, {"kv_heads", d.kv_heads}, {"q_heads", d.query_heads}, {"head_dim", d.head_dim},
+                  {"k_dtype", d.k_dtype}, {"v_dtype", d.v_dtype}, {"order", d.order}};
     Json all = Json::array();
     for (const KernelSummary& k : d.kernels)
-        all.push_back({{"name", k.name}, {"backend", d.backend}, {"device", d.device}, {"shape", shape_of(d)},
+        all.push_back({{"name", k.name}, {"backend", d.backend}, {"device", d.device}, {"shape", shape},
                        {"calls", k.calls}, {"total_us", k.total_us}, {"median_us", k.median_us}, {"min_us", k.min_us},
                        {"p95_us", k.p95_us}, {"bytes", k.bytes}, {"gb_per_s", k.gb_per_s},
                        {"fraction_of_copy", k.fraction_of_copy}, {"samples", k.calls}});
