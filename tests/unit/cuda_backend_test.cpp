@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <kvsim/backend/cuda.h>
 #include <kvsim/backend/swap_pieces.h>
+#include <kvsim/core/spec.h>
 
 #include <cstring>
 #include <vector>
@@ -12,6 +13,7 @@ using namespace kvsim;
 TEST_CASE("cuda: it works, or says in one line why it cannot") {
     const BackendRow& row = backends().get("cuda");
     CHECK(!row.summary.empty());
+    Spec spec = Spec::parse("cuda");
     std::string why = row.unavailable();
     CHECK(why == row.unavailable());
     if (!why.empty()) {
@@ -19,7 +21,7 @@ TEST_CASE("cuda: it works, or says in one line why it cannot") {
         CHECK(why.size() < 200);
         CHECK(why.find('\n') == std::string::npos);
         try {
-            row.make();
+            row.make(spec);
             FAIL("made");
         } catch (const Error& e) {
             CHECK(e.kind() == ErrorKind::input);
@@ -27,7 +29,7 @@ TEST_CASE("cuda: it works, or says in one line why it cannot") {
         }
         return;
     }
-    std::unique_ptr<Backend> cuda = row.make();
+    std::unique_ptr<Backend> cuda = row.make(spec);
     CHECK(cuda->name() == "cuda:0");
     CHECK(cuda->free_bytes() > 0);
     CHECK(cuda->cache_bytes() > 0);
