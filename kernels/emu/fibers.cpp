@@ -91,6 +91,7 @@ void Fibers::run(uint32_t threads, const std::function<void(uint32_t)>& body) {
         fibers_.push_back(std::move(fiber));
     }
     body_ = &body;
+    one_warp_ = random_() % 2 == 0;
     threads_ = live_ = threads;
     block_ = {};
     warps_.assign(threads / kWarp, {});
@@ -121,6 +122,9 @@ void Fibers::run(uint32_t threads, const std::function<void(uint32_t)>& body) {
 /// A ready fiber, drawn at random, takes over; there is one.
 void Fibers::run_next(Fiber& from) {
     size_t i = random_() % ready_.size();
+    if (one_warp_)
+        for (size_t k = 0; k < ready_.size(); ++k)
+            if (ready_[k] / kWarp == current_ / kWarp) i = k;
     current_ = ready_[i];
     ready_[i] = ready_.back();
     ready_.pop_back();

@@ -1,8 +1,9 @@
 // The threads of a block as fibers of one CPU thread, for kernels whose threads wait for one another.
 //
 // Idea: a fiber runs until it waits: at a barrier for all fibers, at an exchange for the 32 of its warp. The last to
-// arrive makes all of them ready. Which ready fiber runs next is drawn at random, so that a missing barrier shows as a
-// wrong result for most seeds, and always for some order. A set of fibers that wait at different places for each other,
+// arrive makes all of them ready. Which ready fiber runs next is drawn at random, in half of the blocks
+// among those of the warp that ran last as long as there are any: warps keep step in one half and run far ahead of each
+// other in the other, so that a missing barrier shows as a wrong result for most seeds. A set of fibers that wait at different places for each other,
 // or for one that has returned, is what a GPU leaves undefined: here it is an error that says who waits where.
 //
 // Cost: a switch (swapcontext) per fiber and rendezvous, about half a microsecond. Real GPUs also reorder memory
@@ -63,6 +64,7 @@ class Fibers {
     std::unique_ptr<Fiber> home_;
     const std::function<void(uint32_t)>* body_ = nullptr;
     uint32_t threads_ = 0, live_ = 0, current_ = 0;
+    bool one_warp_ = false;  ///< a warp goes on as long as it can, so that some are far ahead of others
     std::vector<uint32_t> ready_;
     Meeting block_;
     std::vector<Meeting> warps_;
