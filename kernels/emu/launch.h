@@ -1,6 +1,6 @@
-// Runs kernels of kernels/device on the CPU, to test them: one block after the other in random order, a random number of
-// blocks for the work, the threads of a block in random order. Shared memory starts as NaN bytes for every block. The same
-// seed gives the same orders.
+// Runs kernels of kernels/device on the CPU, to test them: one block after the other in random order, a random number
+// of blocks for the work, the threads of a block in random order. Shared memory starts as NaN bytes for every block.
+// The same seed gives the same orders.
 #pragma once
 
 #include <kernels/device/context.h>
