@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The tests of kernels on a GPU under compute-sanitizer: addresses, races in shared memory, uninitialized memory, barriers.
+# The tests of kernels on a GPU under compute-sanitizer: addresses, races in shared memory, what is not initialized,
+# barriers. Never run on a GPU so far.
 # Usage: cuda_sanitizer.sh KVSIM KERNEL_TESTS   Skipped (77) without a GPU or without compute-sanitizer.
 set -euo pipefail
-[[ $# -eq 2 ]] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
+[[ $# -eq 2 ]] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
 kvsim=$1
 tests=$2
 
