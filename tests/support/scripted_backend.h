@@ -14,6 +14,8 @@ class ScriptedBackend : public kvsim::Backend {
     std::deque<double> clock;  ///< what one launch takes, sample by sample; the last one stays
     uint64_t cache = 0, memory = uint64_t{1} << 30;
     bool broken = false;       ///< kernels do nothing
+    bool calibrates = true;    ///< has launches that read, and that do nothing
+    uint32_t most_run = 8;     ///< launches that are done of those that are timed
     uint64_t launches = 0;
     uint64_t allocated = 0;
 
@@ -38,10 +40,9 @@ class ScriptedBackend : public kvsim::Backend {
         for (uint32_t i = 0; i < std::min(count, most_run); ++i) work(i);
         return tick();
     }
-    uint32_t most_run = 8;
     uint64_t cache_bytes() const override { return cache; }
-    bool read(const void* from, uint64_t n) override { return cpu_->read(from, n); }
-    bool run_nothing() override { return true; }
+    bool read(const void* from, uint64_t n) override { return calibrates && cpu_->read(from, n); }
+    bool run_nothing() override { return calibrates; }
 
     void run(const kv::Append& op) override { forward(op); }
     void run(const kv::CopyBlocks& op) override { forward(op); }

@@ -182,6 +182,33 @@ TEST_CASE("bench: shapes that do not suit are skipped with the reason, an interr
     run = run_of(b, {"decode"}, a, o);
     CHECK(run.kernels[1].status == BenchStatus::interrupted);
     CHECK(done == 11 + 2);
-    // Every launch of a backend that cannot read is skipped, and nothing is held against it.
-    CHECK(std::string(bench_status_id(BenchStatus::interrupted)) == "interrupted");
+}
+
+TEST_CASE("bench: what a backend cannot calibrate is skipped, and nothing is held against it") {
+    ScriptedBackend b;
+    b.calibrates = false;
+    BenchRun run = run_of(b, {"decode", "gather"}, small());
+    for (const BenchResult& r : run.calibration)
+        CHECK((r.status == BenchStatus::skipped) == (r.name == "empty" || r.name == "read"));
+    CHECK(run.kernels[0].status == BenchStatus::ok);
+    CHECK_FALSE(run.kernels[0].fraction);
+    CHECK_FALSE(run.kernels[0].roofline_us);
+    CHECK(run.kernels[1].fraction);
+    CHECK_FALSE(run.kernels[1].roofline_us);  // no launch that does nothing
+}
+
+TEST_CASE("bench: all buffers are used before the first sample, and --warmup asks for more") {
+    ScriptedBackend b;
+    BenchOptions o = quick();
+    o.calibration_bytes = {4096};
+    b.cache = 1000000;
+    b.most_run = 0;  // no timed launch does anything
+    // 2 x 37 tokens, 2 heads, keys and values of 128 bytes in and out, 10 blocks: 75,816 bytes; ceil(5,000,000 / 75,816) + 1 = 67.
+    BenchRun run = run_of(b, {"gather"}, small(), o);
+    CHECK(run.kernels[0].bytes == 75816);
+    CHECK(b.launches == 67);
+    b.launches = 0;
+    o.warmup = 100;
+    run_of(b, {"gather"}, small(), o);
+    CHECK(b.launches == 100);
 }

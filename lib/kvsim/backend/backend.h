@@ -9,6 +9,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace kvsim {
 
@@ -52,6 +54,8 @@ class Backend {
     virtual bool read(const void* /*device*/, uint64_t /*bytes*/) { return false; }
     /// A launch that does nothing.
     virtual bool run_nothing() { return false; }
+    /// What a measurement should say besides device(): driver, clocks, vectors; names and words.
+    virtual std::vector<std::pair<std::string, std::string>> facts() const { return {}; }
 
     virtual void run(const kv::Append& op) = 0;
     virtual void run(const kv::CopyBlocks& op) = 0;

@@ -1,4 +1,5 @@
 #include <kernels/cpu/cache_ops.h>
+#include <kernels/cpu/quant.h>
 #include <kvsim/backend/cpu.h>
 #include <kvsim/core/units.h>
 
@@ -136,6 +137,10 @@ class CpuBackend : public Backend {
     }
     /// Calling through the interface is all that a launch costs here.
     bool run_nothing() override { return true; }
+    std::vector<std::pair<std::string, std::string>> facts() const override {
+        std::vector<std::string> targets = kv::cpu::vector_targets();
+        return {{"vectors", targets.empty() ? "none" : targets.front()}};
+    }
     void finish() override {}
     double time_us(const std::function<void()>& work) override {
         auto start = std::chrono::steady_clock::now();

@@ -116,6 +116,15 @@ class CudaBackend final : public Backend {
         return started(kv::cuda::launch_read(device, bytes, exec_)), true;
     }
     bool run_nothing() override { return started(kv::cuda::launch_nothing(exec_)), true; }
+    std::vector<std::pair<std::string, std::string>> facts() const override {
+        int driver = 0, runtime = 0;
+        cuda_check(cudaDriverGetVersion(&driver), "driver version");
+        cuda_check(cudaRuntimeGetVersion(&runtime), "runtime version");
+        auto version = [](int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); };
+        auto mhz = [](int khz) { return std::to_string(khz / 1000) + " MHz"; };
+        return {{"driver", "CUDA " + version(driver) + ", runtime " + version(runtime)},
+                {"clocks", mhz(attribute(cudaDevAttrClockRate)) + " at most, memory " + mhz(attribute(cudaDevAttrMemoryClockRate))}};
+    }
 
     void run(const kv::Append& op) override { started(kv::cuda::launch(op, exec_)); }
     void run(const kv::CopyBlocks& op) override { started(kv::cuda::launch(op, exec_)); }

@@ -87,6 +87,7 @@ Json run_json(const BenchRun& run) {
         return j;
     }
     j["device"] = run.device;
+    for (const auto& [name, words] : run.facts) j[name] = words;
     j["cache_bytes"] = run.cache_bytes;
     for (const BenchResult& r : run.calibration) j["calibration"].push_back(result_json(run, r));
     for (const BenchFit& f : run.fits) {
@@ -263,8 +264,10 @@ std::string bench_table(const BenchReport& report) {
     std::string out;
     for (const BenchRun& run : report.runs) {
         if (!run.unavailable.empty()) continue;
-        out += fmt::format("{}: {}{}\n\n", run.id, printable(run.device),
+        out += fmt::format("{}: {}{}", run.id, printable(run.device),
                            run.cache_bytes > 0 ? ", " + format_bytes(run.cache_bytes) + " of last-level cache" : "");
+        for (const auto& [name, words] : run.facts) out += fmt::format(", {} {}", name, printable(words));
+        out += "\n\n";
         out += calibration_table(run) + "\n";
     }
     out += kernel_table(report);

@@ -211,6 +211,7 @@ BenchRun bench_on(Backend& backend, const std::string& id, const std::vector<Ben
     BenchRun run;
     run.id = id;
     run.device = backend.device();
+    run.facts = backend.facts();
     run.cache_bytes = backend.cache_bytes();
     RandomRowStore store;
     BenchArena arena(backend);

@@ -73,6 +73,7 @@ struct BenchRun {
     std::string id;           ///< of the backend's row
     std::string unavailable;  ///< why nothing was measured; then the rest is empty but for `kernels`
     std::string device;
+    std::vector<std::pair<std::string, std::string>> facts;  ///< driver, clocks, vectors
     uint64_t cache_bytes = 0;
     std::vector<BenchResult> calibration, kernels;
     std::vector<BenchFit> fits;
