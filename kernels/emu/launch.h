@@ -66,9 +66,7 @@ class Launcher {
         std::iota(order.begin(), order.end(), uint64_t{0});
         std::shuffle(order.begin(), order.end(), random_);
         for (uint64_t block : order) run_block<Kernel>(op, block, grid);
-        ++launches_;
     }
-    uint64_t launches() const { return launches_; }
 
   private:
     template <class Kernel>
@@ -95,7 +93,6 @@ class Launcher {
     std::mt19937_64 random_;
     Fibers fibers_;
     std::vector<uint32_t> threads_;
-    uint64_t launches_ = 0;
 };
 
 }  // namespace kv::emu
