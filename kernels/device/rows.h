@@ -219,7 +219,10 @@ KV_DEVICE bool convert_row(const RowFormat& from, const RowFormat& to, const Row
                 continue;
             }
             if (!affine) {
-                put_plain_value(to.type, row.to, i, x);
+                uint32_t bytes = value_bits(to.type) / 8;
+                if (from.type != to.type) put_plain_value(to.type, row.to, i, x);
+                for (uint32_t b = 0; from.type == to.type && b < bytes; ++b)
+                    row.to[i * bytes + b] = row.from[i * bytes + b];  // those of a NaN too
                 continue;
             }
             if (step == size) {

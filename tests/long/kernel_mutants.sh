@@ -116,7 +116,7 @@ MAKE
 export CCACHE_BASEDIR=$scratch CCACHE_NOHASHDIR=1
 build() { make -s -C "$scratch" -j"$(nproc)" all_tests >"$scratch/build.log" 2>&1; }
 limit_s=600
-tests() { timeout "$limit_s" "$scratch/all_tests" --abort-after=1 >"$scratch/tests.log" 2>&1; }
+tests() { (timeout "$limit_s" "$scratch/all_tests" --abort-after=1) >"$scratch/tests.log" 2>&1; }
 
 build || { cat "$scratch/build.log" >&2; exit 1; }
 started=$SECONDS
