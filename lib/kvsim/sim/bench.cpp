@@ -231,9 +231,10 @@ BenchRun bench_on(Backend& backend, const std::string& id, const std::vector<Ben
         BenchResult& r = run.kernels.emplace_back();
         r.name = cell.kernel->id;
         r.cell = cell;
+        r.cell.shape.slots = backend.slots();
         r.reason = too_large(arena, cell);
         r.status = BenchStatus::skipped;
-        if (r.reason.empty()) measure_one(arena, [&] { return cell.kernel->make(cell.shape, store); }, options, r);
+        if (r.reason.empty()) measure_one(arena, [&] { return cell.kernel->make(r.cell.shape, store); }, options, r);
         if (r.status == BenchStatus::ok) hold_against(run.calibration, r);
         step();
     }

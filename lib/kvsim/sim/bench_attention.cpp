@@ -1,4 +1,5 @@
 // Kernels that look at tokens: decode attention, the scores that H2O adds up, who stays, and moving those together.
+#include <kernels/device/split_plan.h>
 #include <kvsim/backend/row_format.h>
 #include <kvsim/sim/bench_checks.h>
 
@@ -8,9 +9,6 @@ namespace kvsim {
 
 namespace {
 
-/// Chunks of a sequence are independent pieces of work: as many as make this many pieces of all sequences and heads
-/// together, but none shorter than kShortestChunk tokens.
-constexpr uint32_t kPieces = 256, kShortestChunk = 512;
 constexpr uint64_t kCheckedQueries = 4;
 constexpr uint32_t kFloatsOfRow = 64;  ///< buffers of floats are strips of such rows
 
@@ -82,12 +80,12 @@ class DecodeCase final : public TokenCase {
 
   private:
     void plan_chunks() {
-        uint32_t pieces = std::max(1u, shape_.batch * shape_.kv_heads);
-        uint32_t wanted = std::max(1u, kPieces / pieces), most = std::max(1u, shape_.context / kShortestChunk);
-        splits_ = std::min(wanted, most);
-        uint32_t blocks = (shape_.table_blocks() + splits_ - 1) / splits_;
-        chunk_tokens_ = blocks * shape_.block_size;
-        splits_ = (shape_.context + chunk_tokens_ - 1) / chunk_tokens_;
+        kv::Pool pool = pool_.shape;
+        pool.keys.format = pool.values.format = format_;
+        std::vector<uint32_t> lengths(shape_.batch, shape_.context);
+        kv::device::SplitPlan plan = kv::device::plan_split(lengths.data(), lengths.size(), pool, shape_.q_heads, shape_.slots);
+        chunk_tokens_ = plan.chunk_tokens;
+        splits_ = plan.splits;
     }
     kv::Decode op(uint64_t copy) const {
         kv::Decode o;
