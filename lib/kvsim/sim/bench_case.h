@@ -1,5 +1,5 @@
-// The kernels that `kvsim bench` knows: what each needs at a shape, how it is launched, and how the very buffers that were
-// timed are checked afterwards. One row per kernel.
+// The kernels that `kvsim bench` knows: what each needs at a shape, how it is launched, and how the very buffers that
+// were timed are checked afterwards. One row per kernel.
 #pragma once
 
 #include <kernels/common/bytes.h>
