@@ -4,6 +4,7 @@
 #include <kvsim/core/error.h>
 #include <kvsim/core/spec.h>
 #include <kvsim/core/suggest.h>
+#include <kvsim/core/units.h>
 #include <kvsim/model/hf_config.h>
 #include <kvsim/report/bench_report.h>
 
@@ -34,6 +35,9 @@ class BenchCommand : public Command {
                "so many samples, however long they take (default: until --min-time is over and the median "
                "is known to 2 %, or four times --min-time)",
                group, "N");
+        option("--buffers", buffers_,
+               "memory that buffers to go round take at most; with less, small shapes are measured warm", group,
+               "SIZE");
         option("--warmup", warmup_, "launches before the first sample at least; every buffer is used once anyway",
                group, "N");
         run = [this] { return execute(); };
@@ -119,6 +123,7 @@ class BenchCommand : public Command {
         measure_.min_time_us = seconds * 1e6;
         if (!samples_.empty()) measure_.samples = whole_option(samples_, "--samples", 1, 1 << 20);
         measure_.warmup = whole_option(warmup_, "--warmup", 0, 1 << 20);
+        measure_.memory_bytes = parse_size_bytes(buffers_, "--buffers");
         measure_.stop = &stop_;
     }
 
@@ -227,12 +232,13 @@ class BenchCommand : public Command {
         c.emplace_back("backend", backend_);
         c.emplace_back("min_time", min_time_);
         if (!samples_.empty()) c.emplace_back("samples", samples_);
+        c.emplace_back("buffers", buffers_);
         c.emplace_back("warmup", warmup_);
         return c;
     }
 
     std::vector<std::string> kernels_, kv_dtype_, batch_, context_, block_size_, order_, kv_heads_, q_heads_, head_dim_;
-    std::string model_, backend_ = "all", min_time_ = "0.05", samples_, warmup_ = "1";
+    std::string model_, backend_ = "all", min_time_ = "0.05", samples_, buffers_ = "1536MiB", warmup_ = "1";
     BenchAxes axes_;
     BenchOptions measure_;
     std::atomic<bool> stop_{false};  // lives as long as signals can come

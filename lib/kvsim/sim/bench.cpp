@@ -14,7 +14,6 @@ constexpr double kSpread = 0.02;   ///< half the interval of the median over the
 constexpr double kPatience = 4;    ///< times min_time: it will not get better
 constexpr double kSampleUs = 200;  ///< a sample of short launches
 constexpr uint64_t kMostLaunches = 8192;
-constexpr uint64_t kMostMemory = uint64_t{3} << 29;  ///< 1.5 GiB for buffers to go round
 constexpr uint64_t kMostTokens = uint64_t{1} << 31;
 
 bool has_axis(const BenchKernelRow& row, const char* axis) {
@@ -48,7 +47,7 @@ std::string too_large(const BenchArena& arena, const BenchCell& cell) {
 }
 
 /// Sets of buffers that there is room for, up to what a cold measurement needs. 0: not even one.
-uint64_t copies_for(const BenchArena& arena, const BenchCase& one, std::string& reason) {
+uint64_t copies_for(const BenchArena& arena, const BenchCase& one, uint64_t most_bytes, std::string& reason) {
     const Backend& backend = arena.backend();
     auto need = [&](uint64_t copies) {
         return one.device_bytes(copies) + (on_host(backend) ? one.host_bytes(copies) : 0);
@@ -63,7 +62,7 @@ uint64_t copies_for(const BenchArena& arena, const BenchCase& one, std::string& 
     uint64_t low = 1, high = wanted + 1;  // low fits, high does not or is not wanted
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
-        (whole(middle) <= kMostMemory && need(middle) <= have / 2 ? low : high) = middle;
+        (whole(middle) <= most_bytes && need(middle) <= have / 2 ? low : high) = middle;
     }
     return low;
 }
@@ -80,7 +79,7 @@ void measure_one(BenchArena& arena, const std::function<std::unique_ptr<BenchCas
     try {
         one = make();
         r.bytes = one->bytes();
-        copies = copies_for(arena, *one, r.reason);
+        copies = copies_for(arena, *one, options.memory_bytes, r.reason);
         if (copies > 0) one->allocate(arena, copies);
         if (copies > 0) bench_measure(backend, *one, copies, options, r);
     } catch (const Error& e) {
@@ -236,8 +235,11 @@ BenchRun bench_on(Backend& backend, const std::string& id, const std::vector<Ben
             BenchResult& r = run.calibration.emplace_back();
             r.name = row.id;
             r.bytes = bytes;
-            measure_one(
-                arena, [&] { return row.make(bytes, store); }, options, r);
+            r.status = BenchStatus::skipped;
+            r.reason = bytes > options.memory_bytes / 2 ? "larger than half of the memory for buffers" : "";
+            if (r.reason.empty())
+                measure_one(
+                    arena, [&] { return row.make(bytes, store); }, options, r);
             step();
         }
     }

@@ -41,6 +41,7 @@ struct BenchOptions {
     double min_time_us = 50000;  ///< of all samples of a measurement together
     uint64_t samples = 0;        ///< so many; 0: until min_time and the spread are reached
     uint64_t warmup = 1;         ///< launches, at least; all buffers are used once
+    uint64_t memory_bytes = uint64_t{3} << 29;  ///< that buffers to go round take at most, and a calibration
     std::vector<uint64_t> calibration_bytes = {1 << 20, 16 << 20, 128 << 20};
     const std::atomic<bool>* stop = nullptr;
     std::atomic<uint64_t>* done = nullptr;  ///< measurements
