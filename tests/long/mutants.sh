@@ -384,6 +384,15 @@ quantized replay: rejected one block early|layout/quantized_replay.cpp|need > op
 compression: measured before the budget is full|sim/compression.cpp|t >= budget) measure|t + 1 >= budget) measure
 compression: mass of all tokens|sim/compression.cpp|for (uint32_t id : cache_.heads()[kv_head].ids) mass += double{full_[id]};|for (uint32_t id = 0; id <= t; ++id) mass += double{full_[id]};
 compression: the first KV head for all|sim/compression.cpp|uint32_t kv_head = h / d_.group();|uint32_t kv_head = 0;
+bench: median of an even number|sim/bench_stats.cpp|(us[n / 2 - 1] + us[n / 2]) / 2;|us[n / 2];
+bench: interval a rank too narrow|sim/bench_stats.cpp|return {k - 1, samples - k};|return {k, samples - k - 1};
+bench: one set of buffers too few|sim/bench_stats.cpp|/ bytes + 1;|/ bytes;
+bench: held against the farthest size|sim/bench.cpp|distance(r) < distance(*best)|distance(r) > distance(*best)
+bench: not every set is used before|sim/bench.cpp|i < std::max(copies, options.warmup)|i < options.warmup
+bench: a sample counts as one launch|sim/bench.cpp|r.calls = us.size() * launches;|r.calls = us.size();
+bench: axes that a kernel lacks|sim/bench.cpp|if (!has_axis(*cell.kernel, axis)) break;|
+bench: rows are not compared|sim/bench_case.cpp|if (found[i] == want[i]) continue;|continue;
+bench: room is asked for too late|sim/bench.cpp|if (need(1) > have) {|if (false) {
 LIST
 }
 

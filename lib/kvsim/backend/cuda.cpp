@@ -116,6 +116,8 @@ class CudaBackend final : public Backend {
         return started(kv::cuda::launch_read(device, bytes, exec_)), true;
     }
     bool run_nothing() override { return started(kv::cuda::launch_nothing(exec_)), true; }
+    /// Four blocks of threads of attention on a multiprocessor, as its registers allow.
+    uint32_t slots() const override { return 4 * static_cast<uint32_t>(attribute(cudaDevAttrMultiProcessorCount)); }
     std::vector<std::pair<std::string, std::string>> facts() const override {
         int driver = 0, runtime = 0;
         cuda_check(cudaDriverGetVersion(&driver), "driver version");
