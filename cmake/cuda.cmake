@@ -2,6 +2,10 @@
 # statically and the driver never: a binary built here starts, and says why there is no GPU, on a machine without one.
 set(KVSIM_CUDA_ARCHITECTURES "80-real;90-real;100-real;100-virtual" CACHE STRING
     "GPUs that CUDA kernels are compiled for, as CMAKE_CUDA_ARCHITECTURES; newer ones need a -virtual")
+# A product that is added is rounded before, as on the CPU (-fmad=false; sums of attention ask for fused ones by name).
+# -Wpedantic and -Wold-style-cast would blame nvcc's own lines.
+set(KVSIM_CUDA_FLAGS -fmad=false -Xptxas=-warn-spills
+    -Xcompiler=-Wall,-Wextra,-Wshadow,-Wconversion,-Wno-sign-conversion)
 set(KVSIM_HAVE_CUDA OFF)
 if(KVSIM_CUDA STREQUAL "OFF")
   set(KVSIM_CUDA_STATUS "off (KVSIM_CUDA=OFF)")
@@ -43,10 +47,7 @@ function(kvsim_add_cuda target)
   target_include_directories(kvsim_cuda PRIVATE ${CMAKE_SOURCE_DIR})
   set_target_properties(kvsim_cuda PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON CUDA_EXTENSIONS OFF
                         POSITION_INDEPENDENT_CODE ON COMPILE_WARNING_AS_ERROR ${KVSIM_WERROR})
-  # A product that is added is rounded before, as on the CPU (-fmad=false; sums of attention ask for fused ones by name).
-  # -Wpedantic and -Wold-style-cast would blame nvcc's own lines.
-  target_compile_options(kvsim_cuda PRIVATE -fmad=false -Xptxas=-warn-spills
-                         -Xcompiler=-Wall,-Wextra,-Wshadow,-Wconversion,-Wno-sign-conversion)
+  target_compile_options(kvsim_cuda PRIVATE ${KVSIM_CUDA_FLAGS})
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:kvsim_cuda>)
   target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
   target_link_libraries(${target} PRIVATE CUDA::cudart_static)

@@ -1,9 +1,9 @@
 // K1, append: rows of new tokens to the places that `slots` names, quantized on the way where the pool is.
 //
 // Parallel over rows, not over sequences: a long prompt and a batch of single tokens keep the same number of threads
-// busy. Tiles are 64 neighbouring rows of [tokens, heads]; a slot of -1 moves nothing. With heads as the inner index the
-// source is read in order, and NHD pools are written in runs of a whole token. Rows of an operation and places of a pool
-// are fewer than 2^32, as memory is finite: 64-bit divisions are subroutines on a GPU.
+// busy. Tiles are 64 neighbouring rows of [tokens, heads]; a slot of -1 moves nothing. With heads as the inner index
+// the source is read in order, and NHD pools are written in runs of a whole token. Rows of an operation and places of a
+// pool are fewer than 2^32, as memory is finite: 64-bit divisions are subroutines on a GPU.
 #pragma once
 
 #include <kernels/device/rows.h>

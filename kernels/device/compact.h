@@ -1,7 +1,7 @@
 // K9, compact: the kept tokens of every head move together, into new blocks.
 //
-// Out of place: every row can go at once and in any order, where moving within the old blocks would have to wait for the
-// rows in front. The price is ceil(keep / block_size) free blocks per sequence. A tile is 64 kept tokens of one
+// Out of place: every row can go at once and in any order, where moving within the old blocks would have to wait for
+// the rows in front. The price is ceil(keep / block_size) free blocks per sequence. A tile is 64 kept tokens of one
 // (sequence, head); reads are single rows, scattered as the kept tokens are, writes are runs.
 #pragma once
 

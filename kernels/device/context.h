@@ -16,12 +16,12 @@
 //
 //   template <class Launcher> void dispatch(const X& op, Launcher& launcher);
 //
-// which picks the kernels of an operation (by type, by shape) and calls launcher.template launch<SomeKernel>(op) for one
-// after the other. A launcher may start any number of blocks from 1 to blocks(op): every kernel walks its work in steps
-// of the grid. It keeps order: a later kernel reads what an earlier one wrote.
+// which picks the kernels of an operation (by type, by shape) and calls launcher.template launch<SomeKernel>(op) for
+// one after the other. A launcher may start any number of blocks from 1 to blocks(op): every kernel walks its work in
+// steps of the grid. It keeps order: a later kernel reads what an earlier one wrote.
 //
-// `lane` is the calling thread. All threads of a block call sync(), all 32 of a warp call shuffle_xor() and ballot(), at
-// the same place; the emulator reports where they do not. What a Lane has:
+// `lane` is the calling thread. All threads of a block call sync(), all 32 of a warp call shuffle_xor() and ballot(),
+// at the same place; the emulator reports where they do not. What a Lane has:
 //
 //   uint32_t thread(), threads()      in its block; threads() is kThreads
 //   uint64_t block(), blocks()        in the grid

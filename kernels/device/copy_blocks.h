@@ -31,7 +31,9 @@ struct CopyBlocksTile : TileShape {
         return move_of(*pool_rows, pool->row(layer, pair.from, head, place), *pool_rows,
                        pool->row(layer, pair.to, head, place));
     }
-    KV_HD static uint64_t block_tiles(const CopyBlocks& o) { return ceil_div(uint64_t{o.pool.heads} * o.tokens, kTileRows); }
+    KV_HD static uint64_t block_tiles(const CopyBlocks& o) {
+        return ceil_div(uint64_t{o.pool.heads} * o.tokens, kTileRows);
+    }
     KV_HD static uint64_t items(const CopyBlocks& o) { return 2 * uint64_t{o.count} * o.pool.layers * block_tiles(o); }
     KV_DEVICE static uint32_t* not_finite(const CopyBlocks&) { return nullptr; }
 };

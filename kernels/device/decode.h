@@ -3,19 +3,20 @@
 // Idea: the grid has a block of threads per (sequence, KV head, chunk of tokens), never one per query head, so a KV row
 // is read once for all query heads that share it (GQA). A row belongs to 8, 16 or 32 threads of a warp, 8 values each;
 // a thread takes a few rows at once and issues the loads of their keys and values before it uses any, and looks up the
-// blocks of the next rows meanwhile. Scores are dot products added up by shuffles. Every group of threads keeps a running
-// maximum m, the sum l of 2^(score - m), and the weighted sum of values, rescaled when m grows (online softmax); groups
-// are merged in the warp, warps in shared memory, chunks by a second kernel from (m, l, sum) in `partial`. Powers of two
-// throughout: log2(e) is multiplied into the query once. Sums are f32, quantized rows are decoded in registers.
+// blocks of the next rows meanwhile. Scores are dot products added up by shuffles. Every group of threads keeps a
+// running maximum m, the sum l of 2^(score - m), and the weighted sum of values, rescaled when m grows (online
+// softmax); groups are merged in the warp, warps in shared memory, chunks by a second kernel from (m, l, sum) in
+// `partial`. Powers of two throughout: log2(e) is multiplied into the query once. Sums are f32, quantized rows are
+// decoded in registers.
 //
 // After FlashAttention-2 and flash-decoding (split, online softmax) and FlashInfer (grid per KV head, pieces of a row).
-// Differences: parts are not normalized before they are combined, and no asynchronous copies are used: rows in flight in
-// registers take their place, and serve formats that need decoding.
+// Differences: parts are not normalized before they are combined, and no asynchronous copies are used: rows in flight
+// in registers take their place, and serve formats that need decoding.
 //
 // Cost: a KV row once, 4 * dim flop per row and query head, and log2(row threads) shuffles per row and query head. By
 // count of instructions that stays below the time of the memory for bf16 and up to 4 query heads per KV head; more of
-// them, or 4-bit rows, are bound by arithmetic, where tensor cores would be the next step. More than 8 query heads per KV
-// head, or 4 where keys and values differ in type, take several passes over the chunk, which then comes from L2.
+// them, or 4-bit rows, are bound by arithmetic, where tensor cores would be the next step. More than 8 query heads per
+// KV head, or 4 where keys and values differ in type, take several passes over the chunk, which then comes from L2.
 #pragma once
 
 #include <kernels/common/ops.h>

@@ -60,7 +60,8 @@ struct GatherTile : TileShape {
         uint64_t inside = op->pool.row(op->layer, load<uint32_t>(blocks + index), at.head,
                                        token - index * op->pool.block_size);
         uint64_t outside = other_first + (token - start);
-        return kOut ? move_of(*pool_rows, inside, *other_rows, outside) : move_of(*other_rows, outside, *pool_rows, inside);
+        return kOut ? move_of(*pool_rows, inside, *other_rows, outside)
+                    : move_of(*other_rows, outside, *pool_rows, inside);
     }
     KV_HD static uint64_t items(const Op& o) {
         return 2 * uint64_t{o.table.sequences} * o.pool.heads * sequence_tiles(o.table, o.pool.block_size);

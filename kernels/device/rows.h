@@ -1,16 +1,17 @@
 // Rows from one place to another, as they are or in another format: what appending, copying, gathering, scattering,
 // transposing, compacting and (de)quantizing have in common. They differ in which row goes where.
 //
-// Idea: the work is cut into tiles of up to 64 rows of keys or of values; a block of threads takes tiles in steps of the
-// grid. Within a tile a row belongs to neighbouring threads of one warp, a piece of 16 bytes (or less, if its length or
-// an address is not a multiple of that) to each: a warp reads 512 neighbouring bytes where rows are neighbours, and whole
-// sectors of 32 bytes otherwise, since a row is seldom shorter. Copies issue the loads of four rows before the first
-// store, so that a thread has 64 bytes on the way.
+// Idea: the work is cut into tiles of up to 64 rows of keys or of values; a block of threads takes tiles in steps of
+// the grid. Within a tile a row belongs to neighbouring threads of one warp, a piece of 16 bytes (or less, if its
+// length or an address is not a multiple of that) to each: a warp reads 512 neighbouring bytes where rows are
+// neighbours, and whole sectors of 32 bytes otherwise, since a row is seldom shorter. Copies issue the loads of four
+// rows before the first store, so that a thread has 64 bytes on the way.
 //
-// Where formats differ, a thread has 8 values of a row, and the threads of a row find the smallest and largest value of a
-// group by shuffles: a row is read once and no shared memory is needed. Codes and metadata are those of
-// kernels/common/affine.h, bit for bit: the same functions, multiplication and addition rounded apart. Rows of more than
-// 256 values and groups that no power-of-two number of threads holds are converted by one thread per row: right, not fast.
+// Where formats differ, a thread has 8 values of a row, and the threads of a row find the smallest and largest value of
+// a group by shuffles: a row is read once and no shared memory is needed. Codes and metadata are those of
+// kernels/common/affine.h, bit for bit: the same functions, multiplication and addition rounded apart. Rows of more
+// than 256 values and groups that no power-of-two number of threads holds are converted by one thread per row: right,
+// not fast.
 //
 // Cost: each byte of a row once in, once out. Addresses take a few integer divisions per row and thread, far below what
 // the time of 16 bytes of memory traffic allows.
@@ -37,7 +38,7 @@ struct RowMove {
 ///   Tile(const Op& op, uint64_t item)           device: tile `item` of items(op)
 ///   RowMove row(uint32_t i) const               device: row i, below `rows`
 ///   static uint64_t items(const Op& op)         host and device
-///   static uint32_t* not_finite(const Op& op)   device: where rows with values that are not finite are counted, or null
+///   static uint32_t* not_finite(const Op& op)   device: counts rows with values that are not finite; or null
 struct TileShape {
     uint32_t rows = 0;
     RowFormat from, to;
@@ -82,8 +83,8 @@ KV_DEVICE void copy_pieces(Lane& lane, const Tile& tile, uint32_t bytes) {
         }
     }
 }
-/// Data, or metadata, of all rows. `bits`: what addresses and lengths are multiples of. kAtOnce rows per thread where pieces
-/// are wide; each variant is code that all kernels carry.
+/// Data, or metadata, of all rows. `bits`: what addresses and lengths are multiples of. kAtOnce rows per thread where
+/// pieces are wide; each variant is code that all kernels carry.
 template <uint32_t kAtOnce, bool kMeta, class Lane, class Tile>
 KV_DEVICE void copy_part(Lane& lane, const Tile& tile, uint32_t bytes, uint64_t bits) {
     bits |= bytes;
@@ -193,7 +194,9 @@ KV_DEVICE void convert_tile(Lane& lane, const Tile& tile, uint32_t* not_finite) 
             }
         }
         // Bits that need no conversion are kept, those of a NaN too.
-        if (mine) store_raw(to.type, row.to + piece * value_bits(to.type), from.type == to.type ? raw : narrow(to.type, x));
+        if (!mine) continue;
+        if (from.type != to.type) raw = narrow(to.type, x);
+        store_raw(to.type, row.to + piece * value_bits(to.type), raw);
     }
 }
 
@@ -216,7 +219,10 @@ KV_DEVICE bool convert_row(const RowFormat& from, const RowFormat& to, const Row
                 continue;
             }
             if (!affine) {
-                put_plain_value(to.type, row.to, i, x);
+                uint32_t bytes = value_bits(to.type) / 8;
+                if (from.type != to.type) put_plain_value(to.type, row.to, i, x);
+                for (uint32_t b = 0; from.type == to.type && b < bytes; ++b)
+                    row.to[i * bytes + b] = row.from[i * bytes + b];  // those of a NaN too
                 continue;
             }
             if (step == size) {
@@ -287,6 +293,8 @@ void launch_rows(const Op& op, bool converts, bool counts, bool quantizes, Launc
         launch_decoding<Tile>(op, converts, launcher);
 }
 /// Between a pool and rows elsewhere.
-inline bool quantizes(const Rows& from, const Rows& to) { return is_affine(to.format.type) && !(from.format == to.format); }
+inline bool quantizes(const Rows& from, const Rows& to) {
+    return is_affine(to.format.type) && !(from.format == to.format);
+}
 
 }  // namespace kv::device

@@ -1,10 +1,11 @@
 // How far the sequences of a batch are cut for attention (decode.h). Host code.
 //
-// Idea: a GPU runs `slots` blocks of threads at a time, so the time is the number of such waves times that of the longest
-// chunk. Too few chunks leave slots empty, too many cost their start and the combination of their parts. Chunks of the
-// longest sequence cut in 1, 2, 3, ... are tried, and the cheapest wins:
+// Idea: a GPU runs `slots` blocks of threads at a time, so the time is the number of such waves times that of the
+// longest chunk. Too few chunks leave slots empty, too many cost their start and the combination of their parts. Chunks
+// of the longest sequence cut in 1, 2, 3, ... are tried, and the cheapest wins:
 //
-//   cost(chunk) = ceil(blocks(chunk) / slots) * (chunk + 64),   blocks = KV heads * sum over sequences of ceil(n / chunk)
+//   cost(chunk) = ceil(blocks(chunk) / slots) * (chunk + 64)
+//   blocks(chunk) = KV heads * sum over sequences of ceil(n / chunk)
 //
 // where 64 tokens stand for the start of a block. A chunk is a multiple of the block size and not so small that writing
 // and reading its part costs more than 5 % of reading its keys and values. Sequences of up to 512 tokens are not cut.

@@ -2,8 +2,8 @@
 //
 // The way through a kernel, which reads or writes pinned host memory itself: for pieces too small for the copy engines
 // (one piece per layer and side of a block; scales are smaller still), all of them in one launch. Each piece, which is
-// one run of memory on both sides, is cut in lines of 8 KiB; a thread has four loads of 16 bytes on the way. A few dozen
-// blocks of threads fill a PCIe link, so a launcher may start few and leave the rest of the GPU alone.
+// one run of memory on both sides, is cut in lines of 8 KiB; a thread has four loads of 16 bytes on the way. A few
+// dozen blocks of threads fill a PCIe link, so a launcher may start few and leave the rest of the GPU alone.
 #pragma once
 
 #include <kernels/device/rows.h>
@@ -63,7 +63,8 @@ struct SwapKernel {
         uint32_t per_part = small(lines(op)), layers = op.pool.layers;
         uint64_t layer_bytes = op.pool.block_rows() * (op.pool.keys.format.bytes() + op.pool.values.format.bytes());
         for (uint64_t item = lane.block(); item < items; item += lane.blocks()) {
-            uint32_t rest = small(item) / per_part, part_number = rest % 4, layer = rest / 4 % layers, i = rest / 4 / layers;
+            uint32_t rest = small(item) / per_part, part_number = rest % 4;
+            uint32_t layer = rest / 4 % layers, i = rest / 4 / layers;
             uint64_t line = small(item) % per_part;
             uint32_t block = load<uint32_t>(op.blocks + i);
             Part part = part_of(op.pool, part_number, op.pool.row(layer, block, 0, 0));

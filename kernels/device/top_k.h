@@ -1,13 +1,14 @@
 // K8, top-k: which tokens of a (sequence, KV head) stay, in ascending order.
 //
 // Idea: radix select. Scores become u32 keys in the same order (sign bit flipped, negative ones inverted; -0 is 0, NaN
-// is 0 and counted). Four passes of 8 bits find the key of the last token that stays: a histogram of the digit among the
-// keys that agree so far, and the digit at which enough lie above. Of the tokens with just that key the newest stay, as
-// many as are left. Then every warp walks its own part of the tokens twice: counting, and, once all counts are known,
-// writing each kept index to its place: ascending, without sorting, and the same on every run.
+// is 0 and counted). Four passes of 8 bits find the key of the last token that stays: a histogram of the digit among
+// the keys that agree so far, and the digit at which enough lie above. Of the tokens with just that key the newest
+// stay, as many as are left. Then every warp walks its own part of the tokens twice: counting, and, once all counts are
+// known, writing each kept index to its place: ascending, without sorting, and the same on every run.
 //
 // A block of threads per (sequence, head); up to 8192 keys are held in shared memory, more are read again in each pass
-// (from L2). After the radix selects of CUB and others, which leave open which of equals they return, and in what order.
+// (from L2). After the radix selects of CUB and others, which leave open which of equals they return, and in what
+// order.
 #pragma once
 
 #include <kernels/common/ops.h>

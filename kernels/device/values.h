@@ -19,7 +19,9 @@ struct Eight {
 };
 
 /// `bytes` is a power of two.
-KV_DEVICE bool is_aligned(const void* at, uint32_t bytes) { return (reinterpret_cast<uintptr_t>(at) & (bytes - 1)) == 0; }
+KV_DEVICE bool is_aligned(const void* at, uint32_t bytes) {
+    return (reinterpret_cast<uintptr_t>(at) & (bytes - 1)) == 0;
+}
 
 /// Of a row that starts at 16 bytes, or where alignment is known otherwise.
 KV_DEVICE Raw load_aligned(RowType type, const uint8_t* at) {

@@ -5,8 +5,8 @@
 // wrong result for most seeds, and always for some order. A set of fibers that wait at different places for each other,
 // or for one that has returned, is what a GPU leaves undefined: here it is an error that says who waits where.
 //
-// Cost: a switch (swapcontext) per fiber and rendezvous, about half a microsecond. Real GPUs also reorder memory accesses
-// between barriers; that is only approximated by the order of the fibers.
+// Cost: a switch (swapcontext) per fiber and rendezvous, about half a microsecond. Real GPUs also reorder memory
+// accesses between barriers; that is only approximated by the order of the fibers.
 #pragma once
 
 #include <cstdint>

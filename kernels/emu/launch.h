@@ -1,6 +1,6 @@
-// Runs kernels of kernels/device on the CPU, to test them: one block after the other in random order, a random number of
-// blocks for the work, the threads of a block in random order. Shared memory starts as NaN bytes for every block. The same
-// seed gives the same orders.
+// Runs kernels of kernels/device on the CPU, to test them: one block after the other in random order, a random number
+// of blocks for the work, the threads of a block in random order. Shared memory starts as NaN bytes for every block.
+// The same seed gives the same orders.
 #pragma once
 
 #include <kernels/device/context.h>
@@ -66,9 +66,7 @@ class Launcher {
         std::iota(order.begin(), order.end(), uint64_t{0});
         std::shuffle(order.begin(), order.end(), random_);
         for (uint64_t block : order) run_block<Kernel>(op, block, grid);
-        ++launches_;
     }
-    uint64_t launches() const { return launches_; }
 
   private:
     template <class Kernel>
@@ -95,7 +93,6 @@ class Launcher {
     std::mt19937_64 random_;
     Fibers fibers_;
     std::vector<uint32_t> threads_;
-    uint64_t launches_ = 0;
 };
 
 }  // namespace kv::emu

@@ -28,8 +28,9 @@ struct Case {
 Case make_case(Random& random, const kv::RowFormat& format, const kv::RowFormat& outside) {
     Case c;
     c.shape = random_shape(random, format, format);
+    c.shape.heads = 1 + below(random, 2);
     uint32_t b = c.shape.block_size;
-    c.batch = random_batch(random, c.shape, {below(random, 90), 0, 1, b - 1, b, b + 1});
+    c.batch = random_batch(random, c.shape, {one_of(random, {5u, 20u, 70u}), 0, 1, b - 1, b, b + 1});
     c.keys = outside;
     c.values = below(random, 3) == 0 ? format : outside;
     c.layer = below(random, c.shape.layers);
@@ -70,7 +71,9 @@ Op make_op(const Case& c, const TestPool& pool, const TestTable& table, const Te
     return op;
 }
 
-void check_gather(Backend& backend, const Case& c) {
+using Expected = std::vector<Row>[2];
+
+void check_gather(Backend& backend, const Case& c, const Expected& expected) {
     TestPool pool(backend, c.shape);
     pool.put(c.image);
     TestTable table(backend, c.batch);
@@ -80,14 +83,8 @@ void check_gather(Backend& backend, const Case& c) {
     op.out_rows = rows.data();
     backend.run(op);
     backend.finish();
-    std::vector<Row> expected[2] = {std::vector<Row>(c.rows, nan_row(c.keys)), std::vector<Row>(c.rows, nan_row(c.values))};
-    each_row(c, [&](uint32_t side, uint64_t row, const Place& place) {
-        expected[side][row] = converted(c.shape.side(side), c.image.at(place), c.side(side));
-    });
-    uint32_t wrong = 0;
-    for (uint32_t side : {0u, 1u})
-        for (uint64_t i = 0; i < c.rows; ++i) wrong += (side == 0 ? keys : values).get(i) == expected[side][i] ? 0 : 1;
-    CHECK(wrong == 0);
+    CHECK(keys.differences(expected[0]) == 0);
+    CHECK(values.differences(expected[1]) == 0);
     CHECK(pool.difference(c.image) == "");
 }
 
@@ -113,8 +110,12 @@ void check_scatter(Backend& backend, const Case& c, uint64_t seed) {
 
 void check_everywhere(const Case& c, uint64_t seed) {
     INFO(c.shape.text() << ", outside " << text(c.keys) << " and " << text(c.values) << ", starts " << c.starts);
+    Expected expected = {std::vector<Row>(c.rows, nan_row(c.keys)), std::vector<Row>(c.rows, nan_row(c.values))};
+    each_row(c, [&](uint32_t side, uint64_t row, const Place& place) {
+        expected[side][row] = converted(c.shape.side(side), c.image.at(place), c.side(side));
+    });
     on_every_backend([&](Backend& backend) {
-        check_gather(backend, c);
+        check_gather(backend, c, expected);
         check_scatter(backend, c, seed);
     });
 }
@@ -126,6 +127,7 @@ TEST_CASE("gather and scatter: every format, as it is and as f32, f16 or bf16") 
     uint64_t seed = 0;
     for (uint32_t dim : {64u, 80u, 128u, 256u})
         for (const kv::RowFormat& format : formats(dim)) {
+            if (dim >= 128 && kv::is_affine(format.type) && !format.symmetric && !format.half_metadata) continue;
             RowType type = one_of(random, {RowType::f32, RowType::f16, RowType::bf16});
             bool same = below(random, 3) == 0;
             check_everywhere(make_case(random, format, same ? format : plain_format(type, dim)), ++seed);
@@ -167,6 +169,13 @@ TEST_CASE("quantize and dequantize: the codecs' bytes, any number of rows") {
                 source.push_back(encoded(in, values));
                 bytes.insert(bytes.end(), source.back().data.begin(), source.back().data.end());
             }
+            std::vector<Row> codes, values;
+            for (const Row& row : source) {
+                codes.push_back(converted(in, row, format));
+                values.push_back(converted(format, codes.back(), in));
+            }
+            codes.push_back(nan_row(format));
+            values.push_back(nan_row(in));
             on_every_backend([&](Backend& backend) {
                 auto input = upload(backend, bytes);
                 TestRows stored(backend, format, rows + 1), back(backend, in, rows + 1);
@@ -185,15 +194,8 @@ TEST_CASE("quantize and dequantize: the codecs' bytes, any number of rows") {
                 undo.out_type = in_type;
                 backend.run(undo);
                 backend.finish();
-                uint32_t wrong = 0;
-                for (uint64_t i = 0; i < rows; ++i) {
-                    Row expected = converted(in, source[i], format);
-                    wrong += stored.get(i) == expected ? 0 : 1;
-                    wrong += back.get(i) == converted(format, expected, in) ? 0 : 1;
-                }
-                CHECK(wrong == 0);
-                CHECK(stored.get(rows) == nan_row(format));
-                CHECK(back.get(rows) == nan_row(in));
+                CHECK(stored.differences(codes) == 0);
+                CHECK(back.differences(values) == 0);
                 CHECK(download(counter)[0] == 1 + (rows != 64 ? infinite : 0));
             });
         }

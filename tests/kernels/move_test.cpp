@@ -134,8 +134,9 @@ TEST_CASE("swap: whole blocks to host memory, and back to other blocks") {
     Random random(13);
     for (int i = 0; i < 16; ++i) {
         PoolShape shape = some_shape(random);
-        if (i == 0) shape = {plain_format(RowType::f32, 128), plain_format(RowType::f32, 128), 2, 6, 2, 32};  // two lines
-        if (i == 1) shape.keys = shape.values = affine_format(RowType::int8, 64, 64, true, true);  // 2 bytes of scale
+        kv::RowFormat wide = plain_format(RowType::f32, 128), narrow = affine_format(RowType::int8, 64, 64, true, true);
+        if (i == 0) shape = {wide, wide, 2, 6, 2, 32};        // more than a line
+        if (i == 1) shape.keys = shape.values = narrow;       // metadata of 2 bytes
         shape.blocks = 6;
         INFO(shape.text());
         Image image = random_image(random, shape), expected = image;

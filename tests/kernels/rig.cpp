@@ -6,7 +6,6 @@
 #include <kvsim/quant/dtype.h>
 
 #include <algorithm>
-#include <cstring>
 #include <iostream>
 
 #include "kernels/support/emu_backend.h"
@@ -68,7 +67,8 @@ RowFormat affine_format(RowType type, uint32_t dim, uint32_t group, bool symmetr
 }
 std::vector<RowFormat> formats(uint32_t dim) {
     std::vector<RowFormat> all;
-    for (RowType type : {RowType::f32, RowType::f16, RowType::bf16, RowType::e4m3}) all.push_back(plain_format(type, dim));
+    for (RowType type : {RowType::f32, RowType::f16, RowType::bf16, RowType::e4m3})
+        all.push_back(plain_format(type, dim));
     for (RowType type : {RowType::int8, RowType::int4}) {
         all.push_back(affine_format(type, dim, dim, false, true));
         all.push_back(affine_format(type, dim, 16, true, true));
@@ -137,8 +137,8 @@ std::vector<Place> PoolShape::places(uint32_t which) const {
 }
 std::string PoolShape::text() const {
     return "keys " + kvsim_test::text(keys) + ", values " + kvsim_test::text(values) + ", dim " +
-           std::to_string(keys.dim) + ", " + std::to_string(layers) + " layers, " + std::to_string(blocks) + " blocks, " +
-           std::to_string(heads) + " heads, block size " + std::to_string(block_size) +
+           std::to_string(keys.dim) + ", " + std::to_string(layers) + " layers, " + std::to_string(blocks) +
+           " blocks, " + std::to_string(heads) + " heads, block size " + std::to_string(block_size) +
            (order == kv::Order::hnd ? ", HND" : ", NHD") + ", gap " + std::to_string(gap);
 }
 PoolShape random_shape(Random& random, const RowFormat& keys, const RowFormat& values) {
@@ -191,8 +191,9 @@ void TestPool::put(const Image& image) {
             }
             auto row = image.find(place);
             if (row != image.end()) {
-                std::copy(row->second.data.begin(), row->second.data.end(), data.begin() + static_cast<int64_t>(data_at));
-                std::copy(row->second.meta.begin(), row->second.meta.end(), meta.begin() + static_cast<int64_t>(meta_at));
+                const Row& r = row->second;
+                std::copy(r.data.begin(), r.data.end(), data.begin() + static_cast<int64_t>(data_at));
+                std::copy(r.meta.begin(), r.meta.end(), meta.begin() + static_cast<int64_t>(meta_at));
             }
             data_at += shape_.side(side).data_bytes();
             meta_at += shape_.side(side).meta_bytes();
@@ -248,17 +249,23 @@ void TestRows::put(uint64_t at, const Row& row) {
     data_.write(at * row.data.size(), row.data.data(), row.data.size());
     if (!row.meta.empty()) meta_.write(at * row.meta.size(), row.meta.data(), row.meta.size());
 }
-Row TestRows::get(uint64_t at) const {
+uint64_t TestRows::differences(const std::vector<Row>& expected) const {
+    Bytes data = download(data_), meta = download(meta_);
+    uint64_t wrong = expected.size() == rows_ ? 0 : 1;
     Row row = nan_row(format_);
-    data_.read(at * row.data.size(), row.data.data(), row.data.size());
-    if (!row.meta.empty()) meta_.read(at * row.meta.size(), row.meta.data(), row.meta.size());
-    return row;
+    for (uint64_t i = 0; i < std::min<uint64_t>(rows_, expected.size()); ++i) {
+        std::copy_n(data.begin() + static_cast<int64_t>(i * row.data.size()), row.data.size(), row.data.begin());
+        std::copy_n(meta.begin() + static_cast<int64_t>(i * row.meta.size()), row.meta.size(), row.meta.begin());
+        wrong += row == expected[i] ? 0 : 1;
+    }
+    return wrong;
 }
 
 std::vector<std::pair<uint32_t, uint32_t>> Batch::tokens(uint32_t sequence, uint32_t block_size) const {
     std::vector<std::pair<uint32_t, uint32_t>> all;
     for (uint32_t block : blocks_of[sequence])
-        for (uint32_t slot = 0; slot < block_size && all.size() < lengths[sequence]; ++slot) all.emplace_back(block, slot);
+        for (uint32_t slot = 0; slot < block_size && all.size() < lengths[sequence]; ++slot)
+            all.emplace_back(block, slot);
     return all;
 }
 Batch random_batch(Random& random, PoolShape& shape, const std::vector<uint32_t>& lengths) {

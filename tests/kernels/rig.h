@@ -1,8 +1,8 @@
 // What tests of kernels share: the backends under test, memory of theirs, and a second opinion on what a pool holds.
 //
-// The reference shares no index code with the kernels: a pool is a map from (keys or values, layer, block, head, place) to
-// the bytes of a row, laid out in memory by loops in the order that kernels/common/pool.h describes; sequences are lists of
-// such places; rows are encoded and decoded by the codecs of lib/kvsim/quant.
+// The reference shares no index code with the kernels: a pool is a map from (keys or values, layer, block, head, place)
+// to the bytes of a row, laid out in memory by loops in the order that kernels/common/pool.h describes; sequences are
+// lists of such places; rows are encoded and decoded by the codecs of lib/kvsim/quant.
 #pragma once
 
 #include <kvsim/backend/buffer.h>
@@ -107,8 +107,8 @@ class TestRows {
     TestRows(Backend& backend, const kv::RowFormat& format, uint64_t rows);
     kv::Rows rows() const;
     void put(uint64_t at, const Row& row);
-    Row get(uint64_t at) const;
-    uint64_t size() const { return rows_; }
+    /// Rows that are not as expected, of all.
+    uint64_t differences(const std::vector<Row>& expected) const;
 
   private:
     kv::RowFormat format_;

@@ -142,7 +142,7 @@ TEST_CASE("accumulate: each query head adds weights that sum to one") {
         std::vector<uint32_t> lengths = {0, 1, 200, 1500};
         uint32_t heads = 2;
         uint64_t stride = 1503;
-        std::vector<float> logits(lengths.size() * heads * queries * stride, kNan), lse(lengths.size() * heads * queries);
+        std::vector<float> lse(lengths.size() * heads * queries), logits(lse.size() * stride, kNan);
         std::vector<double> expected(lengths.size() * heads * stride, 0.5);
         for (size_t q = 0; q < lse.size(); ++q) {
             double sum = 0;

@@ -9,6 +9,9 @@
 #include <cstring>
 
 namespace kvsim_test {
+
+void emulate(const kv::Decode& op, kv::emu::Launcher& launcher);  // emu_decode.cpp
+
 namespace {
 
 class EmuBackend : public kvsim::Backend {
@@ -52,7 +55,7 @@ class EmuBackend : public kvsim::Backend {
     void run(const kv::Dequantize& op) override { kv::device::dispatch(op, launcher_); }
     void run(const kv::Decode& op) override {
         if (!kv::device::can_decode(op)) kvsim::throw_input("emulator: attention over more than 256 values a head");
-        kv::device::dispatch(op, launcher_);
+        emulate(op, launcher_);
     }
     void run(const kv::Accumulate& op) override { kv::device::dispatch(op, launcher_); }
     void run(const kv::TopK& op) override { kv::device::dispatch(op, launcher_); }
