@@ -137,8 +137,7 @@ struct DecodeKernel {
                 attend(lane, op, w, first, shared, state);
                 merge_in_warp(lane, op, state, shared);
                 lane.sync();
-                write(lane, op, w, first, shared);
-                lane.sync();  // shared memory is used again
+                write(lane, op, w, first, shared);  // read before the next barrier, written again after it
             }
         }
     }

@@ -60,7 +60,6 @@ decode: warps merged without maximum|device/decode.h|m = shared.m[n][g] > m ? sh
 decode: only the first warp|device/decode.h|sum += shared.sum[n][g][d] * part;|sum += n == 0 ? shared.sum[n][g][d] * part : 0;
 decode: first barrier|device/decode.h|load_queries(lane, op, w, first, shared);\n                lane.sync();|load_queries(lane, op, w, first, shared);
 decode: second barrier|device/decode.h|merge_in_warp(lane, op, state, shared);\n                lane.sync();|merge_in_warp(lane, op, state, shared);
-decode: third barrier|device/decode.h|lane.sync();  // shared memory is used again|
 decode: divergent shuffle|device/decode.h|Scores other = lane.shuffle_xor(s, mask);|Scores other = has_key ? lane.shuffle_xor(s, mask) : s;
 decode: half of a dot product|device/decode.h|mask = lanes / 2; mask > 0; mask /= 2) {|mask = lanes / 2; mask > 1; mask /= 2) {
 decode: groups of a warp not merged|device/decode.h|mask = lanes; mask < kWarp; mask *= 2|mask = kWarp; mask < kWarp; mask *= 2
@@ -83,6 +82,7 @@ top-k: last digit|device/top_k.h|if (shift == 0) break;|if (shift == 8) break;
 top-k: histogram not cleared|device/top_k.h|(\&shared.counts[0][0])[i] = 0;|(\&shared.counts[0][0])[i] += 0;
 top-k: barrier after counting|device/top_k.h|count(lane, race, shared);\n                lane.sync();|count(lane, race, shared);
 top-k: barrier after the histogram|device/top_k.h|            lane.sync();\n            find_digit|            find_digit
+top-k: barrier between rows|device/top_k.h|lane.sync();  // shared memory is used again|
 top-k: keys of the held only|device/top_k.h|race.length <= kHeld ? shared.keys[i]|race.length <= kHeld + 1 ? shared.keys[i % kHeld]
 split: chunks need not be blocks|device/split_plan.h|pool.block_size) * pool.block_size);|pool.block_size) * pool.block_size + 1);
 split: a part costs nothing|device/split_plan.h|if (splits > 1 \&\& chunk < least) break;|
