@@ -61,7 +61,7 @@ TEST_CASE("data: evictions, waits, trims and preemptions on every layout are ver
         Json report = replay_report(replay_of(dir, "beam_search.jsonl") + how + Args{"--verify", "--kv-dtype", "fp8_e4m3"});
         CHECK(report["results"]["data"]["read_tokens"] > 0);
     }
-    for (const char* dtype : {"f32", "f16", "int8:symmetric=on", "int4:group=32,scale=f32"}) {
+    for (const char* dtype : {"f32", "f16", "int8:symmetric=on", "int4:group=8,scale=f32"}) {
         Json report = replay_report(replay_of(dir, "beam.jsonl") + Args{"--layout", "paged", "--verify", "--kv-dtype", dtype, "--attend"});
         CHECK(kernel(report, "decode")["calls"] > 0);
     }
