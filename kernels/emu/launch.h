@@ -61,7 +61,7 @@ class Launcher {
     void launch(const typename Kernel::Op& op) {
         uint64_t work = Kernel::blocks(op);
         if (work == 0) return;
-        uint64_t grid = random_() % 2 == 0 ? work : 1 + random_() % work;
+        uint64_t kind = random_() % 3, grid = kind == 0 ? work : kind == 1 ? 1 : 1 + random_() % work;
         std::vector<uint64_t> order(grid);
         std::iota(order.begin(), order.end(), uint64_t{0});
         std::shuffle(order.begin(), order.end(), random_);
