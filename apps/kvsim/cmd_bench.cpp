@@ -4,6 +4,7 @@
 #include <kvsim/core/error.h>
 #include <kvsim/core/spec.h>
 #include <kvsim/core/suggest.h>
+#include <kvsim/core/units.h>
 #include <kvsim/model/hf_config.h>
 #include <kvsim/report/bench_report.h>
 
@@ -27,19 +28,28 @@ class BenchCommand : public Command {
         positionals("kernel", kernels_, "kernels, see `kvsim list kernels` (default: all)", false);
         add_shapes();
         const std::string group = "Measurement";
-        option("--backend", backend_, "all (default), or one of `kvsim list backends`, with parameters: cpu:threads=1", group, "ID");
+        option("--backend", backend_, "all (default), or one of `kvsim list backends`, with parameters: cpu:threads=1",
+               group, "ID");
         option("--min-time", min_time_, "seconds that the samples of a kernel take together at least", group, "S");
-        option("--samples", samples_, "so many samples, however long they take (default: until --min-time is over and the median "
-               "is known to 2 %, or four times --min-time)", group, "N");
-        option("--warmup", warmup_, "launches before the first sample at least; every buffer is used once anyway", group, "N");
+        option("--samples", samples_,
+               "so many samples, however long they take (default: until --min-time is over and the median "
+               "is known to 2 %, or four times --min-time)",
+               group, "N");
+        option("--buffers", buffers_,
+               "memory that buffers to go round take at most; with less, small shapes are measured warm", group,
+               "SIZE");
+        option("--warmup", warmup_, "launches before the first sample at least; every buffer is used once anyway",
+               group, "N");
         run = [this] { return execute(); };
     }
 
   private:
     void add_shapes() {
         const std::string group = "Shapes (lists are crossed)";
-        list("--kv-dtype", kv_dtype_, "types of stored keys and values: f32, f16, bf16, fp8_e4m3, int8, int4 with "
-             "group=, scale=, symmetric= (default bf16,int8,int4; with --model the model's)", group);
+        list("--kv-dtype", kv_dtype_,
+             "types of stored keys and values: f32, f16, bf16, fp8_e4m3, int8, int4 with "
+             "group=, scale=, symmetric= (default bf16,int8,int4; with --model the model's)",
+             group);
         list("--batch", batch_, "sequences (default 4)", group);
         list("--context", context_, "tokens of each (default 512,2048,8192)", group);
         list("--block-size", block_size_, "tokens per block (default 16)", group);
@@ -47,8 +57,10 @@ class BenchCommand : public Command {
         list("--kv-heads", kv_heads_, "KV heads (default 8)", group);
         list("--q-heads", q_heads_, "query heads (default 32)", group);
         list("--head-dim", head_dim_, "values of a head's key (default 128)", group);
-        option("--model", model_, "heads, head dimension and KV dtype of a model: a preset of `kvsim list models`, or a Hugging "
-               "Face config.json", group, "ID|FILE");
+        option("--model", model_,
+               "heads, head dimension and KV dtype of a model: a preset of `kvsim list models`, or a Hugging "
+               "Face config.json",
+               group, "ID|FILE");
     }
 
     int execute() {
@@ -78,12 +90,14 @@ class BenchCommand : public Command {
 
     // ---- options -------------------------------------------------------------------------------------------
 
-    static void numbers(const std::vector<std::string>& given, const std::string& option, uint64_t high, std::vector<uint32_t>& into) {
+    static void numbers(const std::vector<std::string>& given, const std::string& option, uint64_t high,
+                        std::vector<uint32_t>& into) {
         if (given.empty()) return;
         into.clear();
         for (const std::string& item : list_items(given, option)) {
             into.push_back(static_cast<uint32_t>(whole_option(item, option, 1, high)));
-            if (std::count(into.begin(), into.end(), into.back()) > 1) throw_input(option + " " + item + ": given twice");
+            if (std::count(into.begin(), into.end(), into.back()) > 1)
+                throw_input(option + " " + item + ": given twice");
         }
     }
 
@@ -100,7 +114,8 @@ class BenchCommand : public Command {
         for (const std::string& dtype : axes_.kv_dtype) check_dtype(dtype);
         for (size_t i = 0; i < kernels_.size(); ++i) {
             bench_kernels().get(kernels_[i]);
-            if (std::count(kernels_.begin(), kernels_.end(), kernels_[i]) > 1) throw_input("kernel " + kernels_[i] + ": given twice");
+            if (std::count(kernels_.begin(), kernels_.end(), kernels_[i]) > 1)
+                throw_input("kernel " + kernels_[i] + ": given twice");
         }
         double seconds = 0;
         if (!parse_number(min_time_, seconds) || seconds < 0 || seconds > 3600)
@@ -108,6 +123,7 @@ class BenchCommand : public Command {
         measure_.min_time_us = seconds * 1e6;
         if (!samples_.empty()) measure_.samples = whole_option(samples_, "--samples", 1, 1 << 20);
         measure_.warmup = whole_option(warmup_, "--warmup", 0, 1 << 20);
+        measure_.memory_bytes = parse_size_bytes(buffers_, "--buffers");
         measure_.stop = &stop_;
     }
 
@@ -122,14 +138,16 @@ class BenchCommand : public Command {
 
     /// Of the first layers that have keys and values of their own.
     void resolve_model_shape() {
-        for (const auto& [option, given] : {std::pair("--kv-heads", &kv_heads_), {"--q-heads", &q_heads_}, {"--head-dim", &head_dim_}})
+        for (const auto& [option, given] :
+             {std::pair("--kv-heads", &kv_heads_), {"--q-heads", &q_heads_}, {"--head-dim", &head_dim_}})
             if (!given->empty()) throw_input(std::string(option) + " and --model exclude each other; give one of them");
         ModelShape shape = resolve_model(model_);
         for (const LayerGroup& g : shape.groups) {
             if (g.kind != LayerKind::full && g.kind != LayerKind::window) continue;
             if (g.value_head_dim != 0 && g.value_head_dim != g.head_dim)
-                throw_input("--model " + model_ + ": its keys have " + std::to_string(g.head_dim) + " values and its values " +
-                            std::to_string(g.value_head_dim) + "; kernels are timed on equal ones");
+                throw_input("--model " + model_ + ": its keys have " + std::to_string(g.head_dim) +
+                            " values and its values " + std::to_string(g.value_head_dim) +
+                            "; kernels are timed on equal ones");
             axes_.kv_heads = {static_cast<uint32_t>(g.kv_heads)};
             axes_.q_heads = {static_cast<uint32_t>(shape.query_heads.value_or(g.kv_heads))};
             axes_.head_dim = {static_cast<uint32_t>(g.head_dim)};
@@ -185,7 +203,8 @@ class BenchCommand : public Command {
                 if (r.status == BenchStatus::ok || r.status == BenchStatus::interrupted) return;
                 if (r.status == BenchStatus::skipped && !skipped) skipped = &r;
             }
-        if (skipped) throw_input("kernel " + skipped->name + " (" + bench_words(skipped->cell) + "): " + skipped->reason);
+        if (skipped)
+            throw_input("kernel " + skipped->name + " (" + bench_words(skipped->cell) + "): " + skipped->reason);
     }
 
     ConfigEntries resolved() const {
@@ -213,12 +232,13 @@ class BenchCommand : public Command {
         c.emplace_back("backend", backend_);
         c.emplace_back("min_time", min_time_);
         if (!samples_.empty()) c.emplace_back("samples", samples_);
+        c.emplace_back("buffers", buffers_);
         c.emplace_back("warmup", warmup_);
         return c;
     }
 
     std::vector<std::string> kernels_, kv_dtype_, batch_, context_, block_size_, order_, kv_heads_, q_heads_, head_dim_;
-    std::string model_, backend_ = "all", min_time_ = "0.05", samples_, warmup_ = "1";
+    std::string model_, backend_ = "all", min_time_ = "0.05", samples_, buffers_ = "1536MiB", warmup_ = "1";
     BenchAxes axes_;
     BenchOptions measure_;
     std::atomic<bool> stop_{false};  // lives as long as signals can come

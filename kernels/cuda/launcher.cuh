@@ -21,7 +21,8 @@ struct Lane {
         static_assert(sizeof(T) % 4 == 0);
         uint32_t words[sizeof(T) / 4];
         memcpy(words, &x, sizeof(T));
-        KV_UNROLL for (uint32_t i = 0; i < sizeof(T) / 4; ++i) words[i] = __shfl_xor_sync(0xFFFFFFFFu, words[i], mask);
+        KV_UNROLL for (uint32_t i = 0; i < sizeof(T) / 4; ++i)
+            words[i] = __shfl_xor_sync(0xFFFFFFFFu, words[i], mask);
         T other;
         memcpy(&other, words, sizeof(T));
         return other;
@@ -30,10 +31,11 @@ struct Lane {
     __device__ __forceinline__ void add(uint32_t* at, uint32_t x) const { atomicAdd(at, x); }
 };
 
-/// One launch of a kernel struct. Shared memory is bytes, as it may not be constructed. How many blocks
-/// should fit on a multiprocessor is said, or the compiler guesses, and spills registers for its guess.
+/// One launch of a kernel struct. Shared memory is bytes, as it may not be constructed. How many blocks should fit on a
+/// multiprocessor is said, or the compiler guesses, and spills registers for its guess.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::kThreads, Kernel::kResident) run(const __grid_constant__ typename Kernel::Op op) {
+__global__ void __launch_bounds__(Kernel::kThreads, Kernel::kResident)
+    run(const __grid_constant__ typename Kernel::Op op) {
     using Shared = typename Kernel::Shared;
     __shared__ alignas(Shared) unsigned char memory[sizeof(Shared)];
     Lane lane;
@@ -44,9 +46,9 @@ class Launcher {
   public:
     explicit Launcher(const Exec& exec) : exec_(exec) {}
 
-    /// Blocks that move rows alike are as many as fit on the device at once, and walk the rest of the work: a block that
-    /// starts costs more than one that goes on. Those that wait for each other within (decode, top-k) have work of unequal
-    /// length and are all started, for the hardware to place.
+    /// Blocks that move rows alike are as many as fit on the device at once, and walk the rest of the work: a block
+    /// that starts costs more than one that goes on. Those whose threads wait for each other (decode, top-k) have work
+    /// of unequal length and are all started, for the hardware to place.
     template <class Kernel>
     void launch(const typename Kernel::Op& op) {
         uint64_t blocks = error_ == cudaSuccess ? Kernel::blocks(op) : 0;
@@ -66,9 +68,8 @@ class Launcher {
     static uint32_t resident() {
         static const int count = [] {
             int found = 0;
-            return cudaOccupancyMaxActiveBlocksPerMultiprocessor(&found, run<Kernel>, Kernel::kThreads, 0) == cudaSuccess
-                       ? found
-                       : 1;
+            auto code = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&found, run<Kernel>, Kernel::kThreads, 0);
+            return code == cudaSuccess ? found : 1;
         }();
         return static_cast<uint32_t>(std::max(count, 1));
     }

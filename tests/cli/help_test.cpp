@@ -4,7 +4,8 @@
 using namespace kvsim_test;
 
 static const std::vector<Args> kCommands = {{"replay"},           {"trace", "info"},     {"trace", "validate"},
-                                            {"trace", "convert"}, {"trace", "generate"}, {"list"}};
+                                            {"trace", "convert"}, {"trace", "generate"}, {"list"},
+                                            {"bench"}};
 
 TEST_CASE("help: every command explains itself on stdout, with two examples") {
     std::vector<Args> all = kCommands;
@@ -137,7 +138,7 @@ TEST_CASE("list: kinds, singular and plural, table and JSON") {
     for (const char* word :
          {"layouts", "evictions", "formats", "generators", "models", "gpus", "dtypes", "lru", "mooncake"})
         CHECK(contains(all, word));
-    for (const char* kind : {"layout", "eviction", "format", "generator", "model", "gpu", "dtype"}) {
+    for (const char* kind : {"layout", "eviction", "format", "generator", "model", "gpu", "dtype", "backend", "kernel"}) {
         ProcessResult one = succeeds({"list", kind});
         CHECK(one.out == succeeds({"list", std::string(kind) + "s"}).out);
         CHECK(one.err.empty());

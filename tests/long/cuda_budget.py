@@ -4,9 +4,9 @@
 Usage: cuda_budget.py NVCC SOURCE_DIR ARCHITECTURES [--update | --only=STEM] [-- FLAGS...]
 
 ARCHITECTURES as 80-real,90-real,100-virtual. Prints a table of registers, shared memory, blocks that fit on a
-multiprocessor and 16-byte accesses of each kernel, and fails if a kernel spills or has a stack, takes more registers or
-shared memory than tests/kernels/cuda_budget.txt allows, has fewer 16-byte loads or stores than stand there, or is not in
-that file. The numbers count for the nvcc
+multiprocessor and 16-byte accesses of every kernel; fails if a kernel spills or has a stack, takes more registers or
+shared memory than tests/kernels/cuda_budget.txt allows, has fewer 16-byte loads or stores than stand there, or is not
+in that file. The numbers count for the nvcc
 release they come from; with another, spills and stacks alone do. --update writes the file anew; --only=append looks at
 that source alone. Without nvcc: exit code 77, skipped. Nothing is run on a GPU.
 """
@@ -19,7 +19,7 @@ import sys
 import tempfile
 
 BUDGET = "tests/kernels/cuda_budget.txt"
-HEADER = """# What CUDA kernels may take, as nvcc {} says with -Xptxas -v; written by tests/long/cuda_budget.py --update.
+HEADER = """# What CUDA kernels may take, as nvcc {} -Xptxas -v says; written by tests/long/cuda_budget.py --update.
 # architecture  registers  shared bytes  16-byte loads  16-byte stores  kernel
 """
 # Of a multiprocessor: registers, shared memory, warps, blocks.
@@ -56,8 +56,8 @@ def compile_one(nvcc, source, root, architectures, flags, work):
         code.append(f"--generate-code=arch=compute_{number},code={images[kind]}")
     keep = pathlib.Path(work) / source.stem
     keep.mkdir()
-    command = [nvcc, "-std=c++20", "-O3", f"-I{root}", *flags, *code, "-Xptxas=-v", "--keep", f"--keep-dir={keep}", "-c",
-               str(source), "-o", str(keep / "out.o")]
+    command = [nvcc, "-std=c++20", "-O3", f"-I{root}", *flags, *code, "-Xptxas=-v", "--keep", f"--keep-dir={keep}",
+               "-c", str(source), "-o", str(keep / "out.o")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=keep, env=os.environ | {"LC_ALL": "C"})
     ptx = {}
     for p in keep.glob("*.ptx"):  # of a single architecture the name does not say which
@@ -88,7 +88,8 @@ def accesses_of(ptx):
     found = {}
     for body in re.split(r"\.entry ", ptx)[1:]:
         threads = re.search(r"\.maxntid (\d+)", body)
-        wide = [len(re.findall(rf"\b{op}\.global(?:\.\w+)*\.(?:v4\.[ubf]32|v2\.[ubf]64)\b", body)) for op in ("ld", "st")]
+        sixteen = r"\.global(?:\.\w+)*\.(?:v4\.[ubf]32|v2\.[ubf]64)\b"
+        wide = [len(re.findall(rf"\b{op}{sixteen}", body)) for op in ("ld", "st")]
         found[re.match(r"(\w+)", body).group(1)] = (int(threads.group(1)) if threads else 0, *wide)
     return found
 
@@ -169,7 +170,7 @@ def main():
     if f"nvcc {version_of(nvcc)} " in (root / BUDGET).read_text():
         problems += complaints_of(measured, read_budget(root / BUDGET), not only)
     else:
-        print(f"cuda_budget: {BUDGET} is of another nvcc than {version_of(nvcc)}: only spills and stacks were looked at")
+        print(f"cuda_budget: {BUDGET} is not of nvcc {version_of(nvcc)}: only spills and stacks were looked at")
     print(f"cuda_budget: {len(measured)} kernels compiled for {', '.join(architectures)}; none was run")
     if problems:
         die("\n  ".join([f"{len(problems)} problems"] + problems))

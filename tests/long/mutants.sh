@@ -383,7 +383,29 @@ quantized replay: nobody waits|layout/quantized_replay.cpp|            waited = 
 quantized replay: rejected one block early|layout/quantized_replay.cpp|need > options_.capacity_blocks / samples|need + 1 > options_.capacity_blocks / samples
 compression: measured before the budget is full|sim/compression.cpp|t >= budget) measure|t + 1 >= budget) measure
 compression: mass of all tokens|sim/compression.cpp|for (uint32_t id : cache_.heads()[kv_head].ids) mass += double{full_[id]};|for (uint32_t id = 0; id <= t; ++id) mass += double{full_[id]};
+kv cache: copy on write without the copy|backend/kv_cache.h|if (copied.to != kNone \&\& memory) memory->copy_block(|if (false) memory->copy_block(
+kv cache: a run that grew where it stands keeps its rows|backend/kv_cache.h|now.begin != old.begin \|\| now.count != old.count|now.begin != old.begin
+kv cache: a fork's child has its own beginning|backend/kv_cache.h|owners_.fork(parent, child, Store::extent(parent).tokens);|owners_.begin(child);
+kv cache: the hole is read|backend/kv_cache.h|part(first + before_hole + hole, count - before_hole);|part(first + before_hole, count - before_hole);
+kv cache: stale handles come alive again|backend/kv_cache.h|Store::contains(id) \&\& generations_[id] == generation|Store::contains(id)
+kv cache: a clone takes a number that is in use|backend/kv_cache.h|std::max(next_clone_, static_cast<SequenceId>(generations_.size()))|0
+kv memory: the pool is one block short|backend/kv_memory.cpp|pool_.blocks = static_cast<uint32_t>(layout.blocks);|pool_.blocks = static_cast<uint32_t>(layout.blocks) - 1;
+kv memory: later pieces of a write begin at the first|backend/kv_memory.cpp|source(op.layer, begin, count,|source(op.layer, first, count,
+kv memory: a contiguous run at the arena's beginning|backend/kv_memory.cpp|uint64_t row = begin * pool_.block_rows();|uint64_t row = 0 * begin * pool_.block_rows();
+prefix data: new tokens of a block are not written|backend/prefix_kv.cpp|if (tokens <= b.tokens) return;|if (b.tokens > 0) return;
+prefix data: a recycled number keeps its values|backend/prefix_kv.cpp|for (BlockId id : s.unnamed) drop(id);|
+prefix data: who left stays|backend/prefix_kv.cpp|if (s.evicted_blocks != evicted_) {|if (false) {
+values: a child's tokens are its parent's beyond the fork|backend/token_values.h|pieces.push_back({tokens, next_++});|
 compression: the first KV head for all|sim/compression.cpp|uint32_t kv_head = h / d_.group();|uint32_t kv_head = 0;
+bench: median of an even number|sim/bench_stats.cpp|(us[n / 2 - 1] + us[n / 2]) / 2;|us[n / 2];
+bench: interval a rank too narrow|sim/bench_stats.cpp|return {k - 1, samples - k};|return {k, samples - k - 1};
+bench: one set of buffers too few|sim/bench_stats.cpp|/ bytes + 1;|/ bytes;
+bench: held against the farthest size|sim/bench.cpp|distance(r) < distance(*best)|distance(r) > distance(*best)
+bench: not every set is used before|sim/bench.cpp|i < std::max(copies, options.warmup)|i < options.warmup
+bench: a sample counts as one launch|sim/bench.cpp|r.calls = us.size() * launches;|r.calls = us.size();
+bench: axes that a kernel lacks|sim/bench.cpp|if (!has_axis(*cell.kernel, axis)) break;|
+bench: rows are not compared|sim/bench_case.cpp|if (found[i] == want[i]) continue;|continue;
+bench: room is asked for too late|sim/bench.cpp|if (need(1) > have) {|if (false) {
 LIST
 }
 

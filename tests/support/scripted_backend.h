@@ -1,4 +1,5 @@
-// The CPU backend with a clock that says what a test wants, a cache of any size, and kernels that can be kept from running.
+// The CPU backend with a clock that says what a test wants, a cache of any size, and kernels that can be kept from
+// running.
 #pragma once
 
 #include <kvsim/backend/cpu.h>
@@ -13,9 +14,9 @@ class ScriptedBackend : public kvsim::Backend {
   public:
     std::deque<double> clock;  ///< what one launch takes, sample by sample; the last one stays
     uint64_t cache = 0, memory = uint64_t{1} << 30;
-    bool broken = false;       ///< kernels do nothing
-    bool calibrates = true;    ///< has launches that read, and that do nothing
-    uint32_t most_run = 8;     ///< launches that are done of those that are timed
+    bool broken = false;     ///< kernels do nothing
+    bool calibrates = true;  ///< has launches that read, and that do nothing
+    uint32_t most_run = 8;   ///< launches that are done of those that are timed
     uint64_t launches = 0;
     uint64_t allocated = 0;
 

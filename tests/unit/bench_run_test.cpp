@@ -30,7 +30,8 @@ BenchAxes small() {
     return a;
 }
 
-BenchRun run_of(ScriptedBackend& b, const std::vector<std::string>& kernels, const BenchAxes& axes, const BenchOptions& o = quick()) {
+BenchRun run_of(ScriptedBackend& b, const std::vector<std::string>& kernels, const BenchAxes& axes,
+                const BenchOptions& o = quick()) {
     return bench_on(b, "cpu", bench_cells(kernels, axes), o);
 }
 
@@ -98,12 +99,16 @@ TEST_CASE("bench: counts, medians, speeds and fractions are exact") {
     BenchReport report;
     report.runs = {run, bench_unavailable("cuda", "no driver", bench_cells({"transpose"}, a))};
     Json j = Json::parse(bench_json(report));
-    CHECK(j["kernels"][0].dump() ==
-          "{\"name\":\"transpose\",\"backend\":\"cpu\",\"device\":\"a script\",\"shape\":{\"kv_dtype\":\"bf16\",\"batch\":2,"
-          "\"context\":37,\"kv_heads\":2,\"head_dim\":64,\"block_size\":8,\"order\":\"hnd\"},\"status\":\"ok\",\"calls\":12,"
-          "\"total_us\":240.0,\"median_us\":20.0,\"min_us\":10.0,\"p95_us\":30.0,\"ci_low_us\":10.0,\"ci_high_us\":30.0,"
-          "\"bytes\":81920,\"gb_per_s\":4.096,\"fraction_of_copy\":0.1875,\"samples\":3,\"cache\":\"warm\",\"ceiling\":\"copy\","
-          "\"roofline_us\":4.75}");
+    CHECK(
+        j["kernels"][0].dump() ==
+        "{\"name\":\"transpose\",\"backend\":\"cpu\",\"device\":\"a "
+        "script\",\"shape\":{\"kv_dtype\":\"bf16\",\"batch\":2,"
+        "\"context\":37,\"kv_heads\":2,\"head_dim\":64,\"block_size\":8,\"order\":\"hnd\"},\"status\":\"ok\",\"calls\":"
+        "12,"
+        "\"total_us\":240.0,\"median_us\":20.0,\"min_us\":10.0,\"p95_us\":30.0,\"ci_low_us\":10.0,\"ci_high_us\":30.0,"
+        "\"bytes\":81920,\"gb_per_s\":4.096,\"fraction_of_copy\":0.1875,\"samples\":3,\"cache\":\"warm\",\"ceiling\":"
+        "\"copy\","
+        "\"roofline_us\":4.75}");
     CHECK(j["kernels"][1]["backend"] == "cuda");
     CHECK(j["kernels"][1]["status"] == "not measured");
     CHECK(j["kernels"][1]["median_us"] == "not measured");
@@ -122,14 +127,15 @@ TEST_CASE("bench: a fit over three sizes, for each KV dtype") {
     CHECK(run.fits.empty());  // every launch takes 1 us, however many bytes
     b.clock = {1};
     for (int i = 0; i < 43; ++i) b.clock.push_back(1);  // calibration: 11 x 4
-    for (int i = 0; i < 6; ++i)                            // bf16 10, 20, 40 us; int8 the same
+    for (int i = 0; i < 6; ++i)                         // bf16 10, 20, 40 us; int8 the same
         for (int k = 0; k < 4; ++k) b.clock.push_back(10 << i % 3);
     run = run_of(b, {"gather"}, a);
     REQUIRE(run.fits.size() == 2);
     CHECK(run.fits[0].name == "gather");
     CHECK(run.fits[0].kv_dtype == "bf16");
     CHECK(run.fits[1].kv_dtype == "int8");
-    // 2 sequences x 8 tokens x 2 heads x 256 x 2 and 4 for each of 2 blocks: 16,392 bytes for 10 us, and so on doubling.
+    // 2 sequences x 8 tokens x 2 heads x 256 x 2 and 4 for each of 2 blocks: 16,392 bytes for 10 us, and so on
+    // doubling.
     CHECK(run.fits[0].line.us_per_byte == doctest::Approx(10.0 / 16392));
     CHECK(run.fits[0].line.t0_us == doctest::Approx(0).epsilon(1e-6));
 }
@@ -203,7 +209,8 @@ TEST_CASE("bench: all buffers are used before the first sample, and --warmup ask
     o.calibration_bytes = {4096};
     b.cache = 1000000;
     b.most_run = 0;  // no timed launch does anything
-    // 2 x 37 tokens, 2 heads, keys and values of 128 bytes in and out, 10 blocks: 75,816 bytes; ceil(5,000,000 / 75,816) + 1 = 67.
+    // 2 x 37 tokens, 2 heads, keys and values of 128 bytes in and out, 10 blocks: 75,816 bytes; ceil(5,000,000 /
+    // 75,816) + 1 = 67.
     BenchRun run = run_of(b, {"gather"}, small(), o);
     CHECK(run.kernels[0].bytes == 75816);
     CHECK(b.launches == 67);

@@ -9,8 +9,8 @@
 using namespace kvsim;
 
 TEST_CASE("bench: order statistics of written-down samples") {
-    // 1..20 shuffled: median 10.5; p95 rank ceil(0.95 * 20) = 19; 2 P(Bin(20, 1/2) < k) is 0.0414 for k = 6 and 0.115 for
-    // 7, so the interval is from the 6th smallest to the 6th largest, 15.
+    // 1..20 shuffled: median 10.5; p95 rank ceil(0.95 * 20) = 19; 2 P(Bin(20, 1/2) < k) is 0.0414 for k = 6 and 0.115
+    // for 7, so the interval is from the 6th smallest to the 6th largest, 15.
     std::vector<double> us(20);
     std::iota(us.begin(), us.end(), 1.0);
     std::reverse(us.begin() + 3, us.end());
@@ -76,7 +76,8 @@ TEST_CASE("bench: a line through medians") {
     CHECK(fit->t0_us == doctest::Approx(3));
     CHECK(fit->us_per_byte == doctest::Approx(0.001));
     CHECK(fit->largest_miss == doctest::Approx(0).epsilon(1e-9));
-    // Least squares of (0, 1), (1, 1), (2, 4): slope 3 / 2, mean (1, 2), so t0 = 0.5; misses 0.5, 1 and 0.5 of 1, 1 and 4.
+    // Least squares of (0, 1), (1, 1), (2, 4): slope 3 / 2, mean (1, 2), so t0 = 0.5; misses 0.5, 1 and 0.5 of 1, 1
+    // and 4.
     auto bent = fit_line({{0, 1.0}, {1, 1.0}, {2, 4.0}});
     REQUIRE(bent);
     CHECK(bent->us_per_byte == doctest::Approx(1.5));
@@ -95,9 +96,9 @@ TEST_CASE("bench: when there are samples enough") {
     CHECK_FALSE(bench_enough(same, 1, o));  // 200 us of 1000
     CHECK(bench_enough(same, 5, o));
     CHECK_FALSE(bench_enough(std::vector<double>(9, 1000.0 / 9), 1, o));  // fewer than ten
-    CHECK(bench_enough(std::vector<double>(3, 3000.0), 1, o));          // but nine times as long as asked
-    CHECK_FALSE(bench_enough(spread, 8, o));                            // 1160 us; the median is not known to 2 %
-    CHECK(bench_enough(spread, 28, o));                                 // 4060 us: no use waiting
+    CHECK(bench_enough(std::vector<double>(3, 3000.0), 1, o));            // but nine times as long as asked
+    CHECK_FALSE(bench_enough(spread, 8, o));                              // 1160 us; the median is not known to 2 %
+    CHECK(bench_enough(spread, 28, o));                                   // 4060 us: no use waiting
     CHECK(bench_enough(std::vector<double>(1000, 0.001), 1, o));
     o.samples = 3;
     CHECK_FALSE(bench_enough({1, 2}, 1, o));

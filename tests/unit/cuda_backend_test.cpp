@@ -1,5 +1,5 @@
-// What the CUDA backend says without a GPU, and what of it runs without one. Where there is a GPU the first case makes the
-// backend and sends bytes around; everywhere else it says why not.
+// What the CUDA backend says without a GPU, and what of it runs without one. Where there is a GPU the first case makes
+// the backend and sends bytes around; everywhere else it says why not.
 #include <doctest/doctest.h>
 #include <kvsim/backend/cuda.h>
 #include <kvsim/backend/swap_pieces.h>
@@ -54,7 +54,8 @@ TEST_CASE("cuda: each way of having no GPU has its line") {
     CHECK(cuda_problem(0, "no error", 1).empty());
     CHECK(cuda_problem(35, "insufficient", 0) == "no NVIDIA driver, or one too old for this build (CUDA error 35)");
     CHECK(cuda_problem(34, "stub", 0) ==
-          "the driver found is the toolkit's stub, which runs nothing (CUDA error 34); is its folder on LD_LIBRARY_PATH?");
+          "the driver found is the toolkit's stub, which runs nothing (CUDA error 34); is its folder on "
+          "LD_LIBRARY_PATH?");
     CHECK(cuda_problem(100, "no device", 0) ==
           "no CUDA device: the driver is there, a GPU is not, or CUDA_VISIBLE_DEVICES hides it");
     CHECK(cuda_problem(0, "no error", 0) == cuda_problem(100, "", 0));
@@ -82,8 +83,8 @@ TEST_CASE("cuda: which GPUs a build has kernels for") {
 
 namespace {
 
-// Two layers of 3 blocks, 2 heads of 4 tokens; keys int8 with 8-byte rows and 4 bytes of scale and low, values f16 of 16
-// bytes. A block is 8 rows: 64 + 32 + 128 = 224 bytes a layer, 448 in all.
+// Two layers of 3 blocks, 2 heads of 4 tokens; keys int8 with 8-byte rows and 4 bytes of scale and low, values f16 of
+// 16 bytes. A block is 8 rows: 64 + 32 + 128 = 224 bytes a layer, 448 in all.
 struct Small {
     std::vector<uint8_t> key_data, key_meta, value_data;
     kv::Pool pool;

@@ -54,6 +54,8 @@ class Backend {
     virtual bool read(const void* /*device*/, uint64_t /*bytes*/) { return false; }
     /// A launch that does nothing.
     virtual bool run_nothing() { return false; }
+    /// Pieces of attention that run at once (kernels/device/split_plan.h).
+    virtual uint32_t slots() const { return 1; }
     /// What a measurement should say besides device(): driver, clocks, vectors; names and words.
     virtual std::vector<std::pair<std::string, std::string>> facts() const { return {}; }
 

@@ -137,6 +137,7 @@ class CpuBackend : public Backend {
     }
     /// Calling through the interface is all that a launch costs here.
     bool run_nothing() override { return true; }
+    uint32_t slots() const override { return threads_.count(); }
     std::vector<std::pair<std::string, std::string>> facts() const override {
         std::vector<std::string> targets = kv::cpu::vector_targets();
         return {{"vectors", targets.empty() ? "none" : targets.front()}};

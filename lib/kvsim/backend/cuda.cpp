@@ -64,8 +64,8 @@ class CudaBackend final : public Backend {
         cudaError_t code = cudaMalloc(&memory, std::max<uint64_t>(bytes, 1));
         if (code == cudaErrorMemoryAllocation) {
             cudaGetLastError();
-            throw_input(name() + ": " + format_bytes(bytes) + " of device memory needed, " + format_bytes(free_bytes()) +
-                        " are free");
+            throw_input(name() + ": " + format_bytes(bytes) + " of device memory needed, " +
+                        format_bytes(free_bytes()) + " are free");
         }
         cuda_check(code, "allocation");
         return memory;
@@ -76,7 +76,7 @@ class CudaBackend final : public Backend {
         cudaError_t code = cudaHostAlloc(&memory, std::max<uint64_t>(bytes, 1), cudaHostAllocDefault);
         if (code == cudaErrorMemoryAllocation) {
             cudaGetLastError();
-            throw_input(name() + ": " + format_bytes(bytes) + " of pinned host memory needed, which the system does not give");
+            throw_input(name() + ": " + format_bytes(bytes) + " of pinned host memory needed; the system refuses");
         }
         cuda_check(code, "pinned allocation");
         return memory;
@@ -116,6 +116,8 @@ class CudaBackend final : public Backend {
         return started(kv::cuda::launch_read(device, bytes, exec_)), true;
     }
     bool run_nothing() override { return started(kv::cuda::launch_nothing(exec_)), true; }
+    /// Four blocks of threads of attention on a multiprocessor, as its registers allow.
+    uint32_t slots() const override { return 4 * static_cast<uint32_t>(attribute(cudaDevAttrMultiProcessorCount)); }
     std::vector<std::pair<std::string, std::string>> facts() const override {
         int driver = 0, runtime = 0;
         cuda_check(cudaDriverGetVersion(&driver), "driver version");
@@ -175,9 +177,9 @@ class CudaBackend final : public Backend {
         cuda_check(cudaRuntimeGetVersion(&runtime), "runtime version");
         return std::string(properties.name) + ", compute " + std::to_string(properties.major) + "." +
                std::to_string(properties.minor) + ", " + std::to_string(properties.multiProcessorCount) + " SMs at " +
-               std::to_string(attribute(cudaDevAttrClockRate) / 1000) + " MHz, " + format_bytes(properties.totalGlobalMem) +
-               ", L2 " + format_bytes(static_cast<uint64_t>(properties.l2CacheSize)) + ", driver for CUDA " +
-               version(driver) + ", runtime " + version(runtime);
+               std::to_string(attribute(cudaDevAttrClockRate) / 1000) + " MHz, " +
+               format_bytes(properties.totalGlobalMem) + ", L2 " +
+               format_bytes(static_cast<uint64_t>(properties.l2CacheSize)) + ", driver for CUDA " + version(driver) + ", runtime " + version(runtime);
     }
 
     cudaStream_t stream_ = nullptr;

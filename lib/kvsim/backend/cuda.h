@@ -1,5 +1,5 @@
-// The CUDA backend: memory of the first GPU and the kernels of kernels/cuda, all on one stream of its own. No CUDA types
-// here. Where it cannot be had, cuda_unavailable() says why, and nothing else of it is called.
+// The CUDA backend: memory of the first GPU and the kernels of kernels/cuda, all on one stream of its own. No CUDA
+// types here. Where it cannot be had, cuda_unavailable() says why, and nothing else of it is called.
 #pragma once
 
 #include <kvsim/backend/backend.h>

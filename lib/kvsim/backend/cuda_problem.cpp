@@ -9,8 +9,11 @@ std::string cuda_problem(int error, std::string_view error_text, int devices) {
     constexpr int kOutOfDate = 35, kStub = 34, kNoDevice = 100;
     if (error == 0 && devices > 0) return "";
     if (error == kOutOfDate) return "no NVIDIA driver, or one too old for this build (CUDA error 35)";
-    if (error == kStub) return "the driver found is the toolkit's stub, which runs nothing (CUDA error 34); is its folder on LD_LIBRARY_PATH?";
-    if (error == 0 || error == kNoDevice) return "no CUDA device: the driver is there, a GPU is not, or CUDA_VISIBLE_DEVICES hides it";
+    if (error == kStub)
+        return "the driver found is the toolkit's stub, which runs nothing (CUDA error 34); is its folder on "
+               "LD_LIBRARY_PATH?";
+    if (error == 0 || error == kNoDevice)
+        return "no CUDA device: the driver is there, a GPU is not, or CUDA_VISIBLE_DEVICES hides it";
     return "CUDA does not start: " + std::string(error_text) + " (CUDA error " + std::to_string(error) + ")";
 }
 

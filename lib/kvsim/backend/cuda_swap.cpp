@@ -14,12 +14,14 @@ void copy_one_by_one(const std::vector<CopyPiece>& pieces, cudaStream_t stream) 
 
 }  // namespace
 
-void cuda_swap_by_copies(const kv::Swap& op, const uint32_t* blocks, const uint32_t* host_blocks, cudaStream_t stream) {
+void cuda_swap_by_copies(const kv::Swap& op, const uint32_t* blocks, const uint32_t* host_blocks,
+                         cudaStream_t stream) {
     std::vector<CopyPiece> pieces = swap_pieces(op, blocks, host_blocks);
     if (pieces.empty()) return;
     cudaStreamCaptureStatus recording = cudaStreamCaptureStatusNone;
     cuda_check(cudaStreamIsCapturing(stream, &recording), "stream");
-    if (recording != cudaStreamCaptureStatusNone) return copy_one_by_one(pieces, stream);  // batches may not be recordable
+    // Whether batches can be recorded into a graph is not written down.
+    if (recording != cudaStreamCaptureStatusNone) return copy_one_by_one(pieces, stream);
     std::vector<void*> to;
     std::vector<const void*> from;
     std::vector<size_t> bytes;
@@ -32,7 +34,8 @@ void cuda_swap_by_copies(const kv::Swap& op, const uint32_t* blocks, const uint3
     cudaMemcpyAttributes attributes{};
     attributes.srcAccessOrder = cudaMemcpySrcAccessOrderStream;
     size_t first = 0;
-    cudaError_t code = cudaMemcpyBatchAsync(to.data(), from.data(), bytes.data(), pieces.size(), &attributes, &first, 1, stream);
+    cudaError_t code = cudaMemcpyBatchAsync(to.data(), from.data(), bytes.data(), pieces.size(), &attributes, &first, 1,
+                                            stream);
     if (code == cudaErrorNotSupported || code == cudaErrorCallRequiresNewerDriver || code == cudaErrorInvalidValue) {
         cudaGetLastError();
         return copy_one_by_one(pieces, stream);  // an older driver; or what is wrong with a piece shows now

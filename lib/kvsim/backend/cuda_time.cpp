@@ -1,9 +1,9 @@
 // Time of one launch among many, by CUDA graphs. Never run on a GPU so far.
 //
-// Launches from the host are 2 to 5 us apart, and events resolve half a microsecond: a kernel of 3 us cannot be timed by
+// Launches from the host are microseconds apart, and events resolve half of one: a kernel of 3 us cannot be timed by
 // either. So `count` launches are recorded into a graph and twice as many into another, both are replayed, and
-// (t(2 count) - t(count)) / count is what one more launch costs: starting a graph and both events cancel. What remains in
-// it is the gap between two nodes, which a server that launches graphs pays too. The caller gives each launch other
+// (t(2 count) - t(count)) / count is what one more launch costs: starting a graph and both events cancel. What remains
+// in it is the gap between two nodes, which a server that launches graphs pays too. The caller gives each launch other
 // buffers, enough that they do not stay in the cache.
 #if KVSIM_HAVE_CUDA
 

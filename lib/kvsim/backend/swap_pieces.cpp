@@ -9,7 +9,8 @@ std::vector<CopyPiece> swap_pieces(const kv::Swap& op, const uint32_t* blocks, c
     for (uint32_t i = 0; i < op.count; ++i) {
         uint8_t* host = op.host + host_blocks[i] * op.block_bytes();
         auto piece = [&](uint8_t* device, uint64_t bytes) {
-            if (bytes != 0) pieces.push_back(op.to_host ? CopyPiece{host, device, bytes} : CopyPiece{device, host, bytes});
+            if (bytes != 0)
+                pieces.push_back(op.to_host ? CopyPiece{host, device, bytes} : CopyPiece{device, host, bytes});
             host += bytes;
         };
         for (uint32_t layer = 0; layer < op.pool.layers; ++layer) {

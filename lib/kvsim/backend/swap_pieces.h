@@ -1,5 +1,5 @@
-// A swap as a list of copies, for backends whose copies are made elsewhere (the copy engines of a GPU). Keys and values of
-// a block are neighbours in a layer in both orders, so a block is two pieces a layer, and two more where there are scales.
+// A swap as a list of copies, for backends whose copies are made elsewhere (the copy engines of a GPU). All keys of a
+// block are neighbours in a layer, in both orders, and so are its values: two pieces, two more where there are scales.
 #pragma once
 
 #include <kernels/common/ops.h>

@@ -105,21 +105,27 @@ Json run_json(const BenchRun& run) {
 Json definitions_json(const BenchReport& r) {
     Json j;
     j["kernels"] =
-        "times of one launch in microseconds, from samples of calls / samples launches each that go round enough buffers of "
-        "random rows; p95: the smallest sample that 95 % do not exceed; ci_low, ci_high: order statistics that hold the median "
-        "with 95 % confidence, fewer than six samples: the smallest and the largest; after timing, rows of these buffers "
+        "times of one launch in microseconds, from samples of calls / samples launches each that go round enough "
+        "buffers of "
+        "random rows; p95: the smallest sample that 95 % do not exceed; ci_low, ci_high: order statistics that hold "
+        "the median "
+        "with 95 % confidence, fewer than six samples: the smallest and the largest; after timing, rows of these "
+        "buffers "
         "were compared with scalar definitions";
     j["bytes"] = "what the kernel has to move, read and written, each once";
     j["gb_per_s"] = "bytes / median_us, in 1e9 bytes a second";
     j["fraction_of_copy"] =
-        "gb_per_s over that of the calibration named ceiling, measured on this device in this run, at the size nearest to "
+        "gb_per_s over that of the calibration named ceiling, measured on this device in this run, at the size nearest "
+        "to "
         "bytes: copy counts bytes read and written; decode and top_k, which read, are held against read; swaps against "
         "one-way copies to and from host memory";
     j["cache"] =
-        "cold: at least five times the largest cache is touched before a buffer is used again; warm: less, or no cache is known";
+        "cold: at least five times the largest cache is touched before a buffer is used again; warm: less, or no cache "
+        "is known";
     j["roofline_us"] = "an estimate, not a time: an empty launch and bytes at the ceiling's speed";
     std::string calibration;
-    for (const CalibrationRow& row : calibrations()) calibration += (calibration.empty() ? "" : "; ") + row.id + ": " + row.summary;
+    for (const CalibrationRow& row : calibrations())
+        calibration += (calibration.empty() ? "" : "; ") + row.id + ": " + row.summary;
     j["calibration"] = calibration;
     j["fits"] =
         "median_us = t0_us + bytes / gb_per_s, least squares over the sizes of a kernel and KV dtype (three or more); "
@@ -153,7 +159,11 @@ std::string bench_json(const BenchReport& r) {
 
 namespace {
 
-std::string us_text(double us) { return us < 10 ? fmt::format("{:.2f}", us) : us < 1000 ? fmt::format("{:.1f}", us) : format_count(static_cast<uint64_t>(std::llround(us))); }
+std::string us_text(double us) {
+    return us < 10     ? fmt::format("{:.2f}", us)
+           : us < 1000 ? fmt::format("{:.1f}", us)
+                       : format_count(static_cast<uint64_t>(std::llround(us)));
+}
 std::string spread_text(const TimeStats& t) { return fmt::format("{:.1f} %", 100 * t.spread()); }
 
 std::vector<std::string> run_cells(const BenchRun& run, const BenchResult& r, bool roofline) {
@@ -163,7 +173,8 @@ std::vector<std::string> run_cells(const BenchRun& run, const BenchResult& r, bo
         if (!run.unavailable.empty()) cells.resize(1);
         return cells;
     }
-    std::vector<std::string> cells = {us_text(r.time.median_us), spread_text(r.time), fmt::format("{:.2f}", r.gb_per_s()),
+    std::vector<std::string> cells = {us_text(r.time.median_us), spread_text(r.time),
+                                      fmt::format("{:.2f}", r.gb_per_s()),
                                       r.fraction ? fmt::format("{:.2f}", *r.fraction) : "-", r.cold ? "cold" : "warm"};
     if (roofline) cells.push_back(r.roofline_us ? us_text(*r.roofline_us) : "-");
     return cells;
@@ -172,9 +183,12 @@ std::vector<std::string> run_cells(const BenchRun& run, const BenchResult& r, bo
 /// The axes that are not the same in all rows; the KV dtype always.
 std::vector<std::string> shown_axes(const std::vector<BenchResult>& kernels) {
     std::vector<std::string> shown;
-    for (const char* axis : {"kv_dtype", "batch", "context", "kv_heads", "q_heads", "head_dim", "block_size", "order"}) {
-        bool differs = std::string(axis) == "kv_dtype" || std::string(axis) == "batch" || std::string(axis) == "context";
-        for (const BenchResult& r : kernels) differs = differs || value_of(r.cell.shape, axis) != value_of(kernels.front().cell.shape, axis);
+    for (const char* axis :
+         {"kv_dtype", "batch", "context", "kv_heads", "q_heads", "head_dim", "block_size", "order"}) {
+        bool differs =
+            std::string(axis) == "kv_dtype" || std::string(axis) == "batch" || std::string(axis) == "context";
+        for (const BenchResult& r : kernels)
+            differs = differs || value_of(r.cell.shape, axis) != value_of(kernels.front().cell.shape, axis);
         if (differs) shown.emplace_back(axis);
     }
     return shown;
@@ -225,8 +239,8 @@ std::string calibration_table(const BenchRun& run) {
         else if (r.bytes == 0)
             table.add({r.name, "-", us_text(r.time.median_us), spread_text(r.time), "-", "-"});
         else
-            table.add({r.name, format_bytes(r.bytes), us_text(r.time.median_us), spread_text(r.time), fmt::format("{:.2f}", r.gb_per_s()),
-                       r.cold ? "cold" : "warm"});
+            table.add({r.name, format_bytes(r.bytes), us_text(r.time.median_us), spread_text(r.time),
+                       fmt::format("{:.2f}", r.gb_per_s()), r.cold ? "cold" : "warm"});
     }
     return table.str();
 }
@@ -251,7 +265,9 @@ std::string reasons(const BenchReport& report) {
         if (!run.unavailable.empty()) add(run.id + " not measured: " + run.unavailable);
         for (const auto* results : {&run.calibration, &run.kernels})
             for (const BenchResult& r : *results)
-                if (!r.reason.empty()) add(r.name + (r.cell.kernel ? " (" + bench_words(r.cell) + ")" : "") + " on " + run.id + ": " + r.reason);
+                if (!r.reason.empty())
+                    add(r.name + (r.cell.kernel ? " (" + bench_words(r.cell) + ")" : "") + " on " + run.id + ": " +
+                        r.reason);
     }
     std::string out;
     for (const std::string& line : lines) out += "  note: " + line + "\n";

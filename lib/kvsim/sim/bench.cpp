@@ -10,11 +10,10 @@ namespace kvsim {
 namespace {
 
 constexpr uint64_t kFewestSamples = 10, kMostSamples = 1000;
-constexpr double kSpread = 0.02;    ///< half the interval of the median over the median: known well enough
-constexpr double kPatience = 4;     ///< times min_time: it will not get better
-constexpr double kSampleUs = 200;   ///< a sample of short launches
+constexpr double kSpread = 0.02;   ///< half the interval of the median over the median: known well enough
+constexpr double kPatience = 4;    ///< times min_time: it will not get better
+constexpr double kSampleUs = 200;  ///< a sample of short launches
 constexpr uint64_t kMostLaunches = 8192;
-constexpr uint64_t kMostMemory = uint64_t{3} << 29;  ///< 1.5 GiB for buffers to go round
 constexpr uint64_t kMostTokens = uint64_t{1} << 31;
 
 bool has_axis(const BenchKernelRow& row, const char* axis) {
@@ -22,7 +21,8 @@ bool has_axis(const BenchKernelRow& row, const char* axis) {
 }
 
 template <class T>
-std::vector<BenchCell> crossed(const std::vector<BenchCell>& cells, const char* axis, const std::vector<T>& values, T BenchShape::*field) {
+std::vector<BenchCell> crossed(const std::vector<BenchCell>& cells, const char* axis, const std::vector<T>& values,
+                               T BenchShape::*field) {
     std::vector<BenchCell> out;
     for (const BenchCell& cell : cells)
         for (const T& value : values) {
@@ -47,9 +47,11 @@ std::string too_large(const BenchArena& arena, const BenchCell& cell) {
 }
 
 /// Sets of buffers that there is room for, up to what a cold measurement needs. 0: not even one.
-uint64_t copies_for(const BenchArena& arena, const BenchCase& one, std::string& reason) {
+uint64_t copies_for(const BenchArena& arena, const BenchCase& one, uint64_t most_bytes, std::string& reason) {
     const Backend& backend = arena.backend();
-    auto need = [&](uint64_t copies) { return one.device_bytes(copies) + (on_host(backend) ? one.host_bytes(copies) : 0); };
+    auto need = [&](uint64_t copies) {
+        return one.device_bytes(copies) + (on_host(backend) ? one.host_bytes(copies) : 0);
+    };
     auto whole = [&](uint64_t copies) { return one.device_bytes(copies) + one.host_bytes(copies); };
     uint64_t held = arena.held(false) + (on_host(backend) ? arena.held(true) : 0);
     uint64_t have = backend.free_bytes() + held, wanted = rotation_count(one.bytes(), backend.cache_bytes());
@@ -60,13 +62,13 @@ uint64_t copies_for(const BenchArena& arena, const BenchCase& one, std::string& 
     uint64_t low = 1, high = wanted + 1;  // low fits, high does not or is not wanted
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
-        (whole(middle) <= kMostMemory && need(middle) <= have / 2 ? low : high) = middle;
+        (whole(middle) <= most_bytes && need(middle) <= have / 2 ? low : high) = middle;
     }
     return low;
 }
 
-void measure_one(BenchArena& arena, const std::function<std::unique_ptr<BenchCase>()>& make, const BenchOptions& options,
-                 BenchResult& r) {
+void measure_one(BenchArena& arena, const std::function<std::unique_ptr<BenchCase>()>& make,
+                 const BenchOptions& options, BenchResult& r) {
     if (options.stop && options.stop->load()) {
         r.status = BenchStatus::interrupted;
         return;
@@ -77,7 +79,7 @@ void measure_one(BenchArena& arena, const std::function<std::unique_ptr<BenchCas
     try {
         one = make();
         r.bytes = one->bytes();
-        copies = copies_for(arena, *one, r.reason);
+        copies = copies_for(arena, *one, options.memory_bytes, r.reason);
         if (copies > 0) one->allocate(arena, copies);
         if (copies > 0) bench_measure(backend, *one, copies, options, r);
     } catch (const Error& e) {
@@ -90,17 +92,20 @@ void measure_one(BenchArena& arena, const std::function<std::unique_ptr<BenchCas
     try {
         one->check(backend, (r.calls - 1) % copies);
     } catch (const Error& e) {
-        throw_failed("kernel " + r.name + (r.cell.kernel ? " (" + bench_words(r.cell) + ")" : "") + " on " + backend.name() +
-                     ": wrong result: " + e.what());
+        throw_failed("kernel " + r.name + (r.cell.kernel ? " (" + bench_words(r.cell) + ")" : "") + " on " +
+                     backend.name() + ": wrong result: " + e.what());
     }
 }
 
 /// The calibration of that name whose size is nearest, by ratio.
 const BenchResult* ceiling_of(const std::vector<BenchResult>& calibration, const std::string& name, uint64_t bytes) {
     const BenchResult* best = nullptr;
-    auto distance = [&](const BenchResult& r) { return std::fabs(std::log(static_cast<double>(r.bytes) / static_cast<double>(bytes))); };
+    auto distance = [&](const BenchResult& r) {
+        return std::fabs(std::log(static_cast<double>(r.bytes) / static_cast<double>(bytes)));
+    };
     for (const BenchResult& r : calibration)
-        if (r.name == name && r.status == BenchStatus::ok && r.bytes > 0 && (!best || distance(r) < distance(*best))) best = &r;
+        if (r.name == name && r.status == BenchStatus::ok && r.bytes > 0 && (!best || distance(r) < distance(*best)))
+            best = &r;
     return best;
 }
 
@@ -118,7 +123,8 @@ std::vector<BenchFit> fits_of(const std::vector<BenchResult>& kernels) {
     std::map<std::pair<std::string, std::string>, std::vector<std::pair<uint64_t, double>>> points;
     for (const BenchResult& r : kernels) {
         if (r.status != BenchStatus::ok) continue;
-        std::pair<std::string, std::string> key(r.name, has_axis(*r.cell.kernel, "kv_dtype") ? r.cell.shape.kv_dtype : "");
+        std::pair<std::string, std::string> key(r.name,
+                                                has_axis(*r.cell.kernel, "kv_dtype") ? r.cell.shape.kv_dtype : "");
         if (points[key].empty()) keys.push_back(key);
         points[key].emplace_back(r.bytes, r.time.median_us);
     }
@@ -132,17 +138,22 @@ std::vector<BenchFit> fits_of(const std::vector<BenchResult>& kernels) {
 
 const char* bench_status_id(BenchStatus status) {
     switch (status) {
-        case BenchStatus::ok: return "ok";
-        case BenchStatus::skipped: return "skipped";
-        case BenchStatus::interrupted: return "interrupted";
-        case BenchStatus::not_measured: return "not measured";
+        case BenchStatus::ok:
+            return "ok";
+        case BenchStatus::skipped:
+            return "skipped";
+        case BenchStatus::interrupted:
+            return "interrupted";
+        case BenchStatus::not_measured:
+            return "not measured";
     }
     return "";
 }
 
 std::vector<BenchCell> bench_cells(const std::vector<std::string>& kernels, const BenchAxes& a) {
     std::vector<BenchCell> cells;
-    for (const std::string& id : kernels.empty() ? bench_kernels().ids() : kernels) cells.push_back({&bench_kernels().get(id), {}});
+    for (const std::string& id : kernels.empty() ? bench_kernels().ids() : kernels)
+        cells.push_back({&bench_kernels().get(id), {}});
     cells = crossed(cells, "kv_dtype", a.kv_dtype, &BenchShape::kv_dtype);
     cells = crossed(cells, "kv_heads", a.kv_heads, &BenchShape::kv_heads);
     cells = crossed(cells, "q_heads", a.q_heads, &BenchShape::q_heads);
@@ -207,7 +218,8 @@ void bench_measure(Backend& backend, BenchCase& one, uint64_t copies, const Benc
     r.cold = is_cold(r.bytes, on_host(backend) ? copies : std::min(copies, launches), backend.cache_bytes());
 }
 
-BenchRun bench_on(Backend& backend, const std::string& id, const std::vector<BenchCell>& cells, const BenchOptions& options) {
+BenchRun bench_on(Backend& backend, const std::string& id, const std::vector<BenchCell>& cells,
+                  const BenchOptions& options) {
     BenchRun run;
     run.id = id;
     run.device = backend.device();
@@ -223,7 +235,11 @@ BenchRun bench_on(Backend& backend, const std::string& id, const std::vector<Ben
             BenchResult& r = run.calibration.emplace_back();
             r.name = row.id;
             r.bytes = bytes;
-            measure_one(arena, [&] { return row.make(bytes, store); }, options, r);
+            r.status = BenchStatus::skipped;
+            r.reason = bytes > options.memory_bytes / 2 ? "larger than half of the memory for buffers" : "";
+            if (r.reason.empty())
+                measure_one(
+                    arena, [&] { return row.make(bytes, store); }, options, r);
             step();
         }
     }
@@ -231,9 +247,12 @@ BenchRun bench_on(Backend& backend, const std::string& id, const std::vector<Ben
         BenchResult& r = run.kernels.emplace_back();
         r.name = cell.kernel->id;
         r.cell = cell;
+        r.cell.shape.slots = backend.slots();
         r.reason = too_large(arena, cell);
         r.status = BenchStatus::skipped;
-        if (r.reason.empty()) measure_one(arena, [&] { return cell.kernel->make(cell.shape, store); }, options, r);
+        if (r.reason.empty())
+            measure_one(
+                arena, [&] { return cell.kernel->make(r.cell.shape, store); }, options, r);
         if (r.status == BenchStatus::ok) hold_against(run.calibration, r);
         step();
     }

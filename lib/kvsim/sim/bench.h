@@ -2,12 +2,13 @@
 //
 // For every kernel and shape: as many sets of buffers as keep the last-level cache from helping (bench_stats.h), each
 // launched once to warm up, then samples that go on round them until they are long enough together and their median is
-// known well enough; then the buffers that were timed are checked. What speeds are a fraction of is measured first, in the
-// same run and the same way.
+// known well enough; then the buffers that were timed are checked. What speeds are a fraction of is measured first, in
+// the same run and the same way.
 //
-// The ideas are those of published benchmark harnesses (nvbench's stopping rule: at least so long, then until the noise is
-// small or it is no use waiting; flashinfer's rotating buffers, but as many as the cache asks for, not a fixed number).
-// Medians and order statistics take the place of means and standard deviations: a busy machine has a long tail on one side.
+// The ideas are those of published benchmark harnesses (nvbench's stopping rule: at least so long, then until the noise
+// is small or it is no use waiting; flashinfer's rotating buffers, but as many as the cache asks for, not a fixed
+// number). Medians and order statistics take the place of means and standard deviations: a busy machine has a long tail
+// on one side.
 #pragma once
 
 #include <kvsim/sim/bench_case.h>
@@ -30,8 +31,8 @@ struct BenchCell {
     const BenchKernelRow* kernel = nullptr;
     BenchShape shape;  ///< axes that the kernel does not have are the first of each list
 };
-/// Crossed, in the order of the lists; a kernel is there once for each value of the axes it has. Throws Error(input) on an
-/// unknown kernel.
+/// Crossed, in the order of the lists; a kernel is there once for each value of the axes it has. Throws Error(input) on
+/// an unknown kernel.
 std::vector<BenchCell> bench_cells(const std::vector<std::string>& kernels, const BenchAxes& axes);
 /// "bf16, batch 4, context 512, ..."; of the axes that the kernel has.
 std::string bench_words(const BenchCell& cell);
@@ -40,6 +41,7 @@ struct BenchOptions {
     double min_time_us = 50000;  ///< of all samples of a measurement together
     uint64_t samples = 0;        ///< so many; 0: until min_time and the spread are reached
     uint64_t warmup = 1;         ///< launches, at least; all buffers are used once
+    uint64_t memory_bytes = uint64_t{3} << 29;  ///< that buffers to go round take at most, and a calibration
     std::vector<uint64_t> calibration_bytes = {1 << 20, 16 << 20, 128 << 20};
     const std::atomic<bool>* stop = nullptr;
     std::atomic<uint64_t>* done = nullptr;  ///< measurements
@@ -80,7 +82,8 @@ struct BenchRun {
 };
 
 /// Throws Error(failed) where the buffers of a kernel do not hold what they must.
-BenchRun bench_on(Backend& backend, const std::string& id, const std::vector<BenchCell>& cells, const BenchOptions& options);
+BenchRun bench_on(Backend& backend, const std::string& id, const std::vector<BenchCell>& cells,
+                  const BenchOptions& options);
 /// The same cells where there is no such backend.
 BenchRun bench_unavailable(const std::string& id, const std::string& reason, const std::vector<BenchCell>& cells);
 

@@ -1,4 +1,5 @@
 // Kernels that look at tokens: decode attention, the scores that H2O adds up, who stays, and moving those together.
+#include <kernels/device/split_plan.h>
 #include <kvsim/backend/row_format.h>
 #include <kvsim/sim/bench_checks.h>
 
@@ -8,9 +9,6 @@ namespace kvsim {
 
 namespace {
 
-/// Chunks of a sequence are independent pieces of work: as many as make this many pieces of all sequences and heads
-/// together, but none shorter than kShortestChunk tokens.
-constexpr uint32_t kPieces = 256, kShortestChunk = 512;
 constexpr uint64_t kCheckedQueries = 4;
 constexpr uint32_t kFloatsOfRow = 64;  ///< buffers of floats are strips of such rows
 
@@ -23,19 +21,23 @@ kv::RowFormat floats(kv::RowType type, uint32_t dim) {
 
 class TokenCase : public BenchCase {
   protected:
-    explicit TokenCase(const BenchShape& shape, RandomRowStore& store) : shape_(shape), store_(store), random_(shape.context + 1) {}
+    explicit TokenCase(const BenchShape& shape, RandomRowStore& store)
+        : shape_(shape), store_(store), random_(shape.context + 1) {}
 
     void check_heads() const {
         if (shape_.q_heads % shape_.kv_heads != 0)
-            throw_input(std::to_string(shape_.q_heads) + " query heads are no multiple of " + std::to_string(shape_.kv_heads) +
-                        " KV heads");
+            throw_input(std::to_string(shape_.q_heads) + " query heads are no multiple of " +
+                        std::to_string(shape_.kv_heads) + " KV heads");
     }
     RowStrip& add_floats(uint64_t count, Content content) {
         RowStrip::Options o;
         o.content = content;
-        return add_rows(store_.of(floats(kv::RowType::f32, kFloatsOfRow)), (count + kFloatsOfRow - 1) / kFloatsOfRow, o);
+        return add_rows(store_.of(floats(kv::RowType::f32, kFloatsOfRow)), (count + kFloatsOfRow - 1) / kFloatsOfRow,
+                        o);
     }
-    static float* floats_of(const RowStrip& strip, uint64_t copy) { return reinterpret_cast<float*>(strip.of(copy).data); }
+    static float* floats_of(const RowStrip& strip, uint64_t copy) {
+        return reinterpret_cast<float*>(strip.of(copy).data);
+    }
     static std::vector<float> read(Backend& b, const float* device, uint64_t count) {
         std::vector<float> host(count);
         b.copy_out(host.data(), device, count * sizeof(float));
@@ -50,7 +52,9 @@ class TokenCase : public BenchCase {
 class DecodeCase final : public TokenCase {
   public:
     DecodeCase(const BenchShape& shape, RandomRowStore& store)
-        : TokenCase(shape, store), format_(row_format(shape.kv_dtype, shape.head_dim)), table_(shuffled(shape.blocks(), 5)) {
+        : TokenCase(shape, store),
+          format_(row_format(shape.kv_dtype, shape.head_dim)),
+          table_(shuffled(shape.blocks(), 5)) {
         check_heads();
         bool plain = format_.type == kv::RowType::f32 || format_.type == kv::RowType::f16;
         q_type_ = plain ? format_.type : kv::RowType::bf16;
@@ -77,17 +81,19 @@ class DecodeCase final : public TokenCase {
     }
     void launch(Backend& b, uint64_t copy) override { b.run(op(copy)); }
     void check(Backend& b, uint64_t copy) override {
-        for (uint64_t i = 0; i < kCheckedQueries; ++i) check_query(b, copy, random_.below(shape_.batch), random_.below(shape_.q_heads));
+        for (uint64_t i = 0; i < kCheckedQueries; ++i)
+            check_query(b, copy, random_.below(shape_.batch), random_.below(shape_.q_heads));
     }
 
   private:
     void plan_chunks() {
-        uint32_t pieces = std::max(1u, shape_.batch * shape_.kv_heads);
-        uint32_t wanted = std::max(1u, kPieces / pieces), most = std::max(1u, shape_.context / kShortestChunk);
-        splits_ = std::min(wanted, most);
-        uint32_t blocks = (shape_.table_blocks() + splits_ - 1) / splits_;
-        chunk_tokens_ = blocks * shape_.block_size;
-        splits_ = (shape_.context + chunk_tokens_ - 1) / chunk_tokens_;
+        kv::Pool pool = pool_.shape;
+        pool.keys.format = pool.values.format = format_;
+        std::vector<uint32_t> lengths(shape_.batch, shape_.context);
+        kv::device::SplitPlan plan =
+            kv::device::plan_split(lengths.data(), lengths.size(), pool, shape_.q_heads, shape_.slots);
+        chunk_tokens_ = plan.chunk_tokens;
+        splits_ = plan.splits;
     }
     kv::Decode op(uint64_t copy) const {
         kv::Decode o;
@@ -115,7 +121,8 @@ class DecodeCase final : public TokenCase {
     }
     /// In double precision over what the rows decode to.
     void check_query(Backend& b, uint64_t copy, uint64_t sequence, uint64_t q_head) {
-        uint64_t head = q_head / (shape_.q_heads / shape_.kv_heads), query = sequence * shape_.q_heads + q_head, dim = shape_.head_dim;
+        uint64_t head = q_head / (shape_.q_heads / shape_.kv_heads), query = sequence * shape_.q_heads + q_head,
+                 dim = shape_.head_dim;
         const float* q = q_->filled_values(copy, query);
         std::vector<double> logits(shape_.context), out(dim);
         double max = -HUGE_VAL, sum = 0, error = 0, size = 0;
@@ -143,10 +150,12 @@ class DecodeCase final : public TokenCase {
         std::string what = "query head " + std::to_string(q_head) + " of sequence " + std::to_string(sequence);
         double tolerance = q_type_ == kv::RowType::bf16 ? 8e-3 : 1e-3;
         if (!(std::sqrt(error) <= tolerance * std::sqrt(size)))
-            throw_failed(what + ": output is " + std::to_string(std::sqrt(error / size)) + " (relative L2) from attention in double precision");
+            throw_failed(what + ": output is " + std::to_string(std::sqrt(error / size)) +
+                         " (relative L2) from attention in double precision");
         double lse = static_cast<double>(read(b, floats_of(*lse_, copy) + query, 1)[0]), want = max + std::log(sum);
         if (!(std::fabs(lse - want) <= 1e-3))
-            throw_failed(what + ": logarithm of the sum is " + std::to_string(lse) + ", expected " + std::to_string(want));
+            throw_failed(what + ": logarithm of the sum is " + std::to_string(lse) + ", expected " +
+                         std::to_string(want));
     }
 
     kv::RowFormat format_;
@@ -177,7 +186,8 @@ class AccumulateCase final : public TokenCase {
         b.finish();
         std::vector<float> after = read(b, floats_of(*scores_, copy), all);
         for (uint64_t i = 0; i < kCheckedRows; ++i) {
-            uint64_t s = random_.below(shape_.batch), h = random_.below(shape_.kv_heads), t = random_.below(shape_.context);
+            uint64_t s = random_.below(shape_.batch), h = random_.below(shape_.kv_heads),
+                     t = random_.below(shape_.context);
             uint64_t group = shape_.q_heads / shape_.kv_heads, at = (s * shape_.kv_heads + h) * shape_.context + t;
             double want = 0;
             for (uint64_t g = 0; g < group; ++g) {
@@ -188,8 +198,9 @@ class AccumulateCase final : public TokenCase {
             double added = static_cast<double>(after[at]) - static_cast<double>(before[at]);
             double rounded = std::fabs(static_cast<double>(after[at])) * 0x1p-23;  // the sum's own last bit
             if (!(std::fabs(added - want) <= 1e-4 * want + rounded))
-                throw_failed("token " + std::to_string(t) + ", head " + std::to_string(h) + ", sequence " + std::to_string(s) +
-                             ": a launch added " + std::to_string(added) + ", expected " + std::to_string(want));
+                throw_failed("token " + std::to_string(t) + ", head " + std::to_string(h) + ", sequence " +
+                             std::to_string(s) + ": a launch added " + std::to_string(added) + ", expected " +
+                             std::to_string(want));
         }
     }
 
@@ -206,7 +217,9 @@ class AccumulateCase final : public TokenCase {
         o.scores = floats_of(*scores_, copy);
         return o;
     }
-    void fill(Backend& b, uint64_t) override { fill_list(b, *lengths_, std::vector<uint32_t>(shape_.batch, shape_.context)); }
+    void fill(Backend& b, uint64_t) override {
+        fill_list(b, *lengths_, std::vector<uint32_t>(shape_.batch, shape_.context));
+    }
     RowStrip *logits_, *lse_, *scores_;
     List* lengths_;
 };
@@ -227,8 +240,8 @@ class TopKCase final : public TokenCase {
             b.copy_out(found.data(), op(copy).kept + row * keep, keep * sizeof(uint32_t));
             for (uint64_t k = 0; k < keep; ++k)
                 if (found[k] != want[k])
-                    throw_failed("sequence and head " + std::to_string(row) + ": place " + std::to_string(k) + " has token " +
-                                 std::to_string(found[k]) + ", expected " + std::to_string(want[k]));
+                    throw_failed("sequence and head " + std::to_string(row) + ": place " + std::to_string(k) +
+                                 " has token " + std::to_string(found[k]) + ", expected " + std::to_string(want[k]));
         }
     }
 
@@ -240,9 +253,8 @@ class TopKCase final : public TokenCase {
         std::vector<uint32_t> rest, kept;
         for (uint32_t t = 0; t < n; ++t) (t < sinks() || t + window() >= n ? kept : rest).push_back(t);
         auto score = [&](uint32_t t) { return scores_->filled_value(copy, row * n + t); };
-        std::sort(rest.begin(), rest.end(), [&](uint32_t a, uint32_t b) {
-            return score(a) > score(b) || (score(a) == score(b) && a > b);
-        });
+        std::sort(rest.begin(), rest.end(),
+                  [&](uint32_t a, uint32_t b) { return score(a) > score(b) || (score(a) == score(b) && a > b); });
         for (size_t i = 0; kept.size() < keep; ++i) kept.push_back(rest[i]);
         std::sort(kept.begin(), kept.end());
         return kept;
@@ -260,7 +272,9 @@ class TopKCase final : public TokenCase {
         o.kept = reinterpret_cast<uint32_t*>(kept_->of(copy).data);
         return o;
     }
-    void fill(Backend& b, uint64_t) override { fill_list(b, *lengths_, std::vector<uint32_t>(shape_.batch, shape_.context)); }
+    void fill(Backend& b, uint64_t) override {
+        fill_list(b, *lengths_, std::vector<uint32_t>(shape_.batch, shape_.context));
+    }
     RowStrip *scores_, *kept_;
     List* lengths_;
 };
@@ -269,7 +283,8 @@ class TopKCase final : public TokenCase {
 class CompactCase final : public TokenCase {
   public:
     CompactCase(const BenchShape& shape, RandomRowStore& store)
-        : TokenCase(shape, store), format_(row_format(shape.kv_dtype, shape.head_dim)),
+        : TokenCase(shape, store),
+          format_(row_format(shape.kv_dtype, shape.head_dim)),
           new_blocks_((shape.keep() + shape.block_size - 1) / shape.block_size),
           order_(shuffled(shape.blocks() + shape.batch * new_blocks_, 6)) {
         uint32_t blocks = shape.blocks() + shape.batch * new_blocks_;
@@ -287,14 +302,16 @@ class CompactCase final : public TokenCase {
     void check(Backend& b, uint64_t copy) override {
         kv::Pool pool = pool_.of(copy);
         for (uint64_t i = 0; i < kCheckedRows; ++i) {
-            uint64_t s = random_.below(shape_.batch), h = random_.below(shape_.kv_heads), j = random_.below(shape_.keep());
+            uint64_t s = random_.below(shape_.batch), h = random_.below(shape_.kv_heads),
+                     j = random_.below(shape_.keep());
             uint64_t token = chosen_[(s * shape_.kv_heads + h) * shape_.keep() + j], bs = shape_.block_size;
             uint64_t from = row_in_pool(pool, order_[s * shape_.table_blocks() + token / bs], h, token % bs);
             uint64_t to = row_in_pool(pool, order_[shape_.blocks() + s * new_blocks_ + j / bs], h, j % bs);
             bool value = i % 2 == 1;
             const RowStrip& strip = pool_.side(value);
             expect_row(b, side_of(pool, value), to, strip.filled_data(copy, from), strip.filled_meta(copy, from),
-                       std::string(side_name(value)) + " kept at " + std::to_string(j) + ", head " + std::to_string(h) + ", sequence " + std::to_string(s));
+                       std::string(side_name(value)) + " kept at " + std::to_string(j) + ", head " + std::to_string(h) +
+                           ", sequence " + std::to_string(s));
         }
     }
 
@@ -338,16 +355,32 @@ std::unique_ptr<BenchCase> make(const BenchShape& shape, RandomRowStore& store) 
 }  // namespace
 
 void add_attention_kernels(Registry<BenchKernelRow>& r) {
-    r.add({"decode", "attention of one query per sequence over paged keys and values",
-           "rows with their scales once per KV head, 4 for a table entry and KV head, queries, outputs, logarithms of sums; parts "
+    r.add({"decode",
+           "attention of one query per sequence over paged keys and values",
+           "rows with their scales once per KV head, 4 for a table entry and KV head, queries, outputs, logarithms of "
+           "sums; parts "
            "of a split sequence written and read",
-           {"kv_dtype", "batch", "context", "kv_heads", "q_heads", "head_dim", "block_size", "order"}, "read", make<DecodeCase>});
-    r.add({"accumulate", "H2O: attention weights of a step added to the tokens' scores", "logits and sums in, scores in and out",
-           {"batch", "context", "kv_heads", "q_heads"}, "copy", make<AccumulateCase>});
-    r.add({"top_k", "which quarter of a head's tokens stays: 4 sinks, a quarter of them the newest, else the highest scores",
-           "scores in, token numbers out", {"batch", "context", "kv_heads"}, "read", make<TopKCase>});
-    r.add({"compact", "the quarter that stays, to fresh blocks", "kept rows with their scales read and written, 4 for a token number",
-           {"kv_dtype", "batch", "context", "kv_heads", "head_dim", "block_size", "order"}, "copy", make<CompactCase>});
+           {"kv_dtype", "batch", "context", "kv_heads", "q_heads", "head_dim", "block_size", "order"},
+           "read",
+           make<DecodeCase>});
+    r.add({"accumulate",
+           "H2O: attention weights of a step added to the tokens' scores",
+           "logits and sums in, scores in and out",
+           {"batch", "context", "kv_heads", "q_heads"},
+           "copy",
+           make<AccumulateCase>});
+    r.add({"top_k",
+           "which quarter of a head's tokens stays: 4 sinks, a quarter of them the newest, else the highest scores",
+           "scores in, token numbers out",
+           {"batch", "context", "kv_heads"},
+           "read",
+           make<TopKCase>});
+    r.add({"compact",
+           "the quarter that stays, to fresh blocks",
+           "kept rows with their scales read and written, 4 for a token number",
+           {"kv_dtype", "batch", "context", "kv_heads", "head_dim", "block_size", "order"},
+           "copy",
+           make<CompactCase>});
 }
 
 }  // namespace kvsim

@@ -93,7 +93,8 @@ RowStrip::RowStrip(const RandomRows& random, uint64_t rows, Options options)
 
 uint64_t RowStrip::bytes(uint64_t copies) const {
     const kv::RowFormat& f = random_->format();
-    return BenchArena::rounded(all_rows(copies) * f.data_bytes()) + BenchArena::rounded(all_rows(copies) * f.meta_bytes());
+    return BenchArena::rounded(all_rows(copies) * f.data_bytes()) +
+           BenchArena::rounded(all_rows(copies) * f.meta_bytes());
 }
 
 void RowStrip::allocate(BenchArena& arena, uint64_t copies) {

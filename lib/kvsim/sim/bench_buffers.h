@@ -80,10 +80,10 @@ class RowStrip {
   public:
     struct Options {
         Content content = Content::random;
-        bool host = false;        ///< in host memory that the device reaches
-        bool one_pool = false;    ///< copies are neighbours without a gap, and `slack` rows follow the last
+        bool host = false;      ///< in host memory that the device reaches
+        bool one_pool = false;  ///< copies are neighbours without a gap, and `slack` rows follow the last
         uint64_t slack = 0;
-        uint64_t phase = 0;       ///< random row that the first is filled with
+        uint64_t phase = 0;  ///< random row that the first is filled with
     };
     RowStrip(const RandomRows& random, uint64_t rows, Options options);
 

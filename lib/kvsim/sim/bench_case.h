@@ -1,5 +1,5 @@
-// The kernels that `kvsim bench` knows: what each needs at a shape, how it is launched, and how the very buffers that were
-// timed are checked afterwards. One row per kernel.
+// The kernels that `kvsim bench` knows: what each needs at a shape, how it is launched, and how the very buffers that
+// were timed are checked afterwards. One row per kernel.
 #pragma once
 
 #include <kernels/common/bytes.h>
@@ -20,6 +20,7 @@ struct BenchShape {
     uint32_t batch = 1, context = 1, block_size = 16;
     uint32_t kv_heads = 8, q_heads = 32, head_dim = 128;
     kv::Order order = kv::Order::hnd;
+    uint32_t slots = 1;  ///< of the backend: decides how far attention is split
 
     uint64_t tokens() const { return uint64_t{batch} * context; }
     /// Of one sequence.

@@ -1,5 +1,5 @@
-// What the cases of `kvsim bench` have in common: pools of random rows, shuffled block tables, comparisons of rows. Only
-// for the sources of this room.
+// What the cases of `kvsim bench` have in common: pools of random rows, shuffled block tables, comparisons of rows.
+// Only for the sources of this room.
 #pragma once
 
 #include <kvsim/core/random.h>

@@ -33,7 +33,8 @@ class RowCase : public BenchCase {
         return p;
     }
     /// A token's place in a pool whose blocks are dealt out by `table`.
-    uint64_t row_of(const kv::Pool& p, const std::vector<uint32_t>& table, uint64_t sequence, uint64_t token, uint64_t head) const {
+    uint64_t row_of(const kv::Pool& p, const std::vector<uint32_t>& table, uint64_t sequence, uint64_t token,
+                    uint64_t head) const {
         uint32_t block = table[sequence * shape_.table_blocks() + token / shape_.block_size];
         return row_in_pool(p, block, head, token % shape_.block_size);
     }
@@ -41,8 +42,8 @@ class RowCase : public BenchCase {
         uint64_t sequence, token, head;
         bool value;
         std::string words() const {
-            return std::string(side_name(value)) + " of token " + std::to_string(token) + ", head " + std::to_string(head) +
-                   ", sequence " + std::to_string(sequence);
+            return std::string(side_name(value)) + " of token " + std::to_string(token) + ", head " +
+                   std::to_string(head) + ", sequence " + std::to_string(sequence);
         }
     };
     Place any_place() {
@@ -72,7 +73,8 @@ class AppendCase final : public RowCase {
         for (uint64_t i = 0; i < kCheckedRows; ++i) {
             Place p = any_place();
             const RowStrip& in = p.value ? *values_ : *keys_;
-            EncodedRow want(format_, in.filled_values(copy, (p.sequence * shape_.context + p.token) * shape_.kv_heads + p.head));
+            EncodedRow want(format_,
+                            in.filled_values(copy, (p.sequence * shape_.context + p.token) * shape_.kv_heads + p.head));
             kv::Pool pool = pool_.of(copy);
             expect_row(b, side_of(pool, p.value), row_of(pool, table_, p.sequence, p.token, p.head), want.data.data(),
                        want.meta.data(), p.words());
@@ -129,10 +131,12 @@ class AppendStepCase final : public RowCase {
         for (uint64_t i = 0; i < kCheckedRows; ++i) {
             Place p = any_place();
             uint64_t slot = places_[copy * shape_.batch + p.sequence];
-            EncodedRow want(format_, (p.value ? values_ : keys_)->filled_values(copy, p.sequence * shape_.kv_heads + p.head));
+            EncodedRow want(format_,
+                            (p.value ? values_ : keys_)->filled_values(copy, p.sequence * shape_.kv_heads + p.head));
             kv::Pool pool = pool_.of(0);
-            expect_row(b, side_of(pool, p.value), row_in_pool(pool, slot / shape_.block_size, p.head, slot % shape_.block_size),
-                       want.data.data(), want.meta.data(), "new " + p.words());
+            expect_row(b, side_of(pool, p.value),
+                       row_in_pool(pool, slot / shape_.block_size, p.head, slot % shape_.block_size), want.data.data(),
+                       want.meta.data(), "new " + p.words());
         }
     }
 
@@ -165,19 +169,24 @@ class AppendStepCase final : public RowCase {
 class CopyBlocksCase final : public RowCase {
   public:
     CopyBlocksCase(const BenchShape& shape, RandomRowStore& store)
-        : RowCase(shape, store), order_(shuffled(2 * shape.blocks(), 3)),
-          pool_(add_pool(2 * shape.blocks(), Content::random)), pairs_(add_list(sizeof(kv::BlockPair) * shape.blocks())) {}
+        : RowCase(shape, store),
+          order_(shuffled(2 * shape.blocks(), 3)),
+          pool_(add_pool(2 * shape.blocks(), Content::random)),
+          pairs_(add_list(sizeof(kv::BlockPair) * shape.blocks())) {}
     uint64_t bytes() const override { return kv::bytes_moved(op(0)); }
     void launch(Backend& b, uint64_t copy) override { b.run(op(copy)); }
     void check(Backend& b, uint64_t copy) override {
         for (uint64_t i = 0; i < kCheckedRows; ++i) {
-            uint64_t pair = random_.below(shape_.blocks()), head = random_.below(shape_.kv_heads), slot = random_.below(shape_.block_size);
+            uint64_t pair = random_.below(shape_.blocks()), head = random_.below(shape_.kv_heads),
+                     slot = random_.below(shape_.block_size);
             bool value = i % 2 == 1;
             kv::Pool pool = pool_.of(copy);
-            uint64_t from = row_in_pool(pool, order_[2 * pair], head, slot), to = row_in_pool(pool, order_[2 * pair + 1], head, slot);
+            uint64_t from = row_in_pool(pool, order_[2 * pair], head, slot),
+                     to = row_in_pool(pool, order_[2 * pair + 1], head, slot);
             const RowStrip& strip = pool_.side(value);
             expect_row(b, side_of(pool, value), to, strip.filled_data(copy, from), strip.filled_meta(copy, from),
-                       std::string(side_name(value)) + " " + std::to_string(slot) + " of the copied block " + std::to_string(pair));
+                       std::string(side_name(value)) + " " + std::to_string(slot) + " of the copied block " +
+                           std::to_string(pair));
         }
     }
 
@@ -201,7 +210,8 @@ template <class Op>
 class GatherCase final : public RowCase {
   public:
     GatherCase(const BenchShape& shape, RandomRowStore& store)
-        : RowCase(shape, store), table_(shuffled(shape.blocks(), 4)),
+        : RowCase(shape, store),
+          table_(shuffled(shape.blocks(), 4)),
           pool_(add_pool(shape.blocks(), kGather ? Content::random : Content::poison)) {
         RowStrip::Options o;
         o.content = kGather ? Content::poison : Content::random;
@@ -232,7 +242,8 @@ class GatherCase final : public RowCase {
     Op op(uint64_t copy) const {
         Op o;
         o.pool = pool_.of(copy);
-        o.table = {blocks_->template of<uint32_t>(copy), lengths_->template of<uint32_t>(copy), shape_.batch, shape_.table_blocks()};
+        o.table = {blocks_->template of<uint32_t>(copy), lengths_->template of<uint32_t>(copy), shape_.batch,
+                   shape_.table_blocks()};
         o.keys = keys_->of(copy);
         o.values = values_->of(copy);
         if constexpr (kGather)
@@ -257,7 +268,9 @@ class GatherCase final : public RowCase {
 class TransposeCase final : public RowCase {
   public:
     TransposeCase(const BenchShape& shape, RandomRowStore& store)
-        : RowCase(shape, store), from_(add_pool(shape.blocks(), Content::random)), to_(add_pool(shape.blocks(), Content::poison)) {
+        : RowCase(shape, store),
+          from_(add_pool(shape.blocks(), Content::random)),
+          to_(add_pool(shape.blocks(), Content::poison)) {
         to_.shape.order = shape.order == kv::Order::hnd ? kv::Order::nhd : kv::Order::hnd;
     }
     uint64_t bytes() const override { return kv::bytes_moved(op(0)); }
@@ -265,13 +278,15 @@ class TransposeCase final : public RowCase {
     void check(Backend& b, uint64_t copy) override {
         kv::Transpose o = op(copy);
         for (uint64_t i = 0; i < kCheckedRows; ++i) {
-            uint64_t block = random_.below(shape_.blocks()), head = random_.below(shape_.kv_heads), slot = random_.below(shape_.block_size);
+            uint64_t block = random_.below(shape_.blocks()), head = random_.below(shape_.kv_heads),
+                     slot = random_.below(shape_.block_size);
             bool value = i % 2 == 1;
             uint64_t from = row_in_pool(o.from, block, head, slot);
             const RowStrip& strip = from_.side(value);
-            expect_row(b, side_of(o.to, value), row_in_pool(o.to, block, head, slot), strip.filled_data(copy, from),
-                       strip.filled_meta(copy, from),
-                       std::string(side_name(value)) + " " + std::to_string(slot) + " of block " + std::to_string(block));
+            expect_row(
+                b, side_of(o.to, value), row_in_pool(o.to, block, head, slot), strip.filled_data(copy, from),
+                strip.filled_meta(copy, from),
+                std::string(side_name(value)) + " " + std::to_string(slot) + " of block " + std::to_string(block));
         }
     }
 
@@ -335,23 +350,25 @@ std::unique_ptr<BenchCase> make(const BenchShape& shape, RandomRowStore& store) 
 }  // namespace
 
 void add_row_kernels(Registry<BenchKernelRow>& r) {
-    const std::vector<std::string> all = {"kv_dtype", "batch", "context", "kv_heads", "head_dim", "block_size", "order"};
+    const std::vector<std::string> all = {"kv_dtype", "batch",      "context", "kv_heads",
+                                          "head_dim", "block_size", "order"};
     std::vector<std::string> step = all, rows = all;
-    step.erase(step.begin() + 2);                   // no context
+    step.erase(step.begin() + 2);                    // no context
     rows.erase(rows.begin() + 5, rows.begin() + 7);  // no blocks
     r.add({"append", "prompts' keys and values into blocks, quantized on the way",
-           "rows in (bf16; f16 and f32 as they are), rows stored with their scales, 8 for a token's slot", all, "copy", make<AppendCase>});
-    r.add({"append_step", "one new token of every sequence: a decode step",
-           "as append", step, "copy", make<AppendStepCase>});
-    r.add({"copy_blocks", "copy-on-write: whole blocks to other blocks", "rows with their scales read and written, 8 for a pair of blocks",
-           all, "copy", make<CopyBlocksCase>});
+           "rows in (bf16; f16 and f32 as they are), rows stored with their scales, 8 for a token's slot", all, "copy",
+           make<AppendCase>});
+    r.add({"append_step", "one new token of every sequence: a decode step", "as append", step, "copy",
+           make<AppendStepCase>});
+    r.add({"copy_blocks", "copy-on-write: whole blocks to other blocks",
+           "rows with their scales read and written, 8 for a pair of blocks", all, "copy", make<CopyBlocksCase>});
     r.add({"gather", "sequences out of their blocks, one head's tokens after the other",
            "rows with their scales read and written, 4 for a table entry", all, "copy", make<GatherCase<kv::Gather>>});
     r.add({"scatter", "the inverse of gather", "as gather", all, "copy", make<GatherCase<kv::Scatter>>});
-    r.add({"transpose", "a pool to one of the other order, HND or NHD", "rows with their scales read and written", all, "copy",
-           make<TransposeCase>});
-    r.add({"quantize", "rows to the KV dtype: from bf16, for f16 and bf16 from f32", "values in, rows out with their scales", rows,
-           "copy", make<QuantizeCase<kv::Quantize>>});
+    r.add({"transpose", "a pool to one of the other order, HND or NHD", "rows with their scales read and written", all,
+           "copy", make<TransposeCase>});
+    r.add({"quantize", "rows to the KV dtype: from bf16, for f16 and bf16 from f32",
+           "values in, rows out with their scales", rows, "copy", make<QuantizeCase<kv::Quantize>>});
     r.add({"dequantize", "the inverse of quantize", "rows in with their scales, values out", rows, "copy",
            make<QuantizeCase<kv::Dequantize>>});
 }

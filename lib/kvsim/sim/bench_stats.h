@@ -25,8 +25,8 @@ struct TimeStats {
 
 /// Ranks, from 0, of the two order statistics.
 std::pair<size_t, size_t> median_interval(size_t samples);
-/// Median of an even number: the mean of the two in the middle. p95: the smallest sample that 95 % do not exceed. At least
-/// one sample.
+/// Median of an even number: the mean of the two in the middle. p95: the smallest sample that 95 % do not exceed. At
+/// least one sample.
 TimeStats time_stats(std::vector<double> samples_us);
 
 /// Buffers to go round so that at least five times the cache is touched before one comes again; 1 where a single one

@@ -30,8 +30,11 @@ template <bool kToHost>
 class SwapCase final : public BenchCase {
   public:
     SwapCase(const BenchShape& shape, RandomRowStore& store)
-        : shape_(shape), format_(row_format(shape.kv_dtype, shape.head_dim)), random_(shape.context + 2),
-          blocks_(shuffled(shape.blocks(), 7)), host_blocks_(shuffled(shape.blocks(), 8)) {
+        : shape_(shape),
+          format_(row_format(shape.kv_dtype, shape.head_dim)),
+          random_(shape.context + 2),
+          blocks_(shuffled(shape.blocks(), 7)),
+          host_blocks_(shuffled(shape.blocks(), 8)) {
         pool_.shape = pool_shape(shape, shape.blocks());
         uint64_t rows = shape.blocks() * pool_.shape.block_rows();
         RowStrip::Options device = kToHost ? random_in(false) : written(false);
@@ -51,7 +54,8 @@ class SwapCase final : public BenchCase {
         for (uint64_t i = 0; i < kCheckedRows; ++i) {
             uint64_t k = random_.below(shape_.blocks()), row = random_.below(rows), paged = blocks_[k] * rows + row;
             bool value = i % 2 == 1;
-            std::string what = std::string(side_name(value)) + " row " + std::to_string(row) + " of swapped block " + std::to_string(k);
+            std::string what = std::string(side_name(value)) + " row " + std::to_string(row) + " of swapped block " +
+                               std::to_string(k);
             // A host block: data and scales of keys, then of values.
             uint64_t data = host_blocks_[k] * op(0).block_bytes() + (value ? rows * format_.bytes() : 0);
             uint64_t meta = data + rows * format_.data_bytes() + row * format_.meta_bytes();
@@ -61,7 +65,8 @@ class SwapCase final : public BenchCase {
                 expect_host(copy, data, strip.filled_data(copy, paged), format_.data_bytes(), what);
                 expect_host(copy, meta, strip.filled_meta(copy, paged), format_.meta_bytes(), "scales of " + what);
             } else {
-                std::vector<uint8_t> want_data = filled(copy, data, format_.data_bytes()), want_meta = filled(copy, meta, format_.meta_bytes());
+                std::vector<uint8_t> want_data = filled(copy, data, format_.data_bytes()),
+                                     want_meta = filled(copy, meta, format_.meta_bytes());
                 expect_row(b, side_of(pool, value), paged, want_data.data(), want_meta.data(), what);
             }
         }
@@ -84,11 +89,13 @@ class SwapCase final : public BenchCase {
     }
     std::vector<uint8_t> filled(uint64_t copy, uint64_t at, uint64_t bytes) const {
         std::vector<uint8_t> out(bytes);
-        for (uint64_t i = 0; i < bytes; ++i) out[i] = host_->filled_data(copy, (at + i) / kBytesOfRow)[(at + i) % kBytesOfRow];
+        for (uint64_t i = 0; i < bytes; ++i)
+            out[i] = host_->filled_data(copy, (at + i) / kBytesOfRow)[(at + i) % kBytesOfRow];
         return out;
     }
     void expect_host(uint64_t copy, uint64_t at, const uint8_t* want, uint64_t bytes, const std::string& what) const {
-        if (bytes > 0 && std::memcmp(host_->of(copy).data + at, want, bytes) != 0) throw_failed(what + ": other bytes on the host");
+        if (bytes > 0 && std::memcmp(host_->of(copy).data + at, want, bytes) != 0)
+            throw_failed(what + ": other bytes on the host");
     }
     BenchShape shape_;
     kv::RowFormat format_;
@@ -120,7 +127,8 @@ class PlainCase final : public BenchCase {
         if (kind_ == Plain::write) b.fill(to_->of(copy).data, kByte, size_);
         if (kind_ == Plain::to_host) b.copy_out(to_->of(copy).data, from_->of(copy).data, size_);
         if (kind_ == Plain::to_device) b.copy_in(to_->of(copy).data, from_->of(copy).data, size_);
-        bool there = (kind_ != Plain::read || b.read(from_->of(copy).data, size_)) && (kind_ != Plain::empty || b.run_nothing());
+        bool there =
+            (kind_ != Plain::read || b.read(from_->of(copy).data, size_)) && (kind_ != Plain::empty || b.run_nothing());
         if (!there) throw_input("this backend has no such launch");
     }
     void check(Backend& b, uint64_t copy) override {
@@ -154,15 +162,19 @@ std::unique_ptr<BenchCase> make_swap(const BenchShape& shape, RandomRowStore& st
 }  // namespace
 
 void add_swap_kernels(Registry<BenchKernelRow>& r) {
-    const std::vector<std::string> axes = {"kv_dtype", "batch", "context", "kv_heads", "head_dim", "block_size", "order"};
-    r.add({"swap_out", "whole blocks to host memory", "rows with their scales, one way", axes, "to_host", make_swap<true>});
-    r.add({"swap_in", "whole blocks from host memory", "rows with their scales, one way", axes, "to_device", make_swap<false>});
+    const std::vector<std::string> axes = {"kv_dtype", "batch",      "context", "kv_heads",
+                                           "head_dim", "block_size", "order"};
+    r.add({"swap_out", "whole blocks to host memory", "rows with their scales, one way", axes, "to_host",
+           make_swap<true>});
+    r.add({"swap_in", "whole blocks from host memory", "rows with their scales, one way", axes, "to_device",
+           make_swap<false>});
 }
 
 const std::vector<CalibrationRow>& calibrations() {
     static const std::vector<CalibrationRow> rows = [] {
         auto row = [](const char* id, const char* summary, Plain kind) {
-            return CalibrationRow{id, summary, [kind](uint64_t bytes, RandomRowStore& store) -> std::unique_ptr<BenchCase> {
+            return CalibrationRow{id, summary,
+                                  [kind](uint64_t bytes, RandomRowStore& store) -> std::unique_ptr<BenchCase> {
                                       return std::make_unique<PlainCase>(kind, bytes, store);
                                   }};
         };
