@@ -1,10 +1,11 @@
 // The threads of a block as fibers of one CPU thread, for kernels whose threads wait for one another.
 //
 // Idea: a fiber runs until it waits: at a barrier for all fibers, at an exchange for the 32 of its warp. The last to
-// arrive makes all of them ready. Which ready fiber runs next is drawn at random, in half of the blocks
-// among those of the warp that ran last as long as there are any: warps keep step in one half and run far ahead of each
-// other in the other, so that a missing barrier shows as a wrong result for most seeds. A set of fibers that wait at different places for each other,
-// or for one that has returned, is what a GPU leaves undefined: here it is an error that says who waits where.
+// arrive makes all of them ready. Which ready fiber runs next is drawn at random, in half of the blocks among those of
+// the warp that ran last as long as there are any: warps keep step in one half and run far ahead of each other in the
+// other, so that a missing barrier shows as a wrong result for most seeds. A set of fibers that wait at different
+// places for each other, or for one that has returned, is what a GPU leaves undefined: here it is an error that says
+// who waits where.
 //
 // Cost: a switch (swapcontext) per fiber and rendezvous, about half a microsecond. Real GPUs also reorder memory
 // accesses between barriers; that is only approximated by the order of the fibers.
