@@ -4,10 +4,10 @@
 // A piece of work is one chunk of one sequence and KV head, for all query heads that read it: a row comes from memory
 // once, whatever the group. It goes in tiles of 32 tokens, which stay in the nearest cache: logits of the tile, its
 // maximum, weights, then the weighted sum of values, two vectors of the head at a time with their sums in registers.
-// f32, bf16, int8 and int4 are read as they are stored. Of the whole numbers only the codes are multiplied: with
+// Rows are read as they are stored. Of the whole numbers only the codes are multiplied: with
 // x = code * scale + low a group adds scale * sum(q code) + low * sum(q) to a logit, and likewise for values. int4 has
 // neighbours in one byte: queries are rearranged (even values, then odd ones, per two vectors), and the output back.
-// f16, e4m3 and rows that are not whole vectors of a group are decoded to f32 tile by tile first.
+// Rows that are not whole vectors of a group are decoded to f32 tile by tile first. The next tile is fetched meanwhile.
 //
 // Cost: one read of the rows, 2 multiply-adds per value and query head. Sums are f32 in an order of their own.
 #include <kernels/cpu/cache_ops.h>
@@ -27,15 +27,18 @@
 namespace kv::cpu {
 
 inline constexpr uint32_t kTile = 32;
+inline constexpr size_t kMostLanes = 16;  ///< floats of a vector
 
-/// One side of a tile: its rows as they are stored.
+/// One side of a tile: where its rows are, and of whole numbers what a row's groups are scaled by and begin at.
 struct TileRows {
     const uint8_t* data[kTile];
-    const uint8_t* meta[kTile];
+    const float* scales = nullptr;  ///< [group][kTile], a token each
+    const float* lows = nullptr;    ///< likewise: what code 0 stands for
 };
 /// What one piece of work needs, reused by its thread.
 struct AttentionRoom {
-    std::vector<float> q, q_sums, out, base, weights, decoded;
+    std::vector<float> q, q_sums, out, base, weights, decoded, scales, lows, read;
+    std::vector<uint16_t> halves;
 };
 /// The part of a softmax that a piece saw, of each query head: largest logit, sum of exponentials; their weighted values
 /// stand in AttentionRoom::out.
@@ -44,6 +47,11 @@ struct AttentionPart {
 };
 struct AttentionPiece {
     uint32_t sequence = 0, head = 0, begin = 0, end = 0;
+};
+/// Rows of a tile as they are stored.
+struct TilePlaces {
+    const uint8_t *k[kTile], *v[kTile], *k_meta[kTile], *v_meta[kTile];
+    uint32_t count = 0, k_bytes = 0, v_bytes = 0;
 };
 
 }  // namespace kv::cpu
@@ -69,6 +77,15 @@ HWY_INLINE void load_two(D d, const uint8_t* row, size_t i, V& a, V& b) {
         const auto* x = reinterpret_cast<const uint16_t*>(row);
         a = hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(Halves<D>(), x + i))));
         b = hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(Halves<D>(), x + i + lanes))));
+    } else if constexpr (T == RowType::f16) {
+#if KV_HARDWARE_F16
+        const hn::Rebind<hwy::float16_t, D> dh;
+        a = hn::PromoteTo(d, hn::LoadU(dh, reinterpret_cast<const hwy::float16_t*>(row) + i));
+        b = hn::PromoteTo(d, hn::LoadU(dh, reinterpret_cast<const hwy::float16_t*>(row) + i + lanes));
+#endif
+    } else if constexpr (T == RowType::e4m3) {
+        a = f32_of_e4m3(d, bytes_at(d, row + i));
+        b = f32_of_e4m3(d, bytes_at(d, row + i + lanes));
     } else if constexpr (T == RowType::int8) {
         a = as_floats(d, bytes_at(d, row + i));
         b = as_floats(d, bytes_at(d, row + i + lanes));
@@ -79,59 +96,102 @@ HWY_INLINE void load_two(D d, const uint8_t* row, size_t i, V& a, V& b) {
     }
 }
 
-/// Logits (not scaled) of N query heads `stride` apart and the tile's rows.
-template <RowType T, size_t N>
-void dot_rows(const RowFormat& f, const TileRows& rows, uint32_t count, const float* q, const float* q_sums, size_t stride,
-              float* logits) {
+/// Blocks of four lanes added up.
+template <class D1>
+HWY_INLINE void store_folded(D1 d, hn::Vec<D1> v, float* four) {
+    if constexpr (hn::MaxLanes(D1()) == 4) {
+        hn::StoreU(v, d, four);
+    } else {
+        const hn::Half<D1> half;
+        store_folded(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)), four);
+    }
+}
+/// The sum of each vector's lanes; of four at once by interleaving them.
+template <size_t N>
+HWY_INLINE void sums_of(D d, const V* v, float* sums) {
+    if constexpr (N == 4) {
+        const hn::Repartition<uint64_t, D> pairs;
+        auto ab = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, v[0], v[1]), hn::InterleaveUpper(d, v[0], v[1])));
+        auto ce = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, v[2], v[3]), hn::InterleaveUpper(d, v[2], v[3])));
+        auto all = hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, ab, ce)), hn::BitCast(d, hn::InterleaveUpper(pairs, ab, ce)));
+        store_folded(d, all, sums);
+    } else {
+        for (size_t n = 0; n < N; ++n) sums[n] = hn::GetLane(hn::SumOfLanes(d, v[n]));
+    }
+}
+
+/// What the lows of the groups add to logits; the scale of a group that is the whole row comes here, too.
+template <size_t N>
+HWY_INLINE void add_lows(const TileRows& rows, uint32_t count, const float* q_sums, size_t groups, float* logits) {
     const D d;
-    const size_t lanes = hn::Lanes(d), group = is_affine(T) ? f.group : stride, groups = stride / group;
+    for (uint32_t t = 0; t < count; t += static_cast<uint32_t>(hn::Lanes(d)))
+        for (size_t n = 0; n < N; ++n) {
+            auto x = hn::LoadU(d, logits + n * kTile + t);
+            if (groups == 1) x = hn::Mul(x, hn::LoadU(d, rows.scales + t));
+            for (size_t k = 0; k < groups; ++k)
+                x = hn::MulAdd(hn::LoadU(d, rows.lows + k * kTile + t), hn::Set(d, q_sums[n * groups + k]), x);
+            hn::StoreU(x, d, logits + n * kTile + t);
+        }
+}
+
+/// A row of the next tile, keys and values: blocks lie anywhere, which the processor cannot guess.
+HWY_INLINE void prefetch_row(const TilePlaces& next, uint32_t t) {
+    for (uint32_t i = 0; i < next.k_bytes; i += 64) hwy::Prefetch(next.k[t] + i);
+    for (uint32_t i = 0; i < next.v_bytes; i += 64) hwy::Prefetch(next.v[t] + i);
+}
+
+/// Logits (not scaled) of N query heads `stride` apart and the tile's rows. `next` has as many rows, or none.
+template <RowType T, size_t N>
+void dot_rows(size_t group, const TileRows& rows, uint32_t count, const float* q, const float* q_sums, size_t stride,
+              float* logits, const TilePlaces& next) {
+    const D d;
+    const size_t lanes = hn::Lanes(d), groups = stride / group;
     for (uint32_t t = 0; t < count; ++t) {
-        V total[N];
-        float low[N] = {};
-        for (size_t n = 0; n < N; ++n) total[n] = hn::Zero(d);
+        if (t < next.count) prefetch_row(next, t);
+        V first[N], second[N];
+        for (size_t n = 0; n < N; ++n) first[n] = second[n] = hn::Zero(d);
         for (size_t k = 0; k < groups; ++k) {
-            V first[N], second[N];
-            for (size_t n = 0; n < N; ++n) first[n] = second[n] = hn::Zero(d);
+            V scale = hn::Set(d, is_affine(T) ? rows.scales[k * kTile + t] : 1.0f);
             for (size_t i = k * group; i < (k + 1) * group; i += 2 * lanes) {
                 V a, b;
                 load_two<T>(d, rows.data[t], i, a, b);
+                if (is_affine(T) && groups > 1) {
+                    a = hn::Mul(a, scale);
+                    b = hn::Mul(b, scale);
+                }
                 for (size_t n = 0; n < N; ++n) {
                     first[n] = hn::MulAdd(a, hn::LoadU(d, q + n * stride + i), first[n]);
                     second[n] = hn::MulAdd(b, hn::LoadU(d, q + n * stride + i + lanes), second[n]);
                 }
             }
-            if constexpr (is_affine(T)) {
-                AffineGroup g = group_at(f, rows.meta[t], k);
-                float base = g.low - g.scale * static_cast<float>(affine_offset(f.unit().format));
-                for (size_t n = 0; n < N; ++n) {
-                    total[n] = hn::MulAdd(hn::Add(first[n], second[n]), hn::Set(d, g.scale), total[n]);
-                    low[n] += base * q_sums[n * groups + k];
-                }
-            } else {
-                for (size_t n = 0; n < N; ++n) total[n] = hn::Add(first[n], second[n]);
-            }
         }
-        for (size_t n = 0; n < N; ++n) logits[n * kTile + t] = hn::GetLane(hn::SumOfLanes(d, total[n])) + low[n];
+        V total[N];
+        for (size_t n = 0; n < N; ++n) total[n] = hn::Add(first[n], second[n]);
+        float sums[N];
+        sums_of<N>(d, total, sums);
+        for (size_t n = 0; n < N; ++n) logits[n * kTile + t] = sums[n];
     }
+    if constexpr (is_affine(T)) add_lows<N>(rows, count, q_sums, groups, logits);
 }
 
 /// out[n] += the sum of weights[n][t] * row t, for whole numbers without what their lows add, which goes to base.
 template <RowType T, size_t N>
-void add_rows(const RowFormat& f, const TileRows& rows, uint32_t count, const float* weights, size_t stride, float* out,
+void add_rows(size_t group, const TileRows& rows, uint32_t count, const float* weights, size_t stride, float* out,
               float* base) {
     const D d;
-    const size_t lanes = hn::Lanes(d), group = is_affine(T) ? f.group : stride, groups = stride / group;
+    const size_t lanes = hn::Lanes(d), groups = stride / group;
     float scaled[N * kTile];
     for (size_t k = 0; k < groups; ++k) {
         const float* w = weights;
         if constexpr (is_affine(T)) {
-            float offset = static_cast<float>(affine_offset(f.unit().format));
-            for (uint32_t t = 0; t < count; ++t) {
-                AffineGroup g = group_at(f, rows.meta[t], k);
-                for (size_t n = 0; n < N; ++n) {
-                    scaled[n * kTile + t] = weights[n * kTile + t] * g.scale;
-                    base[n * groups + k] += weights[n * kTile + t] * (g.low - g.scale * offset);
+            for (size_t n = 0; n < N; ++n) {
+                auto sum = hn::Zero(d);
+                for (uint32_t t = 0; t < count; t += static_cast<uint32_t>(lanes)) {
+                    auto weight = hn::LoadU(d, weights + n * kTile + t);  // 0 behind the last
+                    hn::StoreU(hn::Mul(weight, hn::LoadU(d, rows.scales + k * kTile + t)), d, scaled + n * kTile + t);
+                    sum = hn::MulAdd(weight, hn::LoadU(d, rows.lows + k * kTile + t), sum);
                 }
+                base[n * groups + k] += hn::GetLane(hn::SumOfLanes(d, sum));
             }
             w = scaled;
         }
@@ -170,10 +230,18 @@ HWY_INLINE V exp_of(D d, V x) {
     auto power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127))));
     return hn::IfThenZeroElse(few, hn::Mul(p, power));
 }
-HWY_INLINE float exponentials(float* x, uint32_t count, float max) {
+/// The largest of `count` logits; places behind them up to a whole vector are overwritten.
+HWY_INLINE float largest(float* x, uint32_t count) {
     const D d;
     const uint32_t lanes = static_cast<uint32_t>(hn::Lanes(d));
     for (uint32_t t = count; t % lanes != 0; ++t) x[t] = -std::numeric_limits<float>::infinity();
+    auto max = hn::LoadU(d, x);
+    for (uint32_t t = lanes; t < count; t += lanes) max = hn::Max(max, hn::LoadU(d, x + t));
+    return hn::GetLane(hn::MaxOfLanes(d, max));
+}
+HWY_INLINE float exponentials(float* x, uint32_t count, float max) {
+    const D d;
+    const uint32_t lanes = static_cast<uint32_t>(hn::Lanes(d));
     auto sum = hn::Zero(d);
     for (uint32_t t = 0; t < count; t += lanes) {
         auto e = exp_of(d, hn::Sub(hn::LoadU(d, x + t), hn::Set(d, max)));
@@ -183,16 +251,23 @@ HWY_INLINE float exponentials(float* x, uint32_t count, float max) {
     return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
+/// Writes up to a vector more than `count`.
+void widen_halves(const uint16_t* in, size_t count, float* out) {
+    const D d;
+    widen_f16(d, in, (count + hn::Lanes(d) - 1) / hn::Lanes(d) * hn::Lanes(d), out);
+}
 size_t two_vectors() { return 2 * hn::Lanes(D()); }
 bool in_place(const RowFormat& f) {
     size_t two = two_vectors();
-    if (f.type == RowType::f16 || f.type == RowType::e4m3 || f.dim % two != 0) return false;
+    if ((f.type == RowType::f16 && !KV_HARDWARE_F16) || f.dim % two != 0) return false;
     return !is_affine(f.type) || f.group % two == 0;
 }
 
 #define KV_BY_TYPE(call)                                                       \
     switch (f.type) {                                                          \
+        case RowType::f16: return four ? call<RowType::f16, 4> : call<RowType::f16, 1>;    \
         case RowType::bf16: return four ? call<RowType::bf16, 4> : call<RowType::bf16, 1>; \
+        case RowType::e4m3: return four ? call<RowType::e4m3, 4> : call<RowType::e4m3, 1>; \
         case RowType::int8: return four ? call<RowType::int8, 4> : call<RowType::int8, 1>; \
         case RowType::int4: return four ? call<RowType::int4, 4> : call<RowType::int4, 1>; \
         default: return four ? call<RowType::f32, 4> : call<RowType::f32, 1>;  \
@@ -204,8 +279,8 @@ auto adds_of(const RowFormat& f, bool four) { KV_BY_TYPE(add_rows) }
 #else  // plain loops over decoded rows
 
 template <size_t N>
-void dot_plain(const RowFormat&, const TileRows& rows, uint32_t count, const float* q, const float*, size_t stride,
-               float* logits) {
+void dot_plain(size_t, const TileRows& rows, uint32_t count, const float* q, const float*, size_t stride, float* logits,
+               const TilePlaces&) {
     for (uint32_t t = 0; t < count; ++t)
         for (size_t n = 0; n < N; ++n) {
             float sum = 0;
@@ -214,17 +289,21 @@ void dot_plain(const RowFormat&, const TileRows& rows, uint32_t count, const flo
         }
 }
 template <size_t N>
-void add_plain(const RowFormat&, const TileRows& rows, uint32_t count, const float* weights, size_t stride, float* out,
+void add_plain(size_t, const TileRows& rows, uint32_t count, const float* weights, size_t stride, float* out,
                float*) {
     for (uint32_t t = 0; t < count; ++t)
         for (size_t n = 0; n < N; ++n)
             for (size_t i = 0; i < stride; ++i)
                 out[n * stride + i] += weights[n * kTile + t] * reinterpret_cast<const float*>(rows.data[t])[i];
 }
+float largest(float* x, uint32_t count) { return *std::max_element(x, x + count); }
 float exponentials(float* x, uint32_t count, float max) {
     float sum = 0;
     for (uint32_t t = 0; t < count; ++t) sum += x[t] = std::exp(x[t] - max);
     return sum;
+}
+void widen_halves(const uint16_t* in, size_t count, float* out) {
+    for (size_t i = 0; i < count; ++i) out[i] = f32_of_f16(in[i]);
 }
 size_t two_vectors() { return 2; }
 bool in_place(const RowFormat& f) { return f.type == RowType::f32; }
@@ -248,13 +327,42 @@ struct SideReader {
         seen.type = RowType::f32;
         seen.dim = f.dim;
     }
-    /// Decoded rows stand in `room`, whose places behind the row are zeros.
-    void open(TileRows& rows, uint32_t count, float* room) const {
-        if (!decode) return;
+    /// The rows of a tile of one side, from `meta` what the loops want of it. Decoded rows stand in room.decoded, whose
+    /// places behind the row are zeros.
+    TileRows open(const uint8_t* const* data, const uint8_t* const* meta, uint32_t count, AttentionRoom& room) const {
+        TileRows rows;
         for (uint32_t t = 0; t < count; ++t) {
-            decode_rows(stored, rows.data[t], rows.meta[t], 1, room + t * stride);
-            rows.data[t] = reinterpret_cast<const uint8_t*>(room + t * stride);
+            rows.data[t] = data[t];
+            if (!decode) continue;
+            decode_rows(stored, data[t], meta[t], 1, &room.decoded[t * stride]);
+            rows.data[t] = reinterpret_cast<const uint8_t*>(&room.decoded[t * stride]);
         }
+        if (decode || !is_affine(seen.type)) return rows;
+        read_numbers(meta, count, room);
+        rows.scales = room.scales.data();
+        rows.lows = room.lows.data();
+        return rows;
+    }
+    void read_numbers(const uint8_t* const* meta, uint32_t count, AttentionRoom& room) const {
+        const size_t all = groups(), numbers = seen.symmetric ? all : 2 * all, bytes = seen.meta_bytes();
+        const float offset = static_cast<float>(affine_offset(seen.unit().format));
+        room.read.resize(numbers * kTile + kMostLanes);
+        room.scales.resize(all * kTile);
+        room.lows.resize(all * kTile);
+        float* read = room.read.data();
+        if (seen.half_metadata) {
+            room.halves.resize(numbers * kTile + kMostLanes);
+            for (uint32_t t = 0; t < count; ++t) std::memcpy(&room.halves[t * numbers], meta[t], bytes);
+            widen_halves(room.halves.data(), count * numbers, read);
+        } else {
+            for (uint32_t t = 0; t < count; ++t) std::memcpy(read + t * numbers, meta[t], bytes);
+        }
+        for (size_t k = 0; k < all; ++k)
+            for (uint32_t t = 0; t < count; ++t) {
+                float scale = read[t * numbers + k];
+                room.scales[k * kTile + t] = scale;
+                room.lows[k * kTile + t] = seen.symmetric ? -scale * offset : read[t * numbers + all + k];
+            }
     }
     /// Place of value i: int4 has even values before odd ones in every two vectors.
     size_t place(size_t i) const {
@@ -264,16 +372,29 @@ struct SideReader {
     }
 };
 
-void tile_rows(const Decode& op, const AttentionPiece& piece, uint32_t token, uint32_t count, TileRows& k, TileRows& v) {
+// Block by block: a division is slow.
+void find_tile(const Decode& op, const AttentionPiece& piece, uint32_t token, TilePlaces& tile) {
     const Pool& p = op.pool;
     const uint32_t* blocks = op.table.blocks + uint64_t{piece.sequence} * op.table.max_blocks;
-    for (uint32_t t = 0; t < count; ++t) {
-        uint32_t at = token + t;
-        uint64_t row = p.row(op.layer, blocks[at / p.block_size], piece.head, at % p.block_size);
-        k.data[t] = p.keys.data_at(row);
-        k.meta[t] = p.keys.meta_at(row);
-        v.data[t] = p.values.data_at(row);
-        v.meta[t] = p.values.meta_at(row);
+    const uint64_t step = p.order == Order::hnd ? 1 : p.heads;  // rows from a token to the next
+    const uint64_t k_step = step * tile.k_bytes, v_step = step * tile.v_bytes;
+    const uint64_t k_meta_step = step * p.keys.format.meta_bytes(), v_meta_step = step * p.values.format.meta_bytes();
+    tile.count = token < piece.end ? std::min(kTile, piece.end - token) : 0;
+    for (uint32_t t = 0; t < tile.count;) {
+        uint32_t at = token + t, slot = at % p.block_size;
+        uint64_t row = p.row(op.layer, blocks[at / p.block_size], piece.head, slot);
+        const uint8_t *k = p.keys.data_at(row), *v = p.values.data_at(row);
+        const uint8_t *k_meta = p.keys.meta_at(row), *v_meta = p.values.meta_at(row);
+        for (uint32_t end = std::min(tile.count, t + (p.block_size - slot)); t < end; ++t) {
+            tile.k[t] = k;
+            tile.v[t] = v;
+            tile.k_meta[t] = k_meta;
+            tile.v_meta[t] = v_meta;
+            k += k_step;
+            v += v_step;
+            k_meta += k_meta_step;
+            v_meta += v_meta_step;
+        }
     }
 }
 
@@ -302,25 +423,31 @@ void AttendPiece(const Decode& op, const AttentionPiece& piece, AttentionRoom& r
     const SideReader keys(op.pool.keys.format), values(op.pool.values.format);
     const uint32_t group = op.query_heads / op.pool.heads, dim = op.pool.values.format.dim;
     prepare(op, piece, keys, values, group, room, part);
-    TileRows k, v;
+    TilePlaces tile, next;
+    tile.k_bytes = next.k_bytes = op.pool.keys.format.data_bytes();
+    tile.v_bytes = next.v_bytes = op.pool.values.format.data_bytes();
+    find_tile(op, piece, piece.begin, tile);
+    const auto k_four = dots_of(keys.seen, true), k_one = dots_of(keys.seen, false);
+    const auto v_four = adds_of(values.seen, true), v_one = adds_of(values.seen, false);
     for (uint32_t token = piece.begin; token < piece.end; token += kTile) {
-        uint32_t count = std::min(kTile, piece.end - token);
-        tile_rows(op, piece, token, count, k, v);
-        keys.open(k, count, room.decoded.data());
+        uint32_t count = tile.count;
+        find_tile(op, piece, token + kTile, next);
+        TileRows rows = keys.open(tile.k, tile.k_meta, count, room);
         for (uint32_t n = 0; n < group;) {
             uint32_t step = group - n >= 4 ? 4 : 1;
-            dots_of(keys.seen, step == 4)(keys.seen, k, count, &room.q[n * keys.stride], &room.q_sums[n * keys.groups()],
-                                          keys.stride, &room.weights[n * kTile]);
+            (step == 4 ? k_four : k_one)(keys.group(), rows, count, &room.q[n * keys.stride], &room.q_sums[n * keys.groups()],
+                                         keys.stride, &room.weights[n * kTile], next);
             n += step;
+            next.count = 0;  // once is enough
         }
-        values.open(v, count, room.decoded.data());
+        rows = values.open(tile.v, tile.v_meta, count, room);
         for (uint32_t n = 0; n < group; ++n) {
             float* weights = &room.weights[n * kTile];
             if (op.logits) {
                 uint64_t query = uint64_t{piece.sequence} * op.query_heads + uint64_t{piece.head} * group + n;
                 std::copy_n(weights, count, op.logits + query * op.logit_stride + token);
             }
-            float max = std::max(part.max[n], *std::max_element(weights, weights + count));
+            float max = std::max(part.max[n], largest(weights, count));
             float shrink = max == part.max[n] ? 1.0f : std::exp(part.max[n] - max);
             part.max[n] = max;
             part.sum[n] = part.sum[n] * shrink + exponentials(weights, count, max);
@@ -330,10 +457,12 @@ void AttendPiece(const Decode& op, const AttentionPiece& piece, AttentionRoom& r
         }
         for (uint32_t n = 0; n < group;) {
             uint32_t step = group - n >= 4 ? 4 : 1;
-            adds_of(values.seen, step == 4)(values.seen, v, count, &room.weights[n * kTile], values.stride,
-                                            &room.out[n * values.stride], &room.base[n * values.groups()]);
+            (step == 4 ? v_four : v_one)(values.group(), rows, count, &room.weights[n * kTile], values.stride,
+                                         &room.out[n * values.stride], &room.base[n * values.groups()]);
             n += step;
         }
+        next.count = token + kTile < piece.end ? std::min(kTile, piece.end - token - kTile) : 0;
+        std::swap(tile, next);
     }
     for (uint32_t n = 0; n < group; ++n)
         for (uint32_t i = 0; i < dim; ++i)

@@ -82,35 +82,96 @@ void gather_or_scatter(const Op& op, const uint64_t* other_rows, Threads& thread
 
 }  // namespace
 
-void run(const Append& op, Threads& threads) {
+namespace {
+
+uint32_t not_finite_rows(const float* values, size_t rows, size_t dim) {
+    uint32_t bad = 0;
+    for (size_t i = 0; i < rows; ++i) {
+        uint32_t odd = 0;
+        for (size_t d = 0; d < dim; ++d) odd |= !is_finite(values[i * dim + d]);
+        bad += odd;
+    }
+    return bad;
+}
+
+/// What appending some tokens needs, kept by its thread.
+struct AppendRoom {
+    std::vector<float> values;
+    std::vector<uint8_t> data, meta;
+};
+
+// Tokens [first, first + count) of one side: all rows are encoded at once, then go to their places. Returns how many
+// were not finite.
+uint32_t append_encoded(const Append& op, const uint8_t* in, const Rows& out, size_t first, size_t count, AppendRoom& room) {
     const Pool& p = op.pool;
-    uint64_t in_bytes = value_bits(op.in) / 8;
-    std::atomic<uint32_t> bad{0};
-    auto side = [&](const uint8_t* in, const Rows& out, uint64_t value, uint64_t row, uint64_t count) {
-        if (op.not_finite)
-            for (uint64_t i = 0; i < count; ++i) {
+    const size_t dim = out.format.dim, rows = count * p.heads, in_bytes = value_bits(op.in) / 8;
+    const RowFormat in_format = plain_format(op.in, out.format.dim);
+    room.values.resize(rows * dim);
+    bool together = op.head_stride == dim && op.token_stride == p.heads * dim;
+    if (together) {
+        decode_rows(in_format, in + first * op.token_stride * in_bytes, nullptr, rows, room.values.data());
+    } else {
+        for (size_t i = 0; i < rows; ++i)
+            decode_rows(in_format, in + ((first + i / p.heads) * op.token_stride + i % p.heads * op.head_stride) * in_bytes, nullptr, 1,
+                        &room.values[i * dim]);
+    }
+    room.data.resize(rows * out.format.data_bytes());
+    room.meta.resize(rows * out.format.meta_bytes());
+    encode_rows(out.format, room.values.data(), rows, room.data.data(), room.meta.data());
+    const Rows encoded{room.data.data(), room.meta.data(), out.format};
+    uint32_t bad = 0;
+    for (size_t t = 0; t < count; ++t) {
+        if (op.slots[first + t] < 0) continue;
+        if (op.not_finite) bad += not_finite_rows(&room.values[t * p.heads * dim], p.heads, dim);
+        auto place = static_cast<uint64_t>(op.slots[first + t]);
+        auto block = static_cast<uint32_t>(place / p.block_size), slot = static_cast<uint32_t>(place % p.block_size);
+        for (uint32_t h = 0; h < p.heads; h += p.order == Order::nhd ? p.heads : 1)
+            copy_rows(encoded, t * p.heads + h, out, p.row(op.layer, block, h, slot), p.order == Order::nhd ? p.heads : 1);
+    }
+    return bad;
+}
+
+// The same where rows are stored as they come.
+uint32_t append_copied(const Append& op, const uint8_t* in, const Rows& out, size_t first, size_t count) {
+    const Pool& p = op.pool;
+    const uint64_t row_bytes = out.format.data_bytes();
+    const bool together = p.order == Order::nhd && op.head_stride == out.format.dim;
+    uint32_t bad = 0;
+    for (size_t t = first; t < first + count; ++t) {
+        if (op.slots[t] < 0) continue;
+        auto place = static_cast<uint64_t>(op.slots[t]);
+        auto block = static_cast<uint32_t>(place / p.block_size), slot = static_cast<uint32_t>(place % p.block_size);
+        for (uint32_t h = 0; h < p.heads; h += together ? p.heads : 1) {
+            const uint8_t* from = in + (t * op.token_stride + h * op.head_stride) * value_bits(op.in) / 8;
+            uint64_t count_here = together ? p.heads : 1, row = p.row(op.layer, block, h, slot);
+            std::memcpy(out.data_at(row), from, count_here * row_bytes);
+            if (!op.not_finite) continue;
+            for (uint64_t i = 0; i < count_here; ++i) {
                 bool finite = true;
-                for (uint64_t d = 0; d < out.format.dim; ++d)
-                    finite = is_finite(plain_value(op.in, in + (value + i * out.format.dim) * in_bytes, d)) && finite;
-                if (!finite) bad.fetch_add(1, std::memory_order_relaxed);
-            }
-        convert_rows(rows_at(in + value * in_bytes, op.in, out.format.dim), 0, out, row, count);
-    };
-    const size_t cut = 16;
-    size_t pieces = (op.tokens + cut - 1) / cut;
-    threads.each(pieces, uint64_t{op.tokens} * p.token_bytes(), [&](size_t piece) {
-        for (size_t i = piece * cut; i < std::min<size_t>(op.tokens, (piece + 1) * cut); ++i) {
-            if (op.slots[i] < 0) continue;
-            auto place = static_cast<uint64_t>(op.slots[i]);
-            auto block = static_cast<uint32_t>(place / p.block_size), slot = static_cast<uint32_t>(place % p.block_size);
-            bool together = p.order == Order::nhd && op.head_stride == p.keys.format.dim &&
-                            p.keys.format.dim == p.values.format.dim;
-            for (uint32_t h = 0; h < p.heads; h += together ? p.heads : 1) {
-                uint64_t value = i * op.token_stride + h * op.head_stride, row = p.row(op.layer, block, h, slot);
-                side(op.keys, p.keys, value, row, together ? p.heads : 1);
-                side(op.values, p.values, value, row, together ? p.heads : 1);
+                for (uint32_t d = 0; d < out.format.dim; ++d)
+                    finite = is_finite(plain_value(op.in, from + i * row_bytes, d)) && finite;
+                bad += !finite;
             }
         }
+    }
+    return bad;
+}
+
+}  // namespace
+
+void run(const Append& op, Threads& threads) {
+    std::atomic<uint32_t> bad{0};
+    const size_t cut = 16;
+    size_t pieces = (op.tokens + cut - 1) / cut;
+    threads.each(pieces, uint64_t{op.tokens} * op.pool.token_bytes(), [&](size_t piece) {
+        size_t first = piece * cut, count = std::min(cut, op.tokens - first);
+        thread_local AppendRoom room;
+        auto side = [&](const uint8_t* in, const Rows& out) {
+            bool copied = plain_format(op.in, out.format.dim) == out.format;
+            return copied ? append_copied(op, in, out, first, count) : append_encoded(op, in, out, first, count, room);
+        };
+        uint32_t odd = side(op.keys, op.pool.keys) + side(op.values, op.pool.values);
+        if (odd > 0) bad.fetch_add(odd, std::memory_order_relaxed);
     });
     if (op.not_finite) *op.not_finite += bad.load();
 }

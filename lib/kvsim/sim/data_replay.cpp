@@ -19,7 +19,7 @@ namespace {
 class ReadBack {
   public:
     explicit ReadBack(const DataRunOptions& o)
-        : options_(o), sides_{{row_format(o.k_dtype, o.head_dim), make_codec(o.k_dtype, {1, o.head_dim})},
+        : sides_{{row_format(o.k_dtype, o.head_dim), make_codec(o.k_dtype, {1, o.head_dim})},
                               {row_format(o.v_dtype, o.head_dim), make_codec(o.v_dtype, {1, o.head_dim})}} {}
 
     void check(const CacheHandle& handle, const KvMemory::Source& original) {
@@ -77,7 +77,6 @@ class ReadBack {
         }
     }
 
-    const DataRunOptions& options_;
     Side sides_[2];
     Sha256 digest_;
     uint64_t sequences_ = 0, tokens_ = 0;
