@@ -1,5 +1,10 @@
 # Flags for our own targets only: link kvsim_flags, never global variables.
 add_library(kvsim_flags INTERFACE)
+# What runs once per command (reports, options, models) is compiled for people who wait for the compiler.
+set(KVSIM_COLD "")
+if(CMAKE_BUILD_TYPE MATCHES "^Rel")
+  set(KVSIM_COLD $<IF:$<BOOL:${KVSIM_SANITIZE}>,-O0,-O1>)
+endif()
 target_compile_options(kvsim_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wconversion
                                              -Wno-sign-conversion)
 # g++ 12 warns falsely about "literal" + std::string at -O3.

@@ -9,17 +9,15 @@ namespace kv::cpu {
 
 namespace {
 
-bool plain_copy(const RowFormat& a, const RowFormat& b) { return a == b; }
-
 // `count` rows from row `i` of `from` to row `j` of `to`.
 void copy_rows(const Rows& from, uint64_t i, const Rows& to, uint64_t j, uint64_t count) {
     std::memcpy(to.data_at(j), from.data_at(i), count * from.format.data_bytes());
-    if (from.meta) std::memcpy(to.meta_at(j), from.meta_at(i), count * from.format.meta_bytes());
+    if (from.format.meta_bytes() > 0) std::memcpy(to.meta_at(j), from.meta_at(i), count * from.format.meta_bytes());
 }
 
 // The same where one of them is f32, f16 or bf16 and the other is anything.
 void convert_rows(const Rows& from, uint64_t i, const Rows& to, uint64_t j, uint64_t count) {
-    if (plain_copy(from.format, to.format)) return copy_rows(from, i, to, j, count);
+    if (from.format == to.format) return copy_rows(from, i, to, j, count);
     thread_local std::vector<float> values;
     values.resize(count * from.format.dim);
     decode_rows(from.format, from.data_at(i), from.meta_at(i), count, values.data());
