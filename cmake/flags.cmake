@@ -2,8 +2,10 @@
 add_library(kvsim_flags INTERFACE)
 # What runs once per command (reports, options, models) is compiled for people who wait for the compiler.
 set(KVSIM_COLD "")
-if(CMAKE_BUILD_TYPE MATCHES "^Rel")
-  set(KVSIM_COLD $<IF:$<BOOL:${KVSIM_SANITIZE}>,-O0,-O1>)
+if(KVSIM_SANITIZE)
+  set(KVSIM_COLD -O0)
+elseif(CMAKE_BUILD_TYPE MATCHES "^Rel")
+  set(KVSIM_COLD -O1)
 endif()
 target_compile_options(kvsim_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wconversion
                                              -Wno-sign-conversion)
