@@ -36,7 +36,7 @@ struct AttentionPiece {
 /// Rows of a tile as they are stored.
 struct TilePlaces {
     const uint8_t *k[kTile], *v[kTile], *k_meta[kTile], *v_meta[kTile];
-    uint32_t count = 0, k_bytes = 0, v_bytes = 0;
+    uint32_t count = 0, k_bytes = 0, v_bytes = 0, k_meta_bytes = 0, v_meta_bytes = 0;
 };
 
 }  // namespace kv::cpu
@@ -132,6 +132,8 @@ HWY_INLINE void add_lows(const TileRows& rows, uint32_t count, const float* q_su
 HWY_INLINE void prefetch_row(const TilePlaces& next, uint32_t t) {
     for (uint32_t i = 0; i < next.k_bytes; i += 64) hwy::Prefetch(next.k[t] + i);
     for (uint32_t i = 0; i < next.v_bytes; i += 64) hwy::Prefetch(next.v[t] + i);
+    if (next.k_meta_bytes > 0) hwy::Prefetch(next.k_meta[t]);
+    if (next.v_meta_bytes > 0) hwy::Prefetch(next.v_meta[t]);
 }
 
 /// Logits (not scaled) of N query heads `stride` apart and the tile's rows. `next` has as many rows, or none.

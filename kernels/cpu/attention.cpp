@@ -93,7 +93,7 @@ void find_tile(const Decode& op, const AttentionPiece& piece, uint32_t token, Ti
     const uint32_t* blocks = op.table.blocks + uint64_t{piece.sequence} * op.table.max_blocks;
     const uint64_t step = p.order == Order::hnd ? 1 : p.heads;  // rows from a token to the next
     const uint64_t k_step = step * tile.k_bytes, v_step = step * tile.v_bytes;
-    const uint64_t k_meta_step = step * p.keys.format.meta_bytes(), v_meta_step = step * p.values.format.meta_bytes();
+    const uint64_t k_meta_step = step * tile.k_meta_bytes, v_meta_step = step * tile.v_meta_bytes;
     tile.count = token < piece.end ? std::min(kTile, piece.end - token) : 0;
     for (uint32_t t = 0; t < tile.count;) {
         uint32_t at = token + t, slot = at % p.block_size;
@@ -141,6 +141,8 @@ void AttendPiece(const Decode& op, const AttentionPiece& piece, AttentionRoom& r
     TilePlaces tile, next;
     tile.k_bytes = next.k_bytes = op.pool.keys.format.data_bytes();
     tile.v_bytes = next.v_bytes = op.pool.values.format.data_bytes();
+    tile.k_meta_bytes = next.k_meta_bytes = op.pool.keys.format.meta_bytes();
+    tile.v_meta_bytes = next.v_meta_bytes = op.pool.values.format.meta_bytes();
     find_tile(op, piece, piece.begin, tile);
     const auto k_four = dots_of(keys.seen, true), k_one = dots_of(keys.seen, false);
     const auto v_four = adds_of(values.seen, true), v_one = adds_of(values.seen, false);
