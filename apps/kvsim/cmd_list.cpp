@@ -6,7 +6,7 @@
 #include <kvsim/core/suggest.h>
 #include <kvsim/eviction/sequence_policy.h>
 #include <kvsim/eviction/token_policy.h>
-#include <kvsim/layout/layouts.h>
+#include <kvsim/engine/engines.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/quant/dtype.h>
 #include <kvsim/model/gpu.h>

@@ -26,8 +26,10 @@ class ReplayCommand : public Command {
         option("--warmup", warmup_, "requests replayed first but not counted: N or P% (rounded down)", "Trace", "N|P%");
         capacity_.add_to(*this);
         cache_.add_to(*this);
+        cache_.add_engine_to(*this);
         model_.add_to(*this);
         work_.add_to(*this);
+        work_.add_arrivals_to(*this);
         data_.add_to(*this);
         backend_.add_to(*this);
         option("--bounds", bounds_, "all (default) or none: what a cache that knows the future could hit, and why blocks were missed; unlimited is always there", "Analysis", "all|none");
@@ -42,11 +44,14 @@ class ReplayCommand : public Command {
   private:
     int execute() {
         ReplayOptions options;
+        uint32_t engine_block = join_block_size(cache_.given, trace_.load_options().block_size);
+        if (engine_block != 0) trace_.block_size = std::to_string(engine_block);
         options.cache = cache_.resolve();
-        if (!by_.empty() && !layouts().get(options.cache.layout).prefix_hits)
+        check_engine(engine_of(options.cache), options);
+        if (!by_.empty() && !cache_row(options.cache).prefix_hits)
             throw_input("--by has no effect under --layout " + options.cache.layout + ": it tells hits apart, and nothing is looked up");
         work_.resolve(options.run);
-        bool names_output = layouts().get(options.cache.layout).prefix_hits && options.cache.match.rfind("snapshot", 0) != 0;
+        bool names_output = cache_row(options.cache).prefix_hits && options.cache.match.rfind("snapshot", 0) != 0;
         if (work_.linked() && !names_output)
             throw_input("--decode linked has no effect here: it names output for later prompts to hit, and nothing here hits output");
         options.bounds = on_off(bounds_, "--bounds", "all", "none");
@@ -64,7 +69,7 @@ class ReplayCommand : public Command {
         Trace trace = trace_.path.empty() ? trace_.of_data(*data)
                                           : trace_.load(common.console, !common.report.empty(), &report.load_ms,
                                                         work_.linked(), by_token ? &block_size : nullptr);
-        bool samples_fork = !layouts().get(options.cache.layout).prefix_hits;
+        bool samples_fork = !cache_row(options.cache).prefix_hits;
         if (!samples_fork && trace.expand_samples())
             common.console.say("note: parallel samples (n) are replayed as requests of their own");
         report.memory = model_.resolve(by_token ? 1 : trace.block_size, report.notes, data != nullptr || backend_.given());
@@ -99,6 +104,15 @@ class ReplayCommand : public Command {
         report.config = resolved(trace, options);
         write(report, report_file, per_request_file);
         return 0;
+    }
+
+    // What an engine has no room for.
+    void check_engine(const EngineRow* engine, ReplayOptions& options) const {
+        work_.resolve_arrivals(options.run, engine);
+        if (!engine) return;
+        if (work_.concurrency != "1")
+            throw_input("--concurrency has no effect with --engine: one request after the other, or its scheduler (--arrivals)");
+        if (backend_.given() || data_.given()) throw_input("--backend and --kv-data have no effect with --engine: it moves no data");
     }
 
     static bool on_off(const std::string& value, const std::string& option, const std::string& yes,
@@ -137,7 +151,8 @@ class ReplayCommand : public Command {
         } else {
             c.emplace_back("blocks", options.run.capacity_blocks);
         }
-        c.emplace_back("layout", options.cache.layout);
+        if (!options.cache.engine.empty()) c.emplace_back("engine", options.cache.engine);
+        if (!options.cache.layout.empty()) c.emplace_back("layout", options.cache.layout);
         for (const CacheOption& option : cache_options()) {
             std::string key = option.name + 2;
             std::replace(key.begin(), key.end(), '-', '_');
@@ -158,6 +173,7 @@ class ReplayCommand : public Command {
         } else {
             c.emplace_back("concurrency", options.run.concurrency);
         }
+        if (!work_.arrivals.empty()) c.emplace_back("arrivals", work_.arrivals);
         if (backend_.given()) c.emplace_back("backend", backend_.backend);
         if (backend_.attend) c.emplace_back("attend", "true");
         c.emplace_back("bounds", bounds_);

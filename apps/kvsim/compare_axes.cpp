@@ -5,7 +5,7 @@
 #include <kvsim/core/units.h>
 #include <kvsim/eviction/sequence_policy.h>
 #include <kvsim/eviction/token_policy.h>
-#include <kvsim/layout/layouts.h>
+#include <kvsim/engine/engines.h>
 #include <kvsim/layout/prefix.h>
 
 #include <algorithm>
@@ -365,7 +365,7 @@ void CompareAxes::finish_cell(CompareCell& c, const Variant& v) {
     if (!c.spec.skip.empty()) return;
     try {
         resolve_cache(o.cache);
-        bool names_output = layouts().get(o.cache.layout).prefix_hits && !snapshots(o.cache);
+        bool names_output = cache_row(o.cache).prefix_hits && !snapshots(o.cache);
         if (work_.linked() && !names_output)
             throw_input(
                 "--decode linked has no effect here: it names output for later prompts to hit, and nothing here "
@@ -386,7 +386,7 @@ void CompareAxes::finish_cell(CompareCell& c, const Variant& v) {
 }
 
 std::vector<std::string> CompareAxes::with_seeds(const CacheConfig& cache) const {
-    if (!layouts().get(cache.layout).prefix_hits || cache.eviction.empty()) return {};
+    if (!cache_row(cache).prefix_hits || cache.eviction.empty()) return {};
     Spec spec = Spec::parse(cache.eviction);
     const BlockStrategyRow* row = block_strategies().find(spec.id());
     bool seeded = row && (" " + row->info.parameters).find(" seed=") != std::string::npos && !spec.has("seed");

@@ -20,7 +20,7 @@ void OneTrace::add_to(Command& c) {
 void OneTrace::load(Command& command, const std::string& what) {
     console_ = &command.common.console;
     options.cache = cache.resolve();
-    if (!layouts().get(options.cache.layout).prefix_hits)
+    if (!cache_row(options.cache).prefix_hits)
         throw_input("--layout " + options.cache.layout + " looks nothing up, so there is no " + what);
     if (options.cache.match.rfind("snapshot", 0) == 0)
         throw_input("--match snapshot has no " + what + " yet; use compare");

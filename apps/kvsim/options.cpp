@@ -3,7 +3,7 @@
 #include <kvsim/core/error.h>
 #include <kvsim/core/spec.h>
 #include <kvsim/core/units.h>
-#include <kvsim/layout/layouts.h>
+#include <kvsim/engine/engines.h>
 #include <kvsim/model/gpu.h>
 #include <kvsim/model/hf_config.h>
 #include <kvsim/model/model.h>
@@ -280,6 +280,11 @@ void CacheOptions::add_to(Command& c) {
     add_rules_to(c);
 }
 
+void CacheOptions::add_engine_to(Command& c) {
+    c.option("--engine", given.engine,
+             "the cache manager of a serving engine instead of a layout and a strategy, see `kvsim list engines`", "Cache", "ID");
+}
+
 void CacheOptions::add_rules_to(Command& c) {
     const std::string group = "Cache";
     c.option("--match", given.match, "prefix: what can be reused: block (default): whole blocks; token: any leading tokens, all but the last of a "
@@ -314,6 +319,25 @@ void WorkOptions::add_to(Command& c) {
     c.option("--concurrency", concurrency,
              "requests that run at once and hold their blocks: N (default 1), or trace: until their recorded ends",
              group, "N|trace");
+}
+
+void WorkOptions::add_arrivals_to(Command& c) {
+    c.option("--arrivals", arrivals,
+             "engines: sequential (default): one request after the other; step: a scheduler, requests arrive at the steps that "
+             "the trace names; time: at the steps that their times fall into",
+             "Work", "sequential|step|time");
+}
+
+void WorkOptions::resolve_arrivals(RunOptions& run, const EngineRow* engine) const {
+    if (arrivals.empty()) return;
+    const std::vector<std::string> words = {"sequential", "step", "time"};
+    size_t at = static_cast<size_t>(std::find(words.begin(), words.end(), arrivals) - words.begin());
+    if (at == words.size())
+        throw_input("--arrivals " + arrivals + ": expected sequential, step or time" + did_you_mean(arrivals, words));
+    if (!engine) throw_input("--arrivals " + arrivals + " has no effect without --engine");
+    run.arrivals = static_cast<Arrivals>(at);
+    if (run.arrivals != Arrivals::sequential && !engine->scheduler)
+        throw_input("--arrivals " + arrivals + ": " + engine->id + " is modelled one request after the other, without its scheduler");
 }
 
 void WorkOptions::resolve(RunOptions& run) const {

@@ -100,6 +100,8 @@ struct CacheOptions {
     CacheConfig given;
 
     void add_to(Command& command);
+    /// --engine, of commands that replay once.
+    void add_engine_to(Command& command);
     /// All but the layout, strategy and accounting, which are lists in compare.
     void add_rules_to(Command& command);
     /// Checked and complete. Throws Error(input).
@@ -107,11 +109,15 @@ struct CacheOptions {
 };
 
 struct WorkOptions {
-    std::string decode = "on", concurrency = "1";
+    std::string decode = "on", concurrency = "1", arrivals;
 
     void add_to(Command& command);
+    /// --arrivals, where there is --engine.
+    void add_arrivals_to(Command& command);
     /// Throws Error(input).
     void resolve(RunOptions& run) const;
+    /// The same for --arrivals; `engine`: nullptr without one.
+    void resolve_arrivals(RunOptions& run, const EngineRow* engine) const;
     bool linked() const { return decode == "linked"; }
 };
 

@@ -5,7 +5,7 @@
 // else: what the machine allows.
 #include <benchmark/benchmark.h>
 #include <kvsim/core/random.h>
-#include <kvsim/layout/layouts.h>
+#include <kvsim/engine/engines.h>
 #include <kvsim/layout/sequence_cache.h>
 
 #include <string>

@@ -1,7 +1,7 @@
 // The sample traces/beam.jsonl (beams, samples, frees) under the layouts of whole sequences, integer by integer. The
 // numbers are those of the naive twin, which runs beside; unlimited paged is worked out below.
 #include <doctest/doctest.h>
-#include <kvsim/layout/layouts.h>
+#include <kvsim/engine/engines.h>
 #include <kvsim/trace/format.h>
 
 #include <numeric>

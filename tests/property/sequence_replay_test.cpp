@@ -1,7 +1,7 @@
 // The paged and the contiguous layout against their naive twin, over random traces of events and of requests: every
 // counter, peak and rejected request, warm-up included.
 #include <doctest/doctest.h>
-#include <kvsim/layout/layouts.h>
+#include <kvsim/engine/engines.h>
 #include "support/random_check.h"
 
 #include <random>

@@ -55,7 +55,7 @@ const std::map<std::string, int>& levels() {
     static const std::map<std::string, int> level = {
         {"core", 0},   {"kernels/common", 0}, {"kernels/cpu", 1}, {"trace", 2},   {"kvdata", 2}, {"quant", 2},
         {"model", 3},  {"cache", 3},          {"block", 4},       {"eviction", 4}, {"layout", 5},
-        {"engine", 5}, {"backend", 6},        {"sim", 7},         {"report", 8},   {"apps", 9}};
+        {"engine", 6}, {"backend", 7},        {"sim", 8},         {"report", 9},   {"apps", 10}};
     return level;
 }
 

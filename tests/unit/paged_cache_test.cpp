@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <kvsim/core/error.h>
 #include <kvsim/layout/sequence_cache.h>
+#include <kvsim/engine/engines.h>
 #include <kvsim/layout/sequence_layouts.h>
 
 #include <map>

@@ -1,6 +1,7 @@
 // Layouts of whole sequences, beside the feature table: what concurrency means, and contiguous runs.
 #include <doctest/doctest.h>
 #include <kvsim/core/error.h>
+#include <kvsim/engine/engines.h>
 #include <kvsim/layout/sequence_layouts.h>
 
 #include "unit/load_text.h"

@@ -1,7 +1,7 @@
 // Hand-made traces for the layouts of whole sequences, and their replay.
 #pragma once
 
-#include <kvsim/layout/layouts.h>
+#include <kvsim/engine/engines.h>
 
 #include <sstream>
 #include <string>

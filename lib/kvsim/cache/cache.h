@@ -1,6 +1,7 @@
 // The interface of every cache layout: replay a trace, fill a RunResult, and answer for the state it is left in.
 #pragma once
 
+#include <kvsim/cache/engine_run.h>
 #include <kvsim/cache/run_result.h>
 #include <kvsim/trace/trace.h>
 
@@ -46,6 +47,8 @@ struct RunOptions {
     /// Per request, the leading hits of an offline bound: then RunResult::stranded_in_bound is filled where it can differ.
     const std::vector<uint32_t>* bound_hits = nullptr;
     BlockObserver* observer = nullptr;
+    Arrivals arrivals = Arrivals::sequential;    ///< of engines with a scheduler
+    EngineObserver* engine_observer = nullptr;  ///< of engines
     std::atomic<uint64_t>* progress = nullptr;  ///< requests done, for a progress bar
 
     bool operator==(const RunOptions&) const = default;

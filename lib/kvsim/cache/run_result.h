@@ -1,7 +1,10 @@
 // What every run fills, whatever the layout. Only counters and per-request columns; rates are made from them in sim/.
 #pragma once
 
+#include <kvsim/cache/engine_run.h>
+
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace kvsim {
@@ -61,6 +64,7 @@ struct RunResult {
     uint64_t shared_blocks_peak = 0;    ///< blocks of more than one sequence at once, at any time since the first
     uint64_t stranded_blocks = 0;       ///< named blocks resident at the end with an ancestor missing
     uint64_t state_bytes = 0;           ///< memory the run kept per block and request
+    std::optional<EngineRun> engine;    ///< of engines
 
     void any_hits_from(uint32_t requests, bool with_bound) {
         any_hit_blocks.resize(requests);

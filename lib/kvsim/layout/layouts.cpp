@@ -1,7 +1,5 @@
 #include <kvsim/layout/layouts.h>
 
-#include <algorithm>
-
 namespace kvsim {
 
 const std::vector<CacheOption>& cache_options() {
@@ -26,28 +24,6 @@ Registry<LayoutRow>& layouts() {
         return r;
     }();
     return registry;
-}
-
-void resolve_cache(CacheConfig& config) {
-    const LayoutRow& row = layouts().get(config.layout);
-    for (const CacheOption& option : cache_options()) {
-        const std::string& value = config.*option.value;
-        auto known = std::find_if(row.options.begin(), row.options.end(),
-                                  [&](const auto& o) { return o.first == option.name; });
-        if (known != row.options.end() || value.empty()) continue;
-        std::string where;
-        for (const LayoutRow& other : layouts().rows())
-            for (const auto& o : other.options)
-                if (o.first == option.name) where += (where.empty() ? "" : ", ") + other.id;
-        throw_input(std::string(option.name) + " has no effect under --layout " + config.layout +
-                    (where.empty() ? "" : "; it is for " + where));
-    }
-    row.resolve(config);
-}
-
-CacheConfig effective_cache(const CacheConfig& config, const Trace& trace) {
-    const LayoutRow& row = layouts().get(config.layout);
-    return row.effective ? row.effective(config, trace) : config;
 }
 
 }  // namespace kvsim

@@ -12,10 +12,13 @@
 
 namespace kvsim {
 
+inline constexpr const char* kDefaultLayout = "prefix";
+
 /// Cache options as text, "" = not given; the layout's row reads those that it names.
 struct CacheConfig {
-    std::string layout = "prefix";
+    std::string layout;  ///< kDefaultLayout if not given
     std::string eviction, accounting, match, evict_threshold, evict_target, reserve, on_full, preempt;
+    std::string engine;  ///< instead of all of these: `id:key=value,...`
 
     bool operator==(const CacheConfig&) const = default;
 };
@@ -62,12 +65,5 @@ LayoutRow quantized_layout();
 /// Whether blocks are single tokens (--match token, snapshot): the trace is re-blocked to 1 token, the capacity counted
 /// in tokens, and a request's last prompt token is always computed.
 bool matches_tokens(const CacheConfig& config);
-
-/// Fills in what was not given and checks everything. Throws Error(input) on an unknown layout, on an option that
-/// has no effect under it, or on a wrong value.
-void resolve_cache(CacheConfig& config);
-
-/// What of a resolved configuration plays a part in a replay of the trace: what titles, definitions and echoes name.
-CacheConfig effective_cache(const CacheConfig& config, const Trace& trace);
 
 }  // namespace kvsim

@@ -131,7 +131,20 @@ void write_per_request(const Trace& trace, const RunResult& run, OutputFile& out
             put(",\"any_hit_tokens\":", leading ? hit_tokens : run.any_hit_tokens[r]);
             put(",\"any_hit_blocks\":", leading ? run.hit_blocks[r] : run.any_hit_blocks[r]);
         }
-        line += run.is_rejected(r) ? ",\"rejected\":true}\n" : ",\"rejected\":false}\n";
+        line += run.is_rejected(r) ? ",\"rejected\":true" : ",\"rejected\":false";
+        if (run.engine) {
+            const EngineRun& e = *run.engine;
+            auto put_if = [&](const char* key, const auto& column) {
+                if (column.empty()) return;
+                if (uint64_t{column[r]} == EngineRun::kNever) line += std::string(key) + "null";
+                else put(key, column[r]);
+            };
+            put_if(",\"readmission_hit_tokens\":", e.readmission_hit_tokens);
+            put_if(",\"preemptions\":", e.preemptions);
+            put_if(",\"admit_step\":", e.admit_step);
+            put_if(",\"finish_step\":", e.finish_step);
+        }
+        line += "}\n";
         out.write(line);
     }
 }

@@ -48,7 +48,7 @@ struct ReplayReport {
     std::vector<std::string> notes;  ///< what the user must know beside the numbers
     double load_ms = 0;
 
-    const LayoutRow& layout() const { return layouts().get(options->cache.layout); }
+    const LayoutRow& layout() const { return cache_row(options->cache); }
     CacheConfig cache() const { return effective_cache(options->cache, *trace); }
     /// Whether hits can be told at all: the layout looks blocks up and the trace names them.
     bool has_hits() const { return layout().prefix_hits && !trace->lengths_only; }

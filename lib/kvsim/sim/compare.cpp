@@ -16,7 +16,7 @@ class Shared {
   public:
     explicit Shared(const std::vector<CellSpec>& cells) {
         for (const CellSpec& cell : cells) {
-            if (!cell.skip.empty() || !layouts().get(cell.options.cache.layout).prefix_hits) continue;
+            if (!cell.skip.empty() || !cache_row(cell.options.cache).prefix_hits) continue;
             if (cell.trace->lengths_only) continue;
             unlimited_.try_emplace(unlimited_key(cell));
             if (!cell.options.bounds || !has_bounds(*cell.trace, cell.options.cache, cell.options.run)) continue;

@@ -161,14 +161,14 @@ Played play_prefixes(const Trace& trace, const CacheConfig& cache, const RunOpti
         RunOptions observed = run;
         observed.observer = observer;
         RunResult result;
-        layouts().get(cache.layout).make(cache, trace, observed, RunPath::blocks)->run(trace, observed, result);
+        cache_row(cache).make(cache, trace, observed, RunPath::blocks)->run(trace, observed, result);
         return result;
     };
     RunOptions all = run;
     all.warmup_requests = 0;
     all.bound_hits = nullptr;
     RunResult sized;
-    layouts().get(cache.layout).make(cache, trace, all, RunPath::fastest)->run(trace, all, sized);
+    cache_row(cache).make(cache, trace, all, RunPath::fastest)->run(trace, all, sized);
     KvMemory memory = make_memory(sized.peak_resident_blocks);
     PrefixKv::Leaving check;
     if (o.verify)

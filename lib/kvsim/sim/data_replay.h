@@ -7,7 +7,7 @@
 #pragma once
 
 #include <kvsim/kvdata/kv_data.h>
-#include <kvsim/layout/layouts.h>
+#include <kvsim/engine/engines.h>
 
 #include <string>
 #include <vector>

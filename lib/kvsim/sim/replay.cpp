@@ -14,11 +14,11 @@ static double ms_since(std::chrono::steady_clock::time_point start) {
 }
 
 // Invariants of the run itself; under the prefix layout also the same run block by block: every count must be the same.
-// Whole sequences are replayed in one way only, so there is nothing to compare with.
+// Whole sequences and engines are replayed in one way only, so there is nothing to compare with.
 static void verify(const Trace& trace, const ReplayOptions& options, const Cache& cache, const RunResult& fast) {
     cache.check_invariants();
-    if (!layouts().get(options.cache.layout).prefix_hits) return;
-    auto blocks = layouts().get(options.cache.layout).make(options.cache, trace, options.run, RunPath::blocks);
+    if (!options.cache.engine.empty() || !cache_row(options.cache).prefix_hits) return;
+    auto blocks = cache_row(options.cache).make(options.cache, trace, options.run, RunPath::blocks);
     RunResult slow;
     RunOptions quiet = options.run;
     quiet.progress = nullptr;
@@ -62,12 +62,12 @@ BoundsAt bounds_at(const OfflineBounds& bounds, const Trace& trace, const Accoun
 }
 
 bool has_bounds(const Trace& trace, const CacheConfig& cache, const RunOptions& run) {
-    return layouts().get(cache.layout).prefix_hits && !trace.lengths_only && run.capacity_blocks != kUnlimited &&
+    return cache.engine.empty() && cache_row(cache).prefix_hits && !trace.lengths_only && run.capacity_blocks != kUnlimited &&
            cache.match.rfind("snapshot", 0) != 0;
 }
 
 std::optional<PrefillValue> prefill_value(const Trace& trace, const ReplayOptions& options, const RunResult& run) {
-    if (!options.flops || !layouts().get(options.cache.layout).prefix_hits || trace.lengths_only) return {};
+    if (!options.flops || !cache_row(options.cache).prefix_hits || trace.lengths_only) return {};
     const PrefillFlops& flops = *options.flops;
     double hit = 0, lookup = 0;
     for (uint64_t i = options.run.warmup_requests; i < trace.requests(); ++i) {
@@ -112,7 +112,7 @@ ReplayOutcome replay(const Trace& trace, const ReplayOptions& given, const Bound
     ReplayOptions options = given;
     resolve_cache(options.cache);
     options.run.compute_last_token = matches_tokens(options.cache);
-    const LayoutRow& layout = layouts().get(options.cache.layout);
+    const LayoutRow& layout = cache_row(options.cache);
     Accounting accounting = accounting_of(options.cache);
     ReplayOutcome out;
     auto start = std::chrono::steady_clock::now();
