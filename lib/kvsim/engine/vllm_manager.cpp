@@ -188,17 +188,31 @@ void VllmManager::touch_hits(VllmSequence& s) {
     s.admitted = true;
 }
 
+// Up to block `full`; hits are published already.
+void VllmManager::publish(VllmSequence& s, size_t group, uint64_t full) {
+    VllmSequence::Group& g = s.groups[group];
+    if (g.published >= full) return;
+    uint64_t first = g.published;
+    std::span<const VllmPool::Id> ids(g.table.data() + first, full - first);
+    g.published = full;
+    if (windows_.size() == 1 && full <= s.names.size()) {
+        const uint32_t* names = s.names.data() + first;
+        pool_.publish(ids, s.request, first, [&](size_t i) { return names[i]; });
+    } else {
+        pool_.publish(ids, s.request, first,
+                      [&](size_t i) { return static_cast<VllmPool::Key>(key(s, first + i, group)); });
+    }
+}
+
 // `tokens`: all that have room afterwards.
 void VllmManager::take_and_publish(VllmSequence& s, uint64_t tokens) {
     pool_.serve(s.request);
     uint64_t all = blocks_of(tokens, block_), full = caching_ ? std::min(tokens, s.length) / block_ : 0, loose = 0;
     for (VllmSequence::Group& g : s.groups)
-        while (g.table.size() < all) g.table.push_back(pool_.take());
+        if (g.table.size() < all) pool_.take(all - g.table.size(), g.table);
     for (size_t i = 0; i < s.groups.size(); ++i) {
-        VllmSequence::Group& g = s.groups[i];
-        for (; g.published < full; ++g.published)
-            if (g.table[g.published] != VllmPool::kNull)
-                pool_.publish(g.table[g.published], static_cast<VllmPool::Key>(key(s, g.published, i)), s.request, g.published);
+        publish(s, i, full);
+        const VllmSequence::Group& g = s.groups[i];
         loose += tokens - std::max(g.published, g.skipped) * block_;
     }
     loose_tokens_ += loose - s.loose_tokens;

@@ -92,6 +92,7 @@ class VllmManager {
     uint64_t needed(const VllmSequence& s, uint64_t tokens, uint64_t batch_tokens) const;
     void skip(VllmSequence& s);
     void touch_hits(VllmSequence& s);
+    void publish(VllmSequence& s, size_t group, uint64_t full);
     void take_and_publish(VllmSequence& s, uint64_t tokens);
     uint64_t skipped_at(size_t group, uint64_t tokens) const {
         uint64_t window = windows_[group];

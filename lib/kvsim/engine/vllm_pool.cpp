@@ -30,6 +30,13 @@ void VllmPool::add_copy(Id first, Id id) {
     ++duplicates_;
 }
 
+void VllmPool::remove_copy(Id id) {
+    const Block& b = blocks_[id];
+    blocks_[b.newer].older = b.older;
+    blocks_[b.older].newer = b.newer;
+    if (oldest_[b.key] == id) oldest_[b.key] = b.newer;
+}
+
 void VllmPool::release(std::span<const Id> blocks) {
     unpublished_.clear();
     Block* all = blocks_.data();

@@ -59,40 +59,59 @@ class VllmPool {
         --published_free_;
     }
 
-    /// The first free block; there must be one.
-    Id take() {
-        Id id;
-        if (front_ != kNull) {
-            id = front_;
-            front_ = blocks_[id].next;
-        } else if (fresh_ <= usable_) {
-            id = new_block();
-        } else {
-            id = blocks_[kNull].next;
-            Block& b = blocks_[id];
-            blocks_[kNull].next = b.next;
-            blocks_[b.next].previous = kNull;
-            if (b.key != kUnpublished) evict(id);
+    /// The first free blocks, appended to the table; there must be as many.
+    void take(uint64_t count, std::vector<Id>& table) {
+        size_t at = table.size();
+        table.resize(at + count);
+        Id* out = table.data() + at;
+        free_ -= count;
+        for (; count > 0 && (front_ != kNull || fresh_ <= usable_); --count) *out++ = take_unpublished();
+        if (count == 0) return;
+        Block* all = blocks_.data();
+        Id id = all[kNull].next;
+        uint64_t evicted = 0;
+        for (; count > 0; --count) {
+            Block& b = all[id];
+            if (b.key != kUnpublished) {
+                ++evicted;
+                forget(id, b);
+            }
+            b.references = 1;
+            *out++ = id;
+            id = b.next;
         }
-        --free_;
-        blocks_[id].references = 1;
-        return id;
+        all[kNull].next = id;
+        all[id].previous = kNull;
+        evictions_ += evicted;
+        published_ -= evicted;
+        published_free_ -= evicted;
     }
 
-    /// The block is held and has no key.
-    void publish(Id id, Key key, uint32_t owner, uint64_t position) {
-        Block& b = blocks_[id];
-        b.key = key;
-        ++published_;
-        if (observer_) stored(id, owner, position);
-        if (key == kUnfindable) return;
-        Id first = oldest_[key];
-        if (first == kNull) {
-            oldest_[key] = id;
-            b.newer = b.older = id;
-        } else {
-            add_copy(first, id);
+    /// The blocks are held and have no key; null ones are passed over. `key_of(i)`: of the i-th.
+    template <class KeyOf>
+    void publish(std::span<const Id> ids, uint32_t owner, uint64_t position, const KeyOf& key_of) {
+        Block* all = blocks_.data();
+        Id* oldest = oldest_.data();
+        uint64_t null = 0;
+        for (size_t i = 0; i < ids.size(); ++i) {
+            Id id = ids[i];
+            if (id == kNull) {
+                ++null;
+                continue;
+            }
+            Block& b = all[id];
+            b.key = key_of(i);
+            if (observer_) stored(id, owner, position + i);
+            if (b.key == kUnfindable) continue;
+            Id first = oldest[b.key];
+            if (first == kNull) {
+                oldest[b.key] = id;
+                b.newer = b.older = id;
+            } else {
+                add_copy(first, id);
+            }
         }
+        published_ += ids.size() - null;
     }
 
     /// One holder gives the blocks up, the last of them first; null blocks among them are passed over.
@@ -129,25 +148,32 @@ class VllmPool {
 
     Id new_block();
     void add_copy(Id first, Id id);
+    void remove_copy(Id id);
     void stored(Id id, uint32_t owner, uint64_t position);
     void told_evicted(Id id);
 
-    void evict(Id id) {
-        Block& b = blocks_[id];
+    Id take_unpublished() {
+        Id id = front_;
+        if (id == kNull) {
+            id = new_block();
+        } else {
+            front_ = blocks_[id].next;
+        }
+        blocks_[id].references = 1;
+        return id;
+    }
+
+    // The block can no longer be hit.
+    void forget(Id id, Block& b) {
         if (observer_) told_evicted(id);
         if (b.key != kUnfindable) {
             if (b.newer == id) {
                 oldest_[b.key] = kNull;
             } else {
-                blocks_[b.newer].older = b.older;
-                blocks_[b.older].newer = b.newer;
-                if (oldest_[b.key] == id) oldest_[b.key] = b.newer;
+                remove_copy(id);
             }
         }
         b.key = kUnpublished;
-        ++evictions_;
-        --published_;
-        --published_free_;
     }
 
     std::vector<Block> blocks_;  // [0] is the null block and the anchor of the list of released ones

@@ -84,14 +84,14 @@ void VllmReplay::sample_usage(bool is_counted) {
 uint64_t VllmReplay::stranded() const {
     const VllmPool& pool = manager.pool();
     if (pool.evictions() == 0 || manager.windows()[0] != 0) return 0;
-    std::vector<BlockId> parents = trace.chains.parents();
     uint64_t groups = manager.windows().size(), stranded = 0;
-    std::vector<bool> cut(parents.size());
+    std::vector<BlockId> parents = trace.chains.parents();
+    std::vector<uint8_t> cut(parents.size());  // it or an ancestor is missing
     for (BlockId name = 0; name < parents.size(); ++name) {
-        BlockId parent = parents[name];
-        auto key_of = [&](BlockId id) { return static_cast<VllmPool::Key>(id * groups); };
-        cut[name] = parent != kNone && (cut[parent] || pool.find(key_of(parent)) == VllmPool::kNull);
-        if (cut[name] && pool.find(key_of(name)) != VllmPool::kNull) stranded += pool.copies(key_of(name)).size();
+        auto key = static_cast<VllmPool::Key>(name * groups);
+        bool missing = pool.find(key) == VllmPool::kNull, behind = parents[name] != kNone && cut[parents[name]] != 0;
+        cut[name] = missing || behind;
+        if (behind && !missing) stranded += pool.copies(key).size();
     }
     return stranded;
 }
