@@ -1,5 +1,6 @@
 #include <kvsim/core/spec.h>
 #include <kvsim/engine/engines.h>
+#include <kvsim/engine/vllm.h>
 #include <kvsim/trace/format.h>
 
 #include <algorithm>
@@ -7,7 +8,12 @@
 namespace kvsim {
 
 Registry<EngineRow>& engines() {
-    static Registry<EngineRow> registry("engine");
+    static Registry<EngineRow> registry = [] {
+        Registry<EngineRow> all("engine");
+        all.add(vllm_engine());
+        all.add(vllm_classic_engine());
+        return all;
+    }();
     return registry;
 }
 
