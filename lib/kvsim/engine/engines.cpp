@@ -1,5 +1,6 @@
 #include <kvsim/core/spec.h>
 #include <kvsim/engine/engines.h>
+#include <kvsim/engine/sglang_row.h>
 #include <kvsim/trace/format.h>
 
 #include <algorithm>
@@ -7,7 +8,12 @@
 namespace kvsim {
 
 Registry<EngineRow>& engines() {
-    static Registry<EngineRow> registry("engine");
+    static Registry<EngineRow> registry = [] {
+        Registry<EngineRow> r("engine");
+        r.add(sglang_engine());
+        r.add(sglang_unified_engine());
+        return r;
+    }();
     return registry;
 }
 
