@@ -51,9 +51,10 @@ void SglangCache::run(const Trace& trace, const RunOptions& options, RunResult& 
 
 bool SglangCache::admit(Request& q) {
     path_.open(paths_, q.id);
-    // The last token of a prompt is always computed. What the trace does not name is nobody else's.
+    // The last token of a prompt is always computed. A tail that only the output's name covers is not looked up.
     auto pages = static_cast<uint32_t>(std::max<int64_t>(q.prompt - 1, 0) / page_);
-    SglangTree::Found hit = tree_.match(path_, std::min(pages, trace_->lookup_blocks(q.id)));
+    if (trace_->has_named_output() && trace_->stored_rows[q.id] != kNone) pages = std::min(pages, trace_->lookup_blocks(q.id));
+    SglangTree::Found hit = tree_.match(path_, pages);
     q.own = hit.pages * page_;
     counts_.prompt_tokens += static_cast<uint64_t>(q.prompt);
     int64_t budget = q.prompt - q.own + std::min(q.outputs, kMostBudgeted) + page_;
