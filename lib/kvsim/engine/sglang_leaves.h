@@ -8,11 +8,11 @@
 // Cost: O(1) for those in line, O(log n) for others. (lfu, slru, priority: new leaves mostly stand in line too.)
 #pragma once
 
+#include <kvsim/core/huge_vector.h>
 #include <kvsim/trace/prefix_index.h>
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 namespace kvsim {
 
@@ -66,8 +66,8 @@ class SglangLeaves {
         first_ = 0;
     }
 
-    std::vector<Entry> heap_;
-    std::vector<Entry> line_;
+    HugeVector<Entry> heap_;
+    HugeVector<Entry> line_;
     size_t first_ = 0;  ///< in line
 };
 
@@ -117,7 +117,7 @@ class SglangFirstPages {
     size_t home(uint64_t page) const { return static_cast<size_t>(page * 0x9E3779B97F4A7C15ull >> shift_); }
     size_t next(size_t at) const { return (at + 1) & (slots_.size() - 1); }
     void grow() {
-        std::vector<Slot> old(slots_.size() * 2, Slot{0, kNone});
+        HugeVector<Slot> old(slots_.size() * 2, Slot{0, kNone});
         old.swap(slots_);
         --shift_;
         count_ = 0;
@@ -125,7 +125,7 @@ class SglangFirstPages {
             if (s.node != kNone) set(s.page, s.node);
     }
 
-    std::vector<Slot> slots_;
+    HugeVector<Slot> slots_;
     size_t count_ = 0;
     int shift_ = 58;
 };

@@ -93,7 +93,7 @@ class SglangTree {
     SglangPolicy policy_;
     bool unified_;
     const SglangPaths* paths_ = nullptr;
-    std::vector<SglangNode> nodes_;
+    HugeVector<SglangNode> nodes_;
     std::vector<uint32_t> free_;
     SglangFirstPages first_pages_;
     SglangLeaves leaves_;
