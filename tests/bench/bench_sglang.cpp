@@ -2,7 +2,7 @@
 // number of leaves.
 //
 // replay/POLICY/PAGE/prefill|decode   pages of as many tokens, room for 4,096,000 tokens
-// evict/POLICY/LEAVES                 a tree of so many leaves in which each new one makes the next victim go
+// insert_and_evict/POLICY/LEAVES      a tree of so many leaves in which each new one makes the next victim go
 #include "bench_trace.h"
 
 #include <benchmark/benchmark.h>
@@ -91,8 +91,9 @@ static void evict(benchmark::State& state, SglangPolicy policy) {
 }
 
 int main(int argc, char** argv) {
-    for (const char* spec : {"sglang:page=1,policy=lru", "sglang:page=1,policy=lfu", "sglang:page=1,policy=mru", "sglang:page=1,policy=fifo",
-                             "sglang:page=1,policy=lru,chunk=8192", "sglang_unified:page=1", "sglang:page=16", "sglang:page=64"})
+    for (const char* spec : {"sglang:page=1,policy=lru", "sglang:page=1,policy=lfu", "sglang:page=1,policy=mru",
+                             "sglang:page=1,policy=lru,chunk=8192", "sglang_unified:page=1,policy=fifo", "sglang:page=16",
+                             "sglang:page=64"})
         for (bool decode : {false, true})
             benchmark::RegisterBenchmark((std::string("replay/") + spec + (decode ? "/decode" : "/prefill")).c_str(),
                                          [=](benchmark::State& s) { replay(s, spec, decode); })

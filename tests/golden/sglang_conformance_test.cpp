@@ -23,7 +23,8 @@ void check_run(const Trace& trace, const Json& expected) {
     auto spec = expected.at("engine").get<std::string>();
     CAPTURE(spec);
     const Json& room = expected.at("capacity_tokens");
-    SglangRun run = run_sglang(trace, spec, room.is_null() ? kUnlimited : room.get<uint64_t>(), expected.value("decode", true));
+    uint64_t capacity = room.is_null() ? kUnlimited : room.get<uint64_t>();
+    SglangRun run = run_sglang(trace, spec, capacity, expected.value("decode", true));
     CHECK(Json(run.cached) == expected.at("cached_tokens"));
     Json rejected = Json::array(), evicted = Json::array(), tree = Json::array();
     for (uint32_t r = 0; r < run.rejected.size(); ++r)

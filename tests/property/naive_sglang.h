@@ -125,16 +125,18 @@ class NaiveSglang {
     int64_t available() const { return capacity_ - used_; }
     SglangTokens first(int64_t n) const { return {r_->tokens.begin(), r_->tokens.begin() + n}; }
     static SglangTokens part(const SglangTokens& t, int64_t from, int64_t to) { return {t.begin() + from, t.begin() + to}; }
-    std::pair<uint64_t, SglangTokens> name(uint64_t salt, const SglangTokens& key) const { return {salt, part(key, 0, page_)}; }
+    std::pair<uint64_t, SglangTokens> name(uint64_t salt, const SglangTokens& key) const {
+        return {salt, part(key, 0, page_)};
+    }
     SglangTokens path(const Node* n) const {
         SglangTokens all;
         for (; n != root_; n = n->parent) all.insert(all.begin(), n->key.begin(), n->key.end());
         return all;
     }
     int64_t common(const SglangTokens& a, const SglangTokens& b) const {
-        int64_t n = 0;
-        while (n < static_cast<int64_t>(std::min(a.size(), b.size())) && a[static_cast<size_t>(n)] == b[static_cast<size_t>(n)]) ++n;
-        return down(n);
+        size_t n = 0;
+        while (n < std::min(a.size(), b.size()) && a[n] == b[n]) ++n;
+        return down(static_cast<int64_t>(n));
     }
 
     Node* split(Node* child, int64_t k) {

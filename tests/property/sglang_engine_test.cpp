@@ -62,7 +62,11 @@ class Teller {
         SglangTokens prompt;
         uint32_t kind = below(8);
         if (!before.empty() && kind != 0) {
-            const NaiveSglangRequest& from = before[below(2) == 0 ? before.size() - 1 : below(before.size())];
+            // The one before, any, or one of a few that come back again and again, evicted meanwhile or not.
+            static constexpr uint64_t kFew = 3;
+            uint64_t which = below(2) == 0 ? before.size() - 1 : below(before.size());
+            if (kind == 7 || kind == 1) which = below(std::min<uint64_t>(before.size(), kFew));
+            const NaiveSglangRequest& from = before[which];
             r.salt = below(8) == 0 ? r.salt : from.salt;
             prompt = from.tokens;  // a next turn, unless it is cut
             if (kind < 4) prompt.resize(static_cast<size_t>(from.prompt));
@@ -203,7 +207,8 @@ std::string text(const Event& e) {
 
 void same_events(const std::vector<Event>& ours, const std::vector<Event>& naive) {
     for (size_t i = 0; i < std::min(ours.size(), naive.size()); ++i)
-        if (!(ours[i] == naive[i])) RC_FAIL("event " + std::to_string(i) + ": " + text(ours[i]) + ", naive " + text(naive[i]));
+        if (!(ours[i] == naive[i]))
+            RC_FAIL("event " + std::to_string(i) + ": " + text(ours[i]) + ", naive " + text(naive[i]));
     RC_ASSERT(ours.size() == naive.size());
 }
 

@@ -76,7 +76,8 @@ inline SglangRun run_sglang(kvsim::Trace trace, const std::string& spec, uint64_
     run.evicted = log.gone;
     const auto& tree = static_cast<const kvsim::SglangCache&>(*cache).tree();
     tree.for_each([&](uint32_t, const kvsim::SglangNode& n) {
-        run.tree.push_back({n.begin * uint64_t{page}, log.tokens(n.owner, uint64_t{n.begin} * page, uint64_t{n.end} * page), n.hits});
+        uint64_t begin = uint64_t{n.begin} * page, end = uint64_t{n.end} * page;
+        run.tree.push_back({begin, log.tokens(n.owner, begin, end), n.hits});
     });
     std::sort(run.tree.begin(), run.tree.end(),
               [](const auto& a, const auto& b) { return std::pair(a.depth, a.tokens) < std::pair(b.depth, b.tokens); });

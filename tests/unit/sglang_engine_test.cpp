@@ -93,13 +93,15 @@ TEST_CASE("sglang: the partly matched node is refreshed as a whole") {
 // lookup has split 1 2 off 3 4. Request 3 needs five, three are free. fifo takes 3 4, the first one made; then comes 1 2
 // under `sglang_unified`, where it is as old as 3 4, but 5 6 7 under `sglang`, where the split made it.
 TEST_CASE("sglang: a rejected request leaves its split; what the trees think of its age") {
-    std::vector<Line> lines = {{{1, 2, 3, 4}}, {{5, 6, 7}}, {{1, 2, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29}}, {{31, 32, 33, 34, 35}}};
+    std::vector<Line> lines = {
+        {{1, 2, 3, 4}}, {{5, 6, 7}}, {{1, 2, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29}}, {{31, 32, 33, 34, 35}}};
     SglangRun classic = run(lines, "sglang:policy=fifo", 10);
     CHECK(classic.rejected == std::vector<bool>{false, false, true, false});
     CHECK(classic.cached == Cached{0, 0, 0, 0});
     CHECK(classic.number("rejected_requests") == 1);
     CHECK(classic.evicted == Evicted{{3, 2, {3, 4}}, {3, 0, {5, 6, 7}}});
-    CHECK(run(lines, "sglang_unified:policy=fifo", 10).evicted == Evicted{{3, 2, {3, 4}}, {3, 0, {1, 2}}, {3, 0, {5, 6, 7}}});
+    CHECK(run(lines, "sglang_unified:policy=fifo", 10).evicted ==
+          Evicted{{3, 2, {3, 4}}, {3, 0, {1, 2}}, {3, 0, {5, 6, 7}}});
     // lru: the lookup made 3 4 and 1 2 younger than 5 6 7, and the split 1 2 younger still. 3 + 2 tokens suffice.
     CHECK(run(lines, "sglang", 10).evicted == Evicted{{3, 0, {5, 6, 7}}, {3, 2, {3, 4}}});
     // filo: the last one made goes first, which is 1 2 as soon as it is a leaf; before that 5 6 7, then 3 4.
@@ -133,7 +135,8 @@ TEST_CASE("sglang: chunked prefill makes smaller nodes") {
     CHECK(run({{{1, 2, 3, 4, 5}}}, "sglang:chunk=5").tree == Nodes{{0, {1, 2, 3, 4, 5}, 1}});
     // In pages of two, chunks of three: the first one ends at a page, 0 .. 2; the second, 2 .. 5, does not, and its
     // last token is inserted with the third.
-    CHECK(run({{{1, 2, 3, 4, 5, 6}}}, "sglang:page=2,chunk=3").tree == Nodes{{0, {1, 2}, 1}, {2, {3, 4}, 1}, {4, {5, 6}, 1}});
+    CHECK(run({{{1, 2, 3, 4, 5, 6}}}, "sglang:page=2,chunk=3").tree ==
+          Nodes{{0, {1, 2}, 1}, {2, {3, 4}, 1}, {4, {5, 6}, 1}});
 }
 
 // Three pages of four. Two are used when request 2 comes with two tokens: there is a free page for them, but prefill asks
@@ -162,6 +165,19 @@ TEST_CASE("sglang: the next turn hits all but the last output token") {
     CHECK(run(turns, "sglang").cached == Cached{0, 5});
     CHECK(run(turns, "sglang:page=2").cached == Cached{0, 4});
     CHECK(run(turns, "sglang", kUnlimited, false).cached == Cached{0, 3});  // nothing decoded
+}
+
+// Request 2's output 2 9 9 9 is one node when request 3 comes with 2 3 4 7 7: its path is that of request 0 up to 4, which has
+// gone, and then its own. Comparing the node's end looks at the second 7; the new leaf begins with 3 again.
+TEST_CASE("sglang: a node is left in the middle of what another request had first") {
+    SglangRun r = run({{{1}, {2, 3, 4, 5}},
+                       {{30, 31, 32, 33, 34, 35}},
+                       {{1}, {2, 9, 9, 9, 9}},
+                       {{1}, {2, 3, 4, 7, 7, 8}},
+                       {{1, 2, 3, 4, 7, 7, 8}}},
+                      "sglang", 10);
+    CHECK(r.evicted == Evicted{{2, 1, {2, 3, 4}}, {2, 0, {30, 31, 32, 33, 34, 35}}});
+    CHECK(r.cached == Cached{0, 0, 0, 0, 6});
 }
 
 TEST_CASE("sglang: other salt, other tree; samples are requests of their own") {

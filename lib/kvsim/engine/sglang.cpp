@@ -11,8 +11,8 @@ static constexpr int64_t kNoLimit = int64_t{1} << 62;
 
 void SglangCache::begin(const Trace& trace, const RunOptions& options, RunResult& result) {
     if (trace.block_size != config_.page)
-        throw_input("engine sglang: pages of " + std::to_string(config_.page) + " tokens, but the trace has blocks of " +
-                    std::to_string(trace.block_size));
+        throw_input("engine sglang: pages of " + std::to_string(config_.page) + " tokens, but blocks of " +
+                    std::to_string(trace.block_size) + " in the trace");
     trace_ = &trace;
     options_ = &options;
     result_ = &result;
@@ -53,7 +53,8 @@ bool SglangCache::admit(Request& q) {
     path_.open(paths_, q.id);
     // The last token of a prompt is always computed. A tail that only the output's name covers is not looked up.
     auto pages = static_cast<uint32_t>(std::max<int64_t>(q.prompt - 1, 0) / page_);
-    if (trace_->has_named_output() && trace_->stored_rows[q.id] != kNone) pages = std::min(pages, trace_->lookup_blocks(q.id));
+    bool names_output = trace_->has_named_output() && trace_->stored_rows[q.id] != kNone;
+    if (names_output) pages = std::min(pages, trace_->lookup_blocks(q.id));
     SglangTree::Found hit = tree_.match(path_, pages);
     q.own = hit.pages * page_;
     counts_.prompt_tokens += static_cast<uint64_t>(q.prompt);
@@ -199,7 +200,8 @@ EngineRun SglangCache::numbers() const {
         add("token_usage_mean", "mean of the same over admitted requests",
             static_cast<double>(sum.active_blocks) * static_cast<double>(page_) / samples);
         add("max_total_num_tokens", "the capacity in tokens", static_cast<uint64_t>(capacity_));
-        add("available_size", "free tokens at the end of the run", static_cast<uint64_t>(std::max<int64_t>(0, available())));
+        add("available_size", "free tokens at the end of the run",
+            static_cast<uint64_t>(std::max<int64_t>(0, available())));
     }
     add("evictable_size", "tokens of the tree at the end of the run", static_cast<uint64_t>(evictable_tokens()));
     add("protected_size_peak", "most tokens of the tree locked at the end of a request's decoding",
@@ -213,7 +215,8 @@ EngineRun SglangCache::numbers() const {
 void SglangCache::check_invariants() const {
     tree_.check_invariants();
     if (tree_.locked_pages() != 0) throw_failed("sglang: nodes locked though no request runs");
-    if (used_ != static_cast<int64_t>(tree_.pages()) * page_) throw_failed("sglang: used tokens are not those of the tree");
+    if (used_ != static_cast<int64_t>(tree_.pages()) * page_)
+        throw_failed("sglang: used tokens are not those of the tree");
 }
 
 }  // namespace kvsim

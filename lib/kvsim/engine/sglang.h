@@ -3,8 +3,8 @@
 // A request is matched on all of its prompt but the last token, admitted if its budget fits (tested before and after
 // its match is locked; what a rejected one touched and split stays so), prefilled in one piece or in chunks, decoded
 // token by token and inserted without its last token. Room is made by evicting whole leaves until as much as is needed
-// was freed, not as much as is missing. Decoding is not walked through token by token: between two new pages nothing can happen
-// but one call for room, and while there is room nothing at all.
+// was freed, not as much as is missing. Decoding is not walked through token by token: between two new pages nothing can
+// happen but one call for room, and while there is room nothing at all.
 // Source: the rules of SGLang's RadixCache (`sglang`) and UnifiedRadixCache (`sglang_unified`: a split keeps the time
 // of making), with its token and paged allocators. Difference: no scheduler, so requests never run side by side and
 // nobody is retracted; output beyond the budget's 4,096 tokens that finds no room takes it all the same and is counted

@@ -72,16 +72,17 @@ static void define_flow(Definitions& d, const SglangConfig& c, const RunOptions&
 
 static void define_counts(Definitions& d) {
     d.emplace_back("hits", "lookup_blocks, lookup_tokens: all full and partly filled pages that counted prompts name; "
-                           "hit_blocks, hit_tokens: what they hit; any_hit_blocks, any_hit_tokens: the same, hits always lead");
+                           "hit_blocks, hit_tokens: what they hit; any_hit_blocks, any_hit_tokens: the same, hits always "
+                           "lead");
     d.emplace_back("token_hit_rate", "hit_tokens / lookup_tokens over counted requests");
     d.emplace_back("block_hit_rate", "hit_blocks / lookup_blocks over counted requests");
     d.emplace_back("per_request", "p10, p50, p90: token hit rates of counted requests with a lookup, sorted[min(n - 1, "
                                   "floor(p * n))]; zero_hit: how many of these had no hit");
-    d.emplace_back("evictions", "blocks: pages of nodes that were evicted while counted requests were served; a node goes as a "
-                                "whole, an unlocked leaf with the smallest key, until as many tokens as are needed (not as "
+    d.emplace_back("evictions", "blocks: pages of nodes that were evicted while counted requests were served; a node goes as "
+                                "a whole, an unlocked leaf with the smallest key, until as many tokens as are needed (not as "
                                 "are missing) were freed; stranded_blocks: 0, leaves go first");
-    d.emplace_back("utilization", "sampled when a counted request has made its last token: active = pages it holds, evictable "
-                                  "= the tree's other pages and copies not freed yet; mean_active_fraction, "
+    d.emplace_back("utilization", "sampled when a counted request has made its last token: active = pages it holds, "
+                                  "evictable = the tree's other pages and copies not freed yet; mean_active_fraction, "
                                   "mean_evictable_fraction: these / capacity_blocks, mean_free_fraction: the rest; "
                                   "peak_active_blocks, peak_resident_blocks: the largest sample, resident being both; "
                                   "mean_token_fill = tokens held / room of resident pages, summed over samples; "
@@ -96,16 +97,16 @@ static Definitions definitions(const CacheConfig& config, const Trace& trace, co
         d.emplace_back("hit", kNoNames);
     } else {
         d.emplace_back("lookup", "the first prompt - 1 tokens of a request, cut to whole pages (blocks) of " + page +
-                                     ", one after the other down the radix tree; where output is named and completes the page of "
-                                     "the prompt's tail, that page has the output's name from the start");
+                                     ", one after the other down the radix tree; where output is named and completes the page "
+                                     "of the prompt's tail, that page has the output's name from the start");
         d.emplace_back("hit", "a token of the looked-up prefix that the tree holds: the longest such prefix in whole pages. "
                               "The lookup touches all nodes on its way, the partly matched one before it is split");
     }
     define_flow(d, c, options);
     define_counts(d);
     if (!trace.lengths_only)
-        d.emplace_back("bounds.unlimited", "the same prompts, their last tokens included, with nothing ever evicted: what is "
-                                           "missed then was never seen before");
+        d.emplace_back("bounds.unlimited", "the same prompts, their last tokens included, with nothing ever evicted: what "
+                                           "is missed then was never seen before");
     return d;
 }
 

@@ -51,7 +51,7 @@ uint32_t SglangTree::child_of(uint32_t node, SglangPaths::Walk& path, uint32_t p
 void SglangTree::touch(uint32_t node, uint64_t time) {
     nodes_[node].last = time;
     if (policy_ != SglangPolicy::mru) return;
-    // The key falls: the entry there is stays behind.
+    // The key falls: the entry there is stays behind, and behind the next one.
     nodes_[node].queued = false;
     if (nodes_[node].children == 0) enter(node);
 }
@@ -174,11 +174,10 @@ std::optional<SglangNode> SglangTree::evict() {
     while (!leaves_.empty()) {
         SglangLeaves::Entry e = leaves_.pop();
         SglangNode& n = nodes_[e.node];
-        SglangLeaves::Entry present = entry(e.node);
-        if (policy_ == SglangPolicy::mru && (!n.alive || !n.queued || n.last != e.last)) continue;  // stayed behind
+        if (!n.queued) continue;  // stayed behind
         n.queued = false;
         if (n.children != 0 || e.node == locked_) continue;  // enters again when it is a free leaf
-        if (SglangLeaves::before(e, present)) {
+        if (SglangLeaves::before(e, entry(e.node))) {
             enter(e.node);
             continue;
         }
@@ -189,8 +188,7 @@ std::optional<SglangNode> SglangTree::evict() {
         pages_ -= gone.pages();
         SglangNode& parent = nodes_[gone.parent];
         --parent.children;
-        bool free_leaf = parent.children == 0 && gone.parent != locked_ && gone.parent != kRoot;
-        if (free_leaf && !parent.queued) enter(gone.parent);
+        if (parent.children == 0 && gone.parent != kRoot && !parent.queued) enter(gone.parent);
         return gone;
     }
     return std::nullopt;
@@ -212,7 +210,8 @@ void SglangTree::check_invariants() const {
     std::vector<uint32_t> children(nodes_.size());
     for_each([&](uint32_t i, const SglangNode& n) {
         const SglangNode& parent = nodes_[n.parent];
-        if (!parent.alive || n.begin != parent.end || n.end <= n.begin) throw_failed("sglang: a node that does not follow its parent");
+        if (!parent.alive || n.begin != parent.end || n.end <= n.begin)
+            throw_failed("sglang: a node that does not follow its parent");
         if (n.first_page != paths_->page(n.owner, n.begin) || n.last_page != paths_->page(n.owner, n.end - 1))
             throw_failed("sglang: a node with another's pages");
         if (first_pages_.find(n.first_page) != i) throw_failed("sglang: a node that is not found by its first page");
