@@ -409,8 +409,13 @@ bench: room is asked for too late|sim/bench.cpp|if (need(1) > have) {|if (false)
 sglang: the earlier row goes up|engine/sglang_paths.h|uint32_t& later = x > y ? x : y;|uint32_t\& later = x > y ? y : x;
 sglang: a partly filled page is one|engine/sglang_paths.h|named = std::min(named, trace.prompt_tokens[r] / trace.block_size);|
 sglang: no way back along a path|engine/sglang_paths.h|while (position < before_) before_ -= runs_[--run_].count;|
-sglang: leaves in line out of order|engine/sglang_leaves.h|before(e, line_.back())) return push(e);|false) return push(e);
-sglang: the line goes first|engine/sglang_leaves.h|(heap_.empty() \|\| before(line_[first_], heap_.front()))|true
+sglang: leaves in line out of order|engine/sglang_leaves.h|if (!last && before(front(), e)) return false;|
+sglang: never first in line|engine/sglang_leaves.h|(last ? end_++ : --first_)|end_++
+sglang: a longer line forgets|engine/sglang_leaves.h|for (uint64_t i = first_; i != end_; ++i) longer|for (uint64_t i = first_ + 1; i != end_; ++i) longer
+sglang: lines in any order|engine/sglang_leaves.h|return &*lines_.insert(at, Line(key));|return \&*lines_.insert(lines_.end(), Line(key));
+sglang: one line for all keys|engine/sglang_leaves.h|if (lines_.size() == kMostLines) return nullptr;|if (lines_.size() == kMostLines) return \&lines_.back();
+sglang: sweeping loses the first|engine/sglang_leaves.h|uint64_t to = first_;|uint64_t to = first_++;
+sglang: the line goes first|engine/sglang_leaves.h|(heap_.empty() \|\| before(line->front(), heap_.front()))|true
 sglang: ties by chance|engine/sglang_leaves.h|return a.key != b.key ? a.key < b.key : a.last < b.last;|return a.key < b.key;
 sglang: a gap in the table stays|engine/sglang_leaves.h|            slots_[gap] = slots_[at];\n            gap = at;|
 sglang: slru protects from three on|engine/sglang_tree.cpp|n.hits >= 2|n.hits >= 3

@@ -44,6 +44,7 @@ class Teller {
     Workload tell(uint32_t requests) {
         symbols_ = 1 + below(4);
         salts_ = 1 + below(2);
+        priorities_ = below(4) == 0 ? 100 : 5;
         bool blocks = !long_output_ && below(4) == 0;  // else a token is a block of its own
         block_ = blocks ? 1 + below(5) : 1;
         names_output_ = !blocks && below(3) != 0;
@@ -88,7 +89,7 @@ class Teller {
         r.prompt = static_cast<int64_t>(prompt.size());
         r.outputs = below(3) == 0 ? below(2) : below(14);
         if (long_output_ && below(6) == 0) r.outputs = 4090 + below(500);
-        if (below(3) == 0) r.priority = static_cast<double>(below(5)) / 2 - 1;
+        if (below(3) == 0) r.priority = static_cast<double>(below(priorities_)) / 2 - 1;
         r.tokens = prompt;
         named_.push_back(name_output(r));
         // The tail of a prompt that fills no block has no name, nor has output beyond what is named.
@@ -145,7 +146,7 @@ class Teller {
 
     Random& random_;
     bool long_output_;
-    uint32_t symbols_ = 1, salts_ = 1;
+    uint32_t symbols_ = 1, salts_ = 1, priorities_ = 1;
     int64_t block_ = 1;
     bool names_output_ = false;
     std::vector<int64_t> named_;  ///< per request: output tokens with names
@@ -290,7 +291,9 @@ void check(const Workload& w, const Setting& s) {
 
 void check_random(const std::string& policy, bool unified, bool long_output) {
     Random random(*rc::gen::noShrink(rc::gen::resize(100, rc::gen::arbitrary<uint64_t>())));
-    Workload w = Teller(random, long_output).tell(static_cast<uint32_t>(1 + random() % (long_output ? 12 : 70)));
+    bool many = !long_output && random() % 25 == 0;  // leaves
+    uint32_t most = long_output ? 12 : many ? 400 : 70;
+    Workload w = Teller(random, long_output).tell(static_cast<uint32_t>(1 + random() % most));
     static constexpr uint32_t kPages[] = {1, 1, 2, 3, 4, 16};
     uint64_t page = kPages[random() % 6];
     uint64_t chunk = random() % 3 != 0 ? 0 : page + random() % (3 * page + 4);
@@ -301,6 +304,7 @@ void check_random(const std::string& policy, bool unified, bool long_output) {
     s.config = SglangConfig::parse(s.spec);
     s.capacity = random() % 12 == 0 ? kUnlimited : 1 + (20 + random() % (random() % 2 == 0 ? 80 : 300)) / page;
     if (random() % 12 == 0) s.capacity = 1 + random() % 12;
+    if (many) s.capacity = (300 + random() % 2000) / page;
     if (long_output) s.capacity = (4100 + random() % 400) / page;
     s.warmup = static_cast<uint32_t>(random() % (w.requests.size() + 2));
     s.decode = random() % 5 != 0;

@@ -16,7 +16,7 @@ void SglangTree::reset(const SglangPaths& paths) {
     nodes_.clear();
     free_.clear();
     first_pages_.clear();
-    leaves_.clear();
+    leaves_.reset(policy_ == SglangPolicy::lfu || policy_ == SglangPolicy::slru || policy_ == SglangPolicy::priority);
     locked_ = kRoot;
     clock_ = pages_ = splits_ = 0;
     SglangNode root{};
@@ -140,8 +140,7 @@ SglangTree::Found SglangTree::insert(SglangPaths::Walk& path, uint32_t pages, do
     if (found.pages == pages) return found;
     uint32_t leaf = add_leaf(found.node, path, found.pages, pages, priority);
     nodes_[leaf].hits = chunked ? 0 : 1;
-    nodes_[leaf].queued = true;
-    leaves_.push_last(entry(leaf));
+    enter(leaf);
     return {found.pages, leaf};
 }
 
