@@ -35,6 +35,8 @@ class ReplayCommand : public Command {
         option("--bounds", bounds_, "all (default) or none: what a cache that knows the future could hit, and why blocks were missed; unlimited is always there", "Analysis", "all|none");
         flag("--verify", verify_, "derive the final state's counts anew; under prefix also replay block by block; with --backend read every sequence back: any difference is an error",
              "Analysis");
+        option("--explain", explain_, "engines: why a request (rank or sequence) hit no more, or the first one whose cached_tokens the rules do not give",
+               "Analysis", "REQUEST|first-difference");
         option("--by", by_, "hits per group: category, session, turn, salt or lora", "Analysis", "COLUMN");
         option("--per-request", per_request_, "write one JSON object per request to FILE (- = standard output)",
                "Output", "FILE");
@@ -65,10 +67,13 @@ class ReplayCommand : public Command {
 
         ReplayReport report;
         bool by_token = matches_tokens(options.cache);
+        bool keep_tokens = !explain_.empty();
         uint32_t block_size = 0;
         Trace trace = trace_.path.empty() ? trace_.of_data(*data)
                                           : trace_.load(common.console, !common.report.empty(), &report.load_ms,
-                                                        work_.linked(), by_token ? &block_size : nullptr);
+                                                        work_.linked(), by_token || keep_tokens ? &block_size : nullptr);
+        std::optional<Trace> tokens;
+        if (keep_tokens) tokens = split_tokens(trace, block_size);
         bool samples_fork = !cache_row(options.cache).prefix_hits;
         if (!samples_fork && trace.expand_samples())
             common.console.say("note: parallel samples (n) are replayed as requests of their own");
@@ -102,13 +107,50 @@ class ReplayCommand : public Command {
         report.options = &options;
         report.outcome = &outcome;
         report.config = resolved(trace, options);
+        if (tokens) report.explanation = explain(trace, *tokens, options, outcome);
         write(report, report_file, per_request_file);
         return 0;
+    }
+
+    // The trace in single tokens; the trace itself from its own blocks to those of the engine.
+    static Trace split_tokens(Trace& trace, uint32_t block_size) {
+        if (trace.lengths_only || trace.content)
+            throw_input("--explain: " + std::string(trace.content ? "the trace's ids name content, not prefixes" : kNoNames));
+        trace.expand_samples();
+        Trace tokens = trace;
+        if (tokens.block_size != 1) tokens.reblock_to(1);
+        if (trace.block_size != block_size) trace.reblock_to(block_size);
+        return tokens;
+    }
+
+    std::optional<Explanation> explain(const Trace& trace, const Trace& tokens, const ReplayOptions& options, const ReplayOutcome& outcome) const {
+        uint32_t request = 0;
+        if (explain_ == "first-difference") {
+            if (!outcome.metrics.observed) throw_input("--explain first-difference: the trace carries no cached_tokens");
+            if (!outcome.metrics.observed->first_difference) {
+                common.console.say("no difference: all requests with cached_tokens hit what the rules give");
+                return std::nullopt;
+            }
+            request = *outcome.metrics.observed->first_difference;
+        } else {
+            request = find_request(trace, explain_);
+        }
+        std::optional<Trace> unscoped;
+        if ((!trace.salt.empty() || !trace.lora.empty()) && trace.format == "kvsim" && trace_.path != "-") {
+            LoadOptions load = trace_.load_options();
+            load.format = trace.format + ":scopes=off";
+            load.link_outputs = work_.linked();
+            load.block_size = 1;
+            unscoped = load_trace(load);
+            unscoped->expand_samples();
+        }
+        return explain_request({trace, tokens, unscoped ? &*unscoped : nullptr, options.cache, options.run}, request);
     }
 
     // What an engine has no room for.
     void check_engine(const EngineRow* engine, ReplayOptions& options) const {
         work_.resolve_arrivals(options.run, engine);
+        if (!engine && !explain_.empty()) throw_input("--explain has no effect without --engine");
         if (!engine) return;
         if (work_.concurrency != "1")
             throw_input("--concurrency has no effect with --engine: one request after the other, or its scheduler (--arrivals)");
@@ -200,7 +242,7 @@ class ReplayCommand : public Command {
     WorkOptions work_;
     DataOptions data_;
     BackendOptions backend_;
-    std::string warmup_, bounds_ = "all", by_, per_request_;
+    std::string warmup_, bounds_ = "all", by_, per_request_, explain_;
     bool verify_ = false;
 };
 

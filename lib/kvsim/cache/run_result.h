@@ -72,6 +72,7 @@ struct RunResult {
         if (with_bound) stranded_in_bound.resize(requests);
     }
     bool is_rejected(uint32_t request) const { return request < rejected.size() && rejected[request]; }
+    bool is_any_rejected() const { return !rejected.empty(); }
     uint64_t rejected_from(uint64_t request) const {
         uint64_t n = 0;
         for (uint64_t r = request; r < rejected.size(); ++r) n += rejected[r];

@@ -50,6 +50,7 @@ std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport&
                                  "and peak_bytes: capacity_blocks and peak_resident_blocks of these");
     define_compression(d, report);
     define_data(d, report);
+    define_engine(d, report);
     if (report.outcome->metrics.observed)
         d.emplace_back("observed", "cached_tokens as the trace reports them, beside this run's hit tokens of the same "
                                    "requests; its token_hit_rate divides by their lookup_tokens; requests_equal: both agree; "
@@ -85,8 +86,10 @@ std::string replay_json(const ReplayReport& report) {
     for (auto& [key, text] : definitions(report)) defined[key] = text;
     j["definitions"] = std::move(defined);
     j["capacity"] = capacity_json(report);
+    if (report.outcome->run.engine) j["engine"] = engine_json(report);
     j["results"] = results_json(report);
     if (report.has_hits()) j["bounds"] = bounds_json(report);
+    if (report.explanation) j["explain"] = explanation_json(report);
     if (report.outcome->data) j["kernels"] = kernels_json(report);
     double ms = report.outcome->simulate_ms;
     uint64_t lookups = j["trace"].value("blocks", uint64_t{0});

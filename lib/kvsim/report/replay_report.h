@@ -6,6 +6,7 @@
 
 #include <kvsim/core/output_file.h>
 #include <kvsim/model/model.h>
+#include <kvsim/sim/explain.h>
 #include <kvsim/sim/replay.h>
 
 #include <cstdint>
@@ -46,6 +47,7 @@ struct ReplayReport {
     std::optional<TokenStorage> storage;  ///< with --model, of the layout quantized
     std::string dtypes;                   ///< "int4:group=32", "keys int8, values int4"; of the layout quantized
     std::vector<std::string> notes;  ///< what the user must know beside the numbers
+    std::optional<Explanation> explanation;  ///< --explain
     double load_ms = 0;
 
     const LayoutRow& layout() const { return cache_row(options->cache); }

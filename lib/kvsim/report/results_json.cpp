@@ -87,8 +87,9 @@ static Json requests_json(const ReplayReport& report) {
     Tally sum = run.counted();
     uint64_t rejected = run.rejected_from(report.options->run.warmup_requests);
     Json j = {{"total", h.requests}, {"completed", h.requests - rejected}, {"rejected", rejected}};
-    if (!report.layout().prefix_hits || report.options->run.concurrency != 1) j["waited"] = sum.waited;
-    if (!report.layout().prefix_hits) {
+    bool scheduled = report.options->run.arrivals != Arrivals::sequential;
+    if (!report.layout().prefix_hits || report.options->run.concurrency != 1 || scheduled) j["waited"] = sum.waited;
+    if (!report.layout().prefix_hits || scheduled) {
         j["preempted"] = sum.preempted;
         j["recomputed_tokens"] = sum.recomputed_tokens;
     }
@@ -101,6 +102,7 @@ static Json evictions_json(const ReplayReport& report) {
     Tally sum = run.counted();
     Json j = {{"blocks", sum.evicted_blocks}};
     if (report.layout().prefix_hits) {
+        if (report.outcome->run.engine && sum.evicted_tokens != 0) j["tokens"] = sum.evicted_tokens;
         if (sum.evicted_sequences != 0) j["sequences"] = sum.evicted_sequences;  // snapshots
         j["stranded_blocks"] = run.stranded_blocks;
         return j;

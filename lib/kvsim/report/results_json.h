@@ -19,6 +19,10 @@ Json compression_json(const ReplayReport& report);
 /// Data mode.
 Json data_json(const ReplayReport& report);
 Json kernels_json(const ReplayReport& report);
+/// --engine: what it is and its own numbers; why a request hit no more.
+Json engine_json(const ReplayReport& report);
+Json explanation_json(const ReplayReport& report);
+void define_engine(Definitions& definitions, const ReplayReport& report);
 void define_data(Definitions& definitions, const ReplayReport& report);
 void define_compression(Definitions& definitions, const ReplayReport& report);
 

@@ -44,6 +44,9 @@ class Rows {
 
 /// What is stored in which bytes, and what that costs; nothing where the report does not say.
 void add_compression(Rows& rows, const ReplayReport& report);
+/// --engine: its own numbers, and why a request hit no more; nothing without.
+void add_engine(Rows& rows, const ReplayReport& report);
+std::string explanation_text(const ReplayReport& report);
 /// Data mode: what was stored, and the kernels; nothing without.
 std::string kernels_table(const ReplayReport& report);
 /// Per layer, and how far back tokens are still there.

@@ -62,6 +62,8 @@ void add_hits(Rows& rows, const ReplayReport& report) {
         rows.add("prefill time saved", fmt::format("{:.3g} s", report.outcome->value->flops_saved / report.cost->flops_per_s),
                  fmt::format("modelled for {}; loading a short prefix beats computing it above {:.2g} GB/s", report.cost->gpu,
                              report.cost->break_even_bytes_per_s / 1e9));
+    if (report.outcome->run.is_any_rejected())
+        rows.add("rejected requests", format_count(report.outcome->run.rejected_from(report.options->run.warmup_requests)), "never got room");
     if (report.options->run.concurrency != 1)
         rows.add("requests that waited", share(report.outcome->run.counted().waited, h.requests),
                  format_count(report.outcome->run.counted().waited) + " made an older one end early");
@@ -191,6 +193,7 @@ std::string replay_table(const ReplayReport& report, bool color) {
     }
     add_usage(rows, report);
     add_compression(rows, report);
+    add_engine(rows, report);
     if (report.outcome->metrics.observed) {
         const Observed& ob = *report.outcome->metrics.observed;
         rows.gap();
@@ -205,6 +208,7 @@ std::string replay_table(const ReplayReport& report, bool color) {
     out += groups_table(report);
     out += compression_table(report);
     out += kernels_table(report);
+    out += explanation_text(report);
     if (!report.notes.empty()) out += "\n";
     for (const std::string& note : report.notes) out += "  note: " + note + "\n";
     return out;

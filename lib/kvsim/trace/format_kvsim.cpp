@@ -32,6 +32,7 @@ enum class Named : uint8_t { unknown, tokens, blocks, nothing };
 
 class KvsimReader : public FormatReader {
   public:
+    explicit KvsimReader(bool scopes) : scopes_(scopes) {}
     void read(LineSource& source, Trace& trace, ProblemList* problems) override {
         saw_header_ = false;
         if (uses_events_)
@@ -60,6 +61,8 @@ class KvsimReader : public FormatReader {
     bool sorted_by_arrival() const override { return !uses_events_; }
 
   private:
+    const bool scopes_;  ///< salts and adapters tell names apart
+
     bool uses_tokens() const { return named_ == Named::tokens; }
     /// Tokens per name of a chain.
     uint64_t unit() const { return named_ == Named::blocks ? block_size_ : 1; }
@@ -187,7 +190,7 @@ class KvsimReader : public FormatReader {
             fail("a file names tokens, or blocks, or nothing in all its lines; expected " + named_text(named_) +
                  " as before");
         named_ = named;
-        bool scoped = !line_.salt.empty() || !line_.lora.empty();
+        bool scoped = scopes_ && (!line_.salt.empty() || !line_.lora.empty());
         s.scope = scoped ? std::to_string(line_.salt.size()) + ':' + line_.salt + line_.lora : "";
         const NumberBuffer& names = tokens ? line_.tokens : line_.blocks;
         if (tokens) {
@@ -450,9 +453,9 @@ FormatRow kvsim_format() {
     return {"kvsim",
             "native JSONL or JSON: prompt, decode, fork, free, or request lines",
             "prefixes or tokens, or there are none (lengths only)",
-            "",
+            "scopes=on (off: salts and adapters tell nothing apart)",
             [](const Head& head) { return head.count("kvsim_trace") != 0; },
-            [](Spec&) -> std::unique_ptr<FormatReader> { return std::make_unique<KvsimReader>(); }};
+            [](Spec& spec) -> std::unique_ptr<FormatReader> { return std::make_unique<KvsimReader>(spec.on_off("scopes", true)); }};
 }
 
 }  // namespace kvsim
