@@ -13,7 +13,8 @@ static uint64_t blocks_of(uint64_t tokens, uint64_t block) { return (tokens + bl
 static uint64_t keys_of(uint64_t names, uint64_t groups) {
     if (names >= kMaxBlocks / groups)
         throw_input("the trace names " + std::to_string(names) + " blocks; " + std::to_string(groups) +
-                    " groups of layers have room for " + std::to_string(kMaxBlocks / groups - 1) + ": use larger blocks");
+                    " groups of layers have room for " + std::to_string(kMaxBlocks / groups - 1) +
+                    ": use larger blocks");
     return names * groups;
 }
 
@@ -23,7 +24,8 @@ VllmManager::VllmManager(const VllmOptions& options, uint64_t blocks, uint32_t b
       caching_(options.caching), reserve_full_(options.reserve_full), limited_(blocks != kUnlimited),
       has_windows_(options.has_windows()) {
     if (limited_)
-        watermark_blocks_ = static_cast<uint64_t>(std::floor(options.watermark * static_cast<double>(num_gpu_blocks())));
+        watermark_blocks_ =
+            static_cast<uint64_t>(std::floor(options.watermark * static_cast<double>(num_gpu_blocks())));
     for (size_t g = 0; g < windows_.size(); ++g) {
         auto same = std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& k) { return k.window == windows_[g]; });
         if (same == kinds_.end()) same = kinds_.insert(kinds_.end(), {windows_[g], {}});
@@ -86,7 +88,7 @@ void VllmManager::find_window(VllmSequence& s, const Kind& kind, uint64_t blocks
         end = k + together;
         if (together >= need) break;
     }
-    if (together < need || together == 0) end = together;  // only a run from the very beginning is left
+    if (together < need) end = together;  // only a run from the very beginning is left
     for (size_t g : kind.groups) s.groups[g].hits.resize(end);
 }
 
@@ -224,7 +226,8 @@ bool VllmManager::admit(VllmSequence& s, uint64_t n, const Admission& admission)
     if (limited_) {
         uint64_t kept = admission.others_running ? watermark_blocks_ : 0;
         // If this step computes all of it, the second test is the stricter one.
-        if (reserve_full_ && tokens < s.length && needed(s, s.length, admission.batch_tokens) + kept > pool_.free()) return false;
+        if (reserve_full_ && tokens < s.length && needed(s, s.length, admission.batch_tokens) + kept > pool_.free())
+            return false;
         if (needed(s, tokens, kUncapped) + kept > pool_.free()) return false;
     }
     if (admission.observer) admission.observer->admitted(s.request, hits * block_, admission.again);
