@@ -442,6 +442,7 @@ vllm: one sequence too many|engine/vllm_scheduler.cpp|running_.size() < options_
 vllm: arrivals by the trace's order alone|engine/vllm_scheduler.cpp|<= step_; ++next_)|<= step_ + 1; ++next_)
 vllm: computed for ever|engine/vllm_scheduler.cpp|if (s.alone > computed) return give_up(s);|if (s.alone > computed + 1) return give_up(s);
 vllm: hits of a second admission are those of the first|engine/vllm_scheduler.cpp|if (s.was_admitted) return replay_.readmitted(s.sequence, hits, s.lost);|
+vllm: a block that gets full is passed over|engine/vllm_manager.cpp|(g.published + 1) * block_ - 1|(g.published + 1) * block_
 LIST
 }
 

@@ -73,6 +73,9 @@ TEST_CASE("vllm: parameters") {
           "vllm_classic:caching=on,watermark=0.01,reserve_full=on,policy=priority,max_num_seqs=128,"
           "max_num_batched_tokens=2048,groups=full+window:64+window:8,step_ms=12.5");
     CHECK(resolved(resolved("vllm:caching=off")) == resolved("vllm:caching=off"));
+    CHECK(VllmOptions::parse(resolved("vllm_classic")).short_text() == "vllm_classic");
+    CHECK(VllmOptions::parse("vllm:groups=full+window:8,max_num_seqs=8,watermark=0").short_text() ==
+          "vllm:max_num_seqs=8,groups=full+window:8");
     for (const char* wrong :
          {"vllm:watermark=1.5", "vllm:watermark=nan", "vllm:max_num_seqs=0", "vllm:max_num_batched_tokens=-1",
           "vllm:policy=lifo", "vllm:caching=yes", "vllm:groups=", "vllm:groups=window", "vllm:groups=window:0",

@@ -34,7 +34,7 @@ static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, con
     return std::make_unique<VllmCache>(c.engine, trace, run);
 }
 
-static std::string title(const CacheConfig& c) { return "engine " + c.engine; }
+static std::string title(const CacheConfig& c) { return "engine " + VllmOptions::parse(c.engine).short_text(); }
 
 static void resolve(CacheConfig& c) { c.engine = VllmOptions::parse(c.engine).text(); }
 

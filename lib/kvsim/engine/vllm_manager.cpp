@@ -39,7 +39,7 @@ void VllmManager::reset(VllmSequence& s, uint32_t request, uint64_t length) cons
     s.names.clear();
     s.own_keys = kNone;
     s.length = length;
-    s.computed = s.loose_tokens = 0;
+    s.computed = s.loose_tokens = s.quiet_tokens = 0;
     s.groups.resize(windows_.size());
     for (VllmSequence::Group& g : s.groups) {
         g.table.clear();
@@ -219,6 +219,10 @@ void VllmManager::take_and_publish(VllmSequence& s, uint64_t tokens) {
     }
     loose_tokens_ += loose - s.loose_tokens;
     s.loose_tokens = loose;
+    if (has_windows_) return;  // every token may move one
+    const VllmSequence::Group& g = s.groups[0];
+    s.quiet_tokens = g.table.size() * block_;
+    if (caching_) s.quiet_tokens = std::min(s.quiet_tokens, (g.published + 1) * block_ - 1);
 }
 
 bool VllmManager::admit(VllmSequence& s, uint64_t n, const Admission& admission) {
@@ -237,8 +241,13 @@ bool VllmManager::admit(VllmSequence& s, uint64_t n, const Admission& admission)
 }
 
 bool VllmManager::extend(VllmSequence& s, uint64_t n) {
-    if (has_windows_) skip(s);
     uint64_t tokens = s.computed + n;
+    if (tokens <= s.quiet_tokens) {
+        s.loose_tokens += n * windows_.size();
+        loose_tokens_ += n * windows_.size();
+        return true;
+    }
+    if (has_windows_) skip(s);
     if (limited_ && needed(s, tokens, kUncapped) > pool_.free()) return false;
     take_and_publish(s, tokens);
     return true;
@@ -251,7 +260,7 @@ void VllmManager::free(VllmSequence& s) {
         g.published = g.skipped = 0;
     }
     loose_tokens_ -= s.loose_tokens;
-    s.loose_tokens = s.computed = 0;
+    s.loose_tokens = s.computed = s.quiet_tokens = 0;
     s.admitted = false;
 }
 

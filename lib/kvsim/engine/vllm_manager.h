@@ -30,6 +30,7 @@ struct VllmSequence {
     VllmPool::Key own_keys = kNone;  ///< of its blocks without name, from the first on; kNone: nobody looks for them
     uint64_t length = 0;                 ///< prompt and output so far
     uint64_t computed = 0;
+    uint64_t quiet_tokens = 0;           ///< up to so many tokens there is room, and no block gets full
     uint64_t loose_tokens = 0;           ///< tokens in blocks that it holds and that have no key
     std::vector<Group> groups;
 

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace kvsim {
 
 static constexpr uint64_t kMostTokens = uint64_t{1} << 40;  // far beyond any batch
@@ -57,6 +59,21 @@ std::string VllmOptions::text() const {
         "groups={},step_ms={}",
         classic ? "vllm_classic" : "vllm", caching ? "on" : "off", watermark, reserve_full ? "on" : "off",
         by_priority ? "priority" : "fcfs", max_num_seqs, max_num_batched_tokens, groups, step_ms);
+}
+
+std::string VllmOptions::short_text() const {
+    std::string all = text(), out = all.substr(0, all.find(':')), usual = "," + VllmOptions{}.text() + ",";
+    usual[usual.find(':')] = ',';
+    const char* separator = ":";
+    for (size_t begin = out.size() + 1; begin < all.size();) {
+        size_t end = std::min(all.find(',', begin), all.size());
+        std::string item = all.substr(begin, end - begin);
+        begin = end + 1;
+        if (usual.find("," + item + ",") != std::string::npos) continue;
+        out += separator + item;
+        separator = ",";
+    }
+    return out;
 }
 
 std::vector<std::pair<std::string, std::string>> VllmOptions::parameters() {
