@@ -119,7 +119,10 @@ static bool takes_list(const CLI::App& app, const std::string& name) {
 static std::vector<std::string> overruled(CLI::App& app) {
     static const std::vector<std::pair<std::string, std::vector<std::string>>> decides = {
         {"--layout",
-         {"--eviction", "--accounting", "--match", "--on-full", "--preempt", "--evict-threshold", "--evict-target", "--reserve"}},
+         {"--eviction", "--accounting", "--match", "--on-full", "--preempt", "--evict-threshold", "--evict-target", "--reserve", "--engine"}},
+        {"--engine",
+         {"--layout", "--eviction", "--accounting", "--match", "--on-full", "--preempt", "--evict-threshold", "--evict-target", "--reserve",
+          "--concurrency"}},
         {"--match", {"--eviction", "--accounting"}},
         {"--on-full", {"--eviction", "--preempt"}},
         {"--evict-threshold", {"--evict-target"}}};

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
-#include <sstream>
+#include <iterator>
 
 namespace kvsim::app {
 
@@ -17,9 +17,11 @@ namespace {
 
 std::string text_of(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
-    std::ostringstream text;
-    if (!in || std::filesystem::is_directory(path) || !(text << in.rdbuf()) || in.bad()) throw Error(ErrorKind::io, path + ": cannot be read");
-    return text.str();
+    if (!in || std::filesystem::is_directory(path)) throw Error(ErrorKind::io, path + ": cannot be read");
+    std::string text{std::istreambuf_iterator<char>(in), {}};
+    if (in.bad()) throw Error(ErrorKind::io, path + ": cannot be read");
+    if (text.empty()) throw_input(path + ": is empty; expected a report of kvsim bench");
+    return text;
 }
 
 class CheckCommand : public Command {

@@ -304,6 +304,7 @@ void CacheOptions::add_rules_to(Command& c) {
 
 CacheConfig CacheOptions::resolve() const {
     CacheConfig config = given;
+    if (!config.engine.empty() && config.layout == kDefaultLayout) config.layout.clear();  // nobody chose it
     resolve_cache(config);
     return config;
 }

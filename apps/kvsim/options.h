@@ -100,6 +100,7 @@ struct CacheOptions {
     CacheConfig given;
 
     void add_to(Command& command);
+    CacheOptions() { given.layout = kDefaultLayout; }
     /// --engine, of commands that replay once.
     void add_engine_to(Command& command);
     /// All but the layout, strategy and accounting, which are lists in compare.

@@ -57,8 +57,9 @@ KV_HD inline uint64_t bytes_moved(const Decode& o, Ragged sum) {
 KV_HD inline uint64_t bytes_moved(const Accumulate& o, Ragged sum) {
     return 4 * sum.tokens * o.query_heads + 4 * uint64_t{o.sequences} * o.query_heads + 8 * sum.tokens * o.heads;
 }
+/// Scores in, kept ones out, and their scores where they are asked for.
 KV_HD inline uint64_t bytes_moved(const TopK& o, Ragged sum) {
-    return 4 * sum.tokens * o.heads + 4 * uint64_t{o.sequences} * o.heads * o.keep;
+    return 4 * sum.tokens * o.heads + (o.kept_scores ? 8 : 4) * uint64_t{o.sequences} * o.heads * o.keep;
 }
 /// `kept.tokens`: those that stay, per head.
 KV_HD inline uint64_t bytes_moved(const Compact& o, Ragged kept) {

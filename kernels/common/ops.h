@@ -114,6 +114,7 @@ struct TopK {
     uint64_t stride = 0;
     uint32_t keep = 0, sinks = 0, window = 0;
     uint32_t* kept = nullptr;
+    float* kept_scores = nullptr;      ///< [sequences, heads, stride], not `scores`: those of the kept, in their order; optional
     uint32_t* not_a_number = nullptr;  ///< optional
 };
 

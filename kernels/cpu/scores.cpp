@@ -28,10 +28,7 @@ void run(const TopK& op, Threads& threads) {
     uint64_t tokens = 0;
     for (uint32_t s = 0; s < op.sequences; ++s) tokens += op.lengths[s];
     size_t pieces = size_t{op.sequences} * op.heads;
-    threads.each(pieces, 4 * tokens * op.heads, [&](size_t piece) {
-        uint32_t n = op.lengths[piece / op.heads];
-        const float* scores = op.scores + piece * op.stride;
-        uint32_t* kept = op.kept + piece * op.keep;
+    auto choose = [&](uint32_t n, const float* scores, uint32_t* kept) {
         for (uint32_t i = 0; i < n; ++i)
             if (scores[i] != scores[i]) bad.fetch_add(1, std::memory_order_relaxed);
         auto score = [&](uint32_t i) { return scores[i] != scores[i] ? 0.0f : scores[i]; };
@@ -49,6 +46,13 @@ void run(const TopK& op, Threads& threads) {
         for (uint32_t j = 0; j < op.sinks; ++j) kept[j] = j;
         std::copy_n(order.begin(), take, kept + op.sinks);
         for (uint32_t j = 0; j < op.window; ++j) kept[op.sinks + take + j] = last + j;
+    };
+    threads.each(pieces, 4 * tokens * op.heads, [&](size_t piece) {
+        const float* scores = op.scores + piece * op.stride;
+        uint32_t* kept = op.kept + piece * op.keep;
+        choose(op.lengths[piece / op.heads], scores, kept);
+        if (!op.kept_scores) return;
+        for (uint32_t j = 0; j < op.keep && kept[j] != kUnmapped; ++j) op.kept_scores[piece * op.stride + j] = scores[kept[j]];
     });
     if (op.not_a_number) *op.not_a_number += bad.load();
 }

@@ -72,7 +72,10 @@ struct TopKKernel {
                 lane.sync();
                 write(lane, race, shared, kept);
             }
-            lane.sync();  // shared memory is used again
+            lane.sync();  // shared memory is used again, and `kept` is there
+            if (!op.kept_scores) continue;
+            for (uint32_t i = lane.thread(); i < op.keep; i += lane.threads())
+                if (kept[i] != kUnmapped) op.kept_scores[row * op.stride + i] = load<float>(race.scores + kept[i]);
         }
     }
 

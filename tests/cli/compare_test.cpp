@@ -48,7 +48,7 @@ std::string table_of(const Args& args) { return succeeds(Args{"compare"} + args)
 
 }  // namespace
 
-TEST_CASE("compare: each cell is what replay says of it") {
+TEST_CASE("plain: compare: each cell is what replay says of it") {
     TempDir dir;
     std::string trace = dir.write("t.jsonl", small_trace(1, 60));
     check_cells(trace,

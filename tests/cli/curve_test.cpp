@@ -62,7 +62,7 @@ void check_every_capacity(const Args& args, uint64_t unit = 1) {
 
 }  // namespace
 
-TEST_CASE("curve: every capacity is what replay says of it") {
+TEST_CASE("plain: curve: every capacity is what replay says of it") {
     TempDir dir;
     std::string trace = dir.write("t.jsonl", small_trace(21, 20));
     check_every_capacity({trace});

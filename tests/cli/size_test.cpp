@@ -21,7 +21,7 @@ double share(const Json& hits, const Json& unlimited, const std::string& metric)
 
 }  // namespace
 
-TEST_CASE("size: the first capacity whose replay reaches the goal") {
+TEST_CASE("plain: size: the first capacity whose replay reaches the goal") {
     TempDir dir;
     std::string trace = dir.write("t.jsonl", small_trace(31, 18));
     const Args runs[] = {{trace},

@@ -110,6 +110,9 @@ TEST_CASE("bytes moved: accumulate, top-k, compact") {
     top.keep = 4;
     // Scores 10 * 3 * 4 = 120, kept 2 * 3 * 4 * 4 = 96.
     CHECK(kv::bytes_moved(top, {10, 0}) == 216);
+    float score = 0;
+    top.kept_scores = &score;  // 2 * 3 * 4 * 4 more
+    CHECK(kv::bytes_moved(top, {10, 0}) == 312);
     kv::Compact compact;
     compact.pool = pool();
     compact.table.sequences = 2;

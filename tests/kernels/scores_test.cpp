@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "kernels/rig.h"
@@ -45,6 +46,7 @@ void check(Backend& backend, const TopKCase& c) {
     uint32_t sequences = static_cast<uint32_t>(c.lengths.size()), not_a_number = 0;
     auto kept = upload(backend, std::vector<uint32_t>(uint64_t{sequences} * c.heads * c.keep + 1, 77));
     auto counter = upload(backend, std::vector<uint32_t>{5});
+    auto kept_scores = upload(backend, std::vector<float>(c.scores.size(), 9));
     kv::TopK op;
     op.scores = scores.data();
     op.lengths = lengths.data();
@@ -55,19 +57,25 @@ void check(Backend& backend, const TopKCase& c) {
     op.sinks = c.sinks;
     op.window = c.window;
     op.kept = kept.data();
+    op.kept_scores = kept_scores.data();
     op.not_a_number = counter.data();
     backend.run(op);
     backend.finish();
     std::vector<uint32_t> expected;
+    std::vector<float> expected_scores(c.scores.size(), 9);
     for (uint32_t s = 0; s < sequences; ++s)
         for (uint32_t h = 0; h < c.heads; ++h) {
             const float* row = c.scores.data() + (uint64_t{s} * c.heads + h) * c.stride;
             std::vector<uint32_t> one = kept_of(c, row, c.lengths[s]);
             expected.insert(expected.end(), one.begin(), one.end());
+            for (uint32_t j = 0; j < c.keep && one[j] != kv::kUnmapped; ++j)
+                expected_scores[(uint64_t{s} * c.heads + h) * c.stride + j] = row[one[j]];
             for (uint32_t i = 0; i < c.lengths[s]; ++i) not_a_number += std::isnan(row[i]);
         }
     expected.push_back(77);
     CHECK(download(kept) == expected);
+    std::vector<float> moved = download(kept_scores);
+    CHECK(std::memcmp(moved.data(), expected_scores.data(), moved.size() * sizeof(float)) == 0);
     CHECK(download(counter)[0] == 5 + not_a_number);
 }
 

@@ -443,6 +443,50 @@ vllm: arrivals by the trace's order alone|engine/vllm_scheduler.cpp|<= step_; ++
 vllm: computed for ever|engine/vllm_scheduler.cpp|if (s.alone > computed) return give_up(s);|if (s.alone > computed + 1) return give_up(s);
 vllm: hits of a second admission are those of the first|engine/vllm_scheduler.cpp|if (s.was_admitted) return replay_.readmitted(s.sequence, hits, s.lost);|
 vllm: a block that gets full is passed over|engine/vllm_manager.cpp|(g.published + 1) * block_ - 1|(g.published + 1) * block_
+sglang: the earlier row goes up|engine/sglang_paths.h|uint32_t& later = x > y ? x : y;|uint32_t\& later = x > y ? y : x;
+sglang: a partly filled page is one|engine/sglang_paths.h|named = std::min(named, trace.prompt_tokens[r] / trace.block_size);|
+sglang: no way back along a path|engine/sglang_paths.h|while (position < before_) before_ -= runs_[--run_].count;|
+sglang: leaves in line out of order|engine/sglang_leaves.h|if (!last && before(front(), e)) return false;|
+sglang: never first in line|engine/sglang_leaves.h|(last ? end_++ : --first_)|end_++
+sglang: a longer line forgets|engine/sglang_leaves.h|for (uint64_t i = first_; i != end_; ++i) longer|for (uint64_t i = first_ + 1; i != end_; ++i) longer
+sglang: lines in any order|engine/sglang_leaves.h|return &*lines_.insert(at, Line(key));|return \&*lines_.insert(lines_.end(), Line(key));
+sglang: one line for all keys|engine/sglang_leaves.h|if (lines_.size() == kMostLines) return nullptr;|if (lines_.size() == kMostLines) return \&lines_.back();
+sglang: sweeping loses the first|engine/sglang_leaves.h|uint64_t to = first_;|uint64_t to = first_++;
+sglang: the line goes first|engine/sglang_leaves.h|(heap_.empty() \|\| before(line->front(), heap_.front()))|true
+sglang: ties by chance|engine/sglang_leaves.h|return a.key != b.key ? a.key < b.key : a.last < b.last;|return a.key < b.key;
+sglang: a gap in the table stays|engine/sglang_leaves.h|            slots_[gap] = slots_[at];\n            gap = at;|
+sglang: slru protects from three on|engine/sglang_tree.cpp|n.hits >= 2|n.hits >= 3
+sglang: mru keeps old keys|engine/sglang_tree.cpp|if (nodes_[node].children == 0) enter(node);|
+sglang: mru evicts by old keys|engine/sglang_tree.cpp|if (!n.queued) continue;|
+sglang: a split is not used now|engine/sglang_tree.cpp|u.last = now();|now();
+sglang: both trees split alike|engine/sglang_tree.cpp|if (!unified_) u.born = u.last;|u.born = u.last;
+sglang: a lookup forgets the partly matched node|engine/sglang_tree.cpp|        touch(child, time);\n        const SglangNode& c = nodes_[child];\n        if (whole|        const SglangNode\& c = nodes_[child];\n        if (whole(path, c, pages)) touch(child, time);\n        if (whole
+sglang: an insertion does not touch|engine/sglang_tree.cpp|        touch(child, time);\n        const SglangNode& c = nodes_[child];\n        parted|        const SglangNode\& c = nodes_[child];\n        parted
+sglang: pieces count as hits|engine/sglang_tree.cpp|if (!chunked) ++reached.hits;|++reached.hits;
+sglang: new pieces count as hits|engine/sglang_tree.cpp|nodes_[leaf].hits = chunked ? 0 : 1;|nodes_[leaf].hits = 1;
+sglang: priorities are not raised|engine/sglang_tree.cpp|reached.priority = std::max(reached.priority, priority);|
+sglang: the locked leaf is lost|engine/sglang_tree.cpp|if (node != kRoot && nodes_[node].children == 0 && !nodes_[node].queued) enter(node);|(void)node;
+sglang: a locked leaf goes|engine/sglang_tree.cpp|n.children != 0 \|\| e.node == locked_|n.children != 0
+sglang: grown keys go at once|engine/sglang_tree.cpp|if (SglangLeaves::before(e, present)) {|if (false) {
+sglang: the parent never goes|engine/sglang_tree.cpp|if (parent.children == 0 && gone.parent != kRoot && !parent.queued) enter(gone.parent);|(void)parent;
+sglang: the last token is looked up|engine/sglang.cpp|std::max<int64_t>(q.prompt - 1, 0) / page_|q.prompt / page_
+sglang: budget up to the rim|engine/sglang.h|return tokens < available() + evictable_tokens();|return tokens <= available() + evictable_tokens();
+sglang: all output is budgeted|engine/sglang.cpp|std::min(q.outputs, kMostBudgeted)|q.outputs
+sglang: no page in the budget|engine/sglang.cpp|std::min(q.outputs, kMostBudgeted) + page_;|std::min(q.outputs, kMostBudgeted);
+sglang: no second test|engine/sglang.cpp|        room = fits(budget);\n        if|        if
+sglang: rejected and locked|engine/sglang.cpp|if (!room) tree_.unlock();|
+sglang: evicts what is missing|engine/sglang.cpp|freed < tokens;) {|available() < tokens;) {
+sglang: copies stay|engine/sglang.cpp|used_ -= copies;|
+sglang: the lock stays behind|engine/sglang.cpp|tree_.lock(end.node);|
+sglang: a long prompt is not cut|engine/sglang.cpp|ceil_page(q.prompt - start) > chunk|q.prompt - start > chunk + page_
+sglang: the first piece ends anywhere|engine/sglang.cpp|end = floor_page(start + floor_page(chunk));|end = start + chunk;
+sglang: prefill asks for what it needs|engine/sglang.cpp|(page_ == 1 ? 0 : page_)|0
+sglang: pages are asked for when needed|engine/sglang.cpp|        need(page_);\n        if (q.committed % page_ == 0) {|        if (q.committed % page_ == 0) {\n            need(page_);
+sglang: too many pages in one go|engine/sglang.cpp|available() / page_ - 1);|available() / page_);
+sglang: the last token is computed|engine/sglang.cpp|int64_t left = q.outputs - 1;|int64_t left = q.outputs;
+sglang: the prompt is not published|engine/sglang.cpp|publish(q, q.prompt, false);|
+sglang: half pages are kept|engine/sglang.cpp|used_ -= ceil_page(q.committed) - floor_page(q.committed);|
+sglang: decode off decodes|engine/sglang.cpp|q.outputs = options.decode ?|q.outputs = true ?
 LIST
 }
 

@@ -292,7 +292,7 @@ void check_search(const Wishes& w) {
     Case c = random_case(w, trace);
     if (c.capacity > 9) c.capacity = 1 + c.capacity % 9;
     describe(c);
-    if (Search(c, false).blocks() > 18) return;  // too many to try everything
+    if (Search(c, false).blocks() > 16) return;  // too many to try everything
     OfflineBounds bounds(trace, c.options);
     same("optimal", bounds.optimal(c.capacity).counted_hit_blocks, Search(c, false).best());
     same("admit", bounds.optimal_admit(c.capacity).counted_hit_blocks, Search(c, true).best());

@@ -180,7 +180,7 @@ TEST_CASE("radix tree: splits, and merges when the reason for a split goes") {
     tree.check_invariants();
 }
 
-TEST_CASE("radix tree: a chain of a million nodes costs no stack") {
+TEST_CASE("plain: radix tree: a chain of a million nodes costs no stack") {
     constexpr uint32_t kDepth = 1000000;
     for (int order = 0; order < 3; ++order) {
         RunTree tree;

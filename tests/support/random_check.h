@@ -30,7 +30,7 @@ bool random_check(const std::string& name, Property&& property) {
     static uint64_t calls = 0;
     rc::detail::TestParams params = rc::detail::configuration().testParams;
     params.seed += calls++ * 0x9E3779B97F4A7C15u;
-    if (kSanitized) params.maxSuccess = (params.maxSuccess + 9) / 10;
+    if (kSanitized) params.maxSuccess = (params.maxSuccess + 19) / 20;
     rc::detail::TestMetadata metadata;
     metadata.id = metadata.description = name;
     std::cerr << "\n- " << name << "\n";

@@ -102,7 +102,7 @@ std::string code_of(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("arrows: every room is known and includes only what stands left of it") {
+TEST_CASE("plain: arrows: every room is known and includes only what stands left of it") {
     REQUIRE(sources().size() > 30);
     for (const Source& s : sources()) {
         bool known = levels().count(s.room) != 0 || s.room.rfind("kernels/", 0) == 0;
@@ -129,7 +129,7 @@ TEST_CASE("arrows: the test itself tells right from left") {
     CHECK_FALSE(may_include("kernels/cpu", "kernels/device"));
 }
 
-TEST_CASE("arrows: the library never prints and never exits") {
+TEST_CASE("plain: arrows: the library never prints and never exits") {
     static const std::regex forbidden(
         "\\b(std::)?(cout|cerr|clog)\\b|\\b(f|v|vf)?printf *\\(|\\bputs *\\(|\\bfputs "
         "*\\(|\\bfmt::print\\b|\\b(_|quick_)?exit *\\(|\\babort *\\(|\\bstd::terminate\\b");
@@ -142,7 +142,7 @@ TEST_CASE("arrows: the library never prints and never exits") {
     }
 }
 
-TEST_CASE("arrows: no file has more than 500 lines") {
+TEST_CASE("plain: arrows: no file has more than 500 lines") {
     for (const Source& s : sources()) {
         auto lines = std::count(s.text.begin(), s.text.end(), '\n');
         CHECK_MESSAGE(lines <= 500, s.path << " has " << lines << " lines");

@@ -287,7 +287,7 @@ TEST_CASE("confidence: spread over seeds") {
     CHECK(error_of([] { spread_over_seeds({}); }, ErrorKind::failed) == "a spread over no seeds");
 }
 
-TEST_CASE("confidence: intervals cover the truth about as often as they say") {
+TEST_CASE("plain: confidence: intervals cover the truth about as often as they say") {
     // Neighbours depend on each other over 20 requests. Blocks of 50 cover in 92.5 of 100 sets (4,000 were counted), as
     // there are only 40 of them; ten cells without a difference are claimed to differ in at most about 5 of 100.
     Coverage blocks = coverage(150, 50, 20);

@@ -116,7 +116,7 @@ void check(const Trace& trace, const std::string& eviction, double share) {
 
 }  // namespace
 
-TEST_CASE("state: at most 32 bytes per unique block, as much as the process grows by") {
+TEST_CASE("plain: state: at most 32 bytes per unique block, as much as the process grows by") {
     Trace trace = long_trace(1 << 20);
     for (const char* eviction : {"lru", "gdsf", "belady", "two_q", "qdlp"}) check(trace, eviction, 0.25);
 }

@@ -1,4 +1,5 @@
 #include <kernels/common/bytes.h>
+#include <kernels/device/split_plan.h>
 #include <kvsim/backend/kv_memory.h>
 #include <kvsim/backend/row_format.h>
 #include <kvsim/core/error.h>
@@ -13,7 +14,6 @@ namespace {
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 60;
 constexpr uint32_t kWriteTokens = 512;   ///< written at once: bounds the room for f32 rows
-constexpr uint32_t kChunkTokens = 512;   ///< attention: no chunk is shorter
 
 uint64_t ceil_div(uint64_t a, uint64_t b) { return a / b + (a % b != 0); }
 
@@ -206,28 +206,37 @@ void KvMemory::move(const Place& from, const Place& to) {
     }
 }
 
-void KvMemory::attend(const Place& place, const std::function<void(uint32_t, float*)>& queries) {
+void KvMemory::attend(const Place& place, const std::function<void(uint32_t, float*)>& queries,
+                      const Watch* watch) {
     const uint64_t values = uint64_t{layout_.query_heads} * layout_.head_dim;
     kv::Decode op;
     op.pool = place.pool;
     op.table = table_of(place);
     op.query_heads = layout_.query_heads;
     op.scale = 1.0f / std::sqrt(static_cast<float>(layout_.head_dim));
-    // Chunks are whole blocks. One sequence with few heads would leave processors idle.
-    uint64_t chunk = ceil_div(kChunkTokens, place.pool.block_size) * place.pool.block_size;
-    op.splits = static_cast<uint32_t>(std::clamp<uint64_t>(place.tokens / chunk, 1, 32));
-    op.chunk_tokens = static_cast<uint32_t>(ceil_div(ceil_div(place.tokens, op.splits), place.pool.block_size) * place.pool.block_size);
+    auto length = static_cast<uint32_t>(place.tokens);
+    kv::device::SplitPlan plan = kv::device::plan_split(&length, 1, place.pool, op.query_heads, std::max(1u, backend_.slots()));
+    op.splits = plan.splits;
+    op.chunk_tokens = plan.chunk_tokens;
     queries_.reserve(backend_, values);
     out_.reserve(backend_, values);
     partial_.reserve(backend_, std::max<uint64_t>(1, uint64_t{op.query_heads} * op.splits * (layout_.head_dim + 2)));
     op.q = reinterpret_cast<const uint8_t*>(queries_.data());
     op.out = reinterpret_cast<uint8_t*>(out_.data());
     op.partial = partial_.data();
+    if (watch) {
+        logits_.reserve(backend_, op.query_heads * watch->stride);
+        lse_.reserve(backend_, op.query_heads);
+        op.logits = logits_.data();
+        op.logit_stride = watch->stride;
+        op.lse = lse_.data();
+    }
     host_keys_.resize(values);
     for (op.layer = 0; op.layer < layout_.layers; ++op.layer) {
         queries(op.layer, host_keys_.data());
         queries_.write(0, host_keys_.data(), values);
         log_.run("decode", backend_, op, kv::bytes_moved(op, {place.tokens, place.blocks.size()}));
+        if (watch) watch->seen(op.layer, op.logits, op.lse);
     }
 }
 

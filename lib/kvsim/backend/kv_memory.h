@@ -56,11 +56,21 @@ class KvMemory {
     void copy_block(uint32_t from, uint32_t to, uint32_t tokens);
     /// All tokens of a place to another one, as they are stored. They may overlap.
     void move(const Place& from, const Place& to);
+    /// Called after each layer with what attention leaves beside its result, on the backend: logits [query_heads, stride]
+    /// and lse [query_heads].
+    struct Watch {
+        uint64_t stride = 0;  ///< at least the tokens
+        std::function<void(uint32_t layer, const float* logits, const float* lse)> seen;
+    };
     /// Attention of one query per sequence and layer over all of its tokens. `queries` [query_heads, head_dim].
-    void attend(const Place& place, const std::function<void(uint32_t layer, float* queries)>& queries);
+    void attend(const Place& place, const std::function<void(uint32_t layer, float* queries)>& queries,
+                const Watch* watch = nullptr);
+
+    /// The table of one sequence on the backend, until the next operation.
+    kv::Table table_of(const Place& place);
+    KernelLog& log() const { return log_; }
 
   private:
-    kv::Table table_of(const Place& place);
     /// As it is stored, [kv_heads, tokens, head_dim] in rooms that the next operation overwrites.
     kv::Gather gather_layer(const Place& place, uint32_t layer);
     void check(const Place& place) const;
@@ -77,7 +87,7 @@ class KvMemory {
     Buffer<int64_t> slots_;
     Buffer<kv::BlockPair> pairs_;
     Buffer<uint8_t> keys_, values_, metas_[2];
-    Buffer<float> queries_, out_, partial_;
+    Buffer<float> queries_, out_, partial_, logits_, lse_;
     std::vector<float> host_keys_, host_values_;
 };
 

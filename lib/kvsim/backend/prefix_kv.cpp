@@ -9,12 +9,17 @@ PrefixKv::PrefixKv(const Trace& trace, bool decode, KvMemory& memory, const Toke
     : trace_(trace), decode_(decode), attend_(attend), memory_(memory), values_(values), check_(std::move(check)),
       unnamed_owners_(uint64_t{1} << 40), self_(std::make_shared<HandleTarget*>(static_cast<HandleTarget*>(this))) {
     for (uint32_t i = memory.pool().blocks; i-- > 0;) free_places_.push_back(i);
+    references_.assign(memory.pool().blocks, 0);
+}
+
+void PrefixKv::give_back(uint32_t place) {
+    if (--references_[place] == 0) free_places_.push_back(place);
 }
 
 void PrefixKv::drop(BlockId id) {
     auto found = blocks_.find(id);
     if (found == blocks_.end()) return;
-    free_places_.push_back(found->second.place);
+    give_back(found->second.place);
     blocks_.erase(found);
 }
 
@@ -23,8 +28,11 @@ void PrefixKv::store(BlockId id, uint64_t owner, uint32_t tokens) {
     auto [found, fresh] = blocks_.try_emplace(id);
     Block& b = found->second;
     if (fresh) {
+        if (free_places_.empty() && !clones_.empty())
+            throw_input("prefix data: clones hold blocks that were evicted, and the pool has no other; free them");
         if (free_places_.empty()) throw_failed("prefix data: more blocks than the pool has");
         b.place = free_places_.back();
+        references_[b.place] = 1;
         b.owner = owner;
         free_places_.pop_back();
     }
@@ -55,7 +63,7 @@ void PrefixKv::served(const Served& s, const std::function<bool(BlockId)>& resid
             if (resident(it->first)) {
                 ++it;
             } else {
-                free_places_.push_back(it->second.place);
+                give_back(it->second.place);
                 it = blocks_.erase(it);
             }
         }
@@ -91,23 +99,22 @@ void PrefixKv::attend_output(uint32_t request, const std::vector<BlockId>& chain
 
 // The blocks of a chain that lead and are whole, and one that is not behind them.
 void PrefixKv::look(SequenceId id, const std::vector<BlockId>& chain) {
-    place_ = {memory_.pool(), {}, 0};
-    std::vector<const Block*> held;
+    chain_ = {{memory_.pool(), {}, 0}, {}};
     for (BlockId block : chain) {
         auto found = blocks_.find(block);
         if (found == blocks_.end()) break;
-        held.push_back(&found->second);
-        place_.blocks.push_back(found->second.place);
-        place_.tokens += found->second.tokens;
+        chain_.blocks.push_back(found->second);
+        chain_.place.blocks.push_back(found->second.place);
+        chain_.place.tokens += found->second.tokens;
         if (found->second.tokens < trace_.block_size) break;
     }
     held_ = id;
     const uint64_t row = uint64_t{memory_.layout().kv_heads} * memory_.layout().head_dim;
     check_({self_, id, generation_}, [&](uint32_t layer, uint64_t, uint32_t, float* keys, float* values) {
-        for (const Block* b : held) {
-            values_.rows(b->owner, layer, 0, b->tokens, keys, values);
-            keys += b->tokens * row;
-            values += b->tokens * row;
+        for (const Block& b : chain_.blocks) {
+            values_.rows(b.owner, layer, 0, b.tokens, keys, values);
+            keys += b.tokens * row;
+            values += b.tokens * row;
         }
     });
 }
@@ -123,10 +130,16 @@ void PrefixKv::finish() {
     }
 }
 
-CacheHandleStats PrefixKv::stats_of(SequenceId) const {
+const PrefixKv::Chain& PrefixKv::chain_of(SequenceId id) const {
+    auto clone = clones_.find(id);
+    return clone == clones_.end() ? chain_ : clone->second;
+}
+
+CacheHandleStats PrefixKv::stats_of(SequenceId id) const {
+    const Place& place = chain_of(id).place;
     CacheHandleStats s;
-    s.blocks = place_.blocks.size();
-    s.tokens = place_.tokens;
+    s.blocks = place.blocks.size();
+    s.tokens = place.tokens;
     uint64_t places = s.blocks * trace_.block_size;
     s.memory_bytes = places * memory_.layout().layers * memory_.pool().token_bytes();
     s.utilization = places == 0 ? 0 : static_cast<double>(s.tokens) / static_cast<double>(places);
@@ -134,8 +147,21 @@ CacheHandleStats PrefixKv::stats_of(SequenceId) const {
     return s;
 }
 
+// Blocks that the cache drops stay as they are while a clone holds them. Who fills a shared last block further writes
+// behind the clone's tokens, which it does not read.
 SequenceId PrefixKv::clone_of(SequenceId id) {
-    throw_input("request " + std::to_string(id) + " of a prefix cache cannot be cloned: whoever has the same prefix shares its blocks");
+    Chain clone = chain_of(id);
+    for (const Block& b : clone.blocks) ++references_[b.place];
+    SequenceId child = next_clone_--;
+    clones_.emplace(child, std::move(clone));
+    return child;
+}
+
+void PrefixKv::free(SequenceId clone) {
+    auto found = clones_.find(clone);
+    if (found == clones_.end()) throw_input("sequence " + std::to_string(clone) + " is no clone of a prefix cache");
+    for (const Block& b : found->second.blocks) give_back(b.place);
+    clones_.erase(found);
 }
 
 }  // namespace kvsim

@@ -1,5 +1,6 @@
 #include <kvsim/core/spec.h>
 #include <kvsim/engine/engines.h>
+#include <kvsim/engine/sglang_row.h>
 #include <kvsim/engine/vllm.h>
 #include <kvsim/trace/format.h>
 
@@ -9,10 +10,12 @@ namespace kvsim {
 
 Registry<EngineRow>& engines() {
     static Registry<EngineRow> registry = [] {
-        Registry<EngineRow> all("engine");
-        all.add(vllm_engine());
-        all.add(vllm_classic_engine());
-        return all;
+        Registry<EngineRow> r("engine");
+        r.add(vllm_engine());
+        r.add(vllm_classic_engine());
+        r.add(sglang_engine());
+        r.add(sglang_unified_engine());
+        return r;
     }();
     return registry;
 }

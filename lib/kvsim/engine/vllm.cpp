@@ -79,6 +79,32 @@ static std::string arrivals_definition(const VllmOptions& o, const RunOptions& r
            "finds no room though nobody runs is rejected; one that was admitted before ends unfinished";
 }
 
+static void define_counts(Definitions& d, const VllmOptions& o) {
+    d.emplace_back(
+        "hits",
+        "lookup_blocks, lookup_tokens: all that counted requests looked up; hit_blocks, hit_tokens: what they hit "
+        "at their first admission; any_hit_blocks, any_hit_tokens: the same, hits always lead");
+    d.emplace_back("token_hit_rate", "hit_tokens / lookup_tokens over counted requests");
+    d.emplace_back("block_hit_rate", "hit_blocks / lookup_blocks over counted requests");
+    d.emplace_back(
+        "per_request",
+        "p10, p50, p90: token hit rates of counted requests with a lookup, sorted[min(n - 1, floor(p * n))]; "
+        "zero_hit: how many of these had no hit");
+    d.emplace_back("evictions",
+                   "blocks: published ones that were taken for something else since the first counted request was "
+                   "admitted: " + eviction_definition(o) +
+                       ". stranded_blocks: named blocks published at the end behind an ancestor that is not, where the "
+                       "first group sees everything");
+    d.emplace_back(
+        "utilization",
+        "sampled after each counted admission: active = held by running requests, evictable = published and "
+        "not held; the null block is not counted; mean_active_fraction, mean_evictable_fraction: these / "
+        "capacity_blocks, mean_free_fraction: the rest; peak_active_blocks, peak_resident_blocks: the largest "
+        "of these samples and of one at the end of each step or request, resident being both; mean_token_fill "
+        "= tokens held / room of resident blocks, summed over samples; internal_fragmentation = 1 - "
+        "mean_token_fill");
+}
+
 static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& run) {
     VllmOptions o = VllmOptions::parse(c.engine);
     Definitions d;
@@ -101,17 +127,18 @@ static Definitions definitions(const CacheConfig& c, const Trace& trace, const R
                                    "least one. Output without a name is hit by nobody but its own request"
                                  : "off: a request makes one output token, which is never stored");
     d.emplace_back("arrivals", arrivals_definition(o, run));
+    d.emplace_back("concurrency", run.arrivals == Arrivals::sequential
+                                      ? "1: see arrivals"
+                                      : "as many as the scheduler admits: see arrivals");
     d.emplace_back("requests",
-                   "total: requests past the warm-up; rejected: never got room; waited: found no room when they were "
-                   "first to be admitted, each once");
-    d.emplace_back("evictions", "published blocks taken for something else. " + eviction_definition(o));
-    d.emplace_back("utilization",
-                   "sampled after each admission: active = held by running requests, evictable = published and not "
-                   "held; the null block is not counted. peak_active_blocks, peak_resident_blocks: also at the "
-                   "end of each step or request");
-    d.emplace_back("bounds.unlimited",
-                   "the same lookups with nothing ever evicted, the last token and partly filled blocks "
-                   "included: what is missed then was never seen before");
+                   "total: requests past the warm-up; rejected: never got room; completed: the others (unfinished ones "
+                   "too); waited: found no "
+                   "room when they were first to be admitted, each once; with_hit: at least one block hit");
+    define_counts(d, o);
+    if (!trace.lengths_only)
+        d.emplace_back("bounds.unlimited",
+                       "the same lookups with nothing ever evicted, the last token and partly filled blocks "
+                       "included: what is missed then was never seen before");
     return d;
 }
 

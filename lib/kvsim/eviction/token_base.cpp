@@ -117,6 +117,15 @@ bool ScoredTokens::next_victim(const LayerStep& step, TokenVictim& victim) {
     return false;
 }
 
+TokenRule token_rule_of(const TokenRoom& room, TokenRule::Scores scores) {
+    TokenRule rule;
+    rule.keep = room.budget;
+    rule.sinks = std::min(room.sinks, rule.keep);
+    rule.window = std::min(room.recent, rule.keep - rule.sinks);
+    rule.scores = scores;
+    return rule;
+}
+
 const std::vector<float>& ScoredTokens::weights(const LayerStep& step, uint32_t head) const {
     if (!step.weights)
         throw_input(id_ + " needs attention weights: recorded queries and keys, or scores in the trace");

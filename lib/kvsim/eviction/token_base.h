@@ -68,6 +68,9 @@ class ScoredTokens : public TokenStrategy {
     TokenRoom room_;
 };
 
+/// What is protected as TokenRule says it: where that is everything, the oldest that is no sink leaves, then the highest sink.
+TokenRule token_rule_of(const TokenRoom& room, TokenRule::Scores scores);
+
 /// A row whose budgets are those of the strategies themselves.
 template <class Strategy>
 TokenStrategyRow token_row(std::string id, std::string summary, std::string source, std::string parameters) {

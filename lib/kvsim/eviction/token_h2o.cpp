@@ -6,6 +6,7 @@
 // Difference from the authors' code: it scores each query head on keys repeated for it; here the query heads of a KV
 // head are averaged, so that no key is held twice. Cost: one pass over the tokens of a head to add the weights, one to
 // find the lowest.
+#include <kvsim/core/error.h>
 #include <kvsim/eviction/token_base.h>
 
 namespace kvsim {
@@ -63,6 +64,12 @@ TokenStrategyRow token_h2o() {
     TokenStrategyRow row = token_row<TokenH2o>("h2o", "least attention so far", "Zhang et al. 2023",
                                                "budget=0.2 sinks=0 recent=budget-budget/2 score=sum decay=1");
     row.needs_weights = true;
+    row.rule = [](Spec& spec, const TokenContext& context) {
+        TokenRoom room = h2o_room(spec, context);
+        if (spec.choice("score", "sum", {"sum", "mean"}) == "mean" || spec.number("decay", 1, 0, 1) != 1)
+            throw_input("h2o: kernels add weights up; expected score=sum and decay=1");
+        return token_rule_of(room, TokenRule::Scores::sum);
+    };
     return row;
 }
 

@@ -17,6 +17,10 @@ class TokenNone final : public TokenStrategy {
 
 }  // namespace
 
-TokenStrategyRow token_none() { return token_row<TokenNone>("none", "every token is held", "", ""); }
+TokenStrategyRow token_none() {
+    TokenStrategyRow row = token_row<TokenNone>("none", "every token is held", "", "");
+    row.rule = [](Spec&, const TokenContext&) { return TokenRule{}; };
+    return row;
+}
 
 }  // namespace kvsim

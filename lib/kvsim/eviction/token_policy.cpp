@@ -1,3 +1,4 @@
+#include <kvsim/core/error.h>
 #include <kvsim/eviction/token_base.h>
 
 namespace kvsim {
@@ -33,6 +34,20 @@ std::unique_ptr<TokenStrategy> make_token_strategy(const std::string& text, cons
     std::unique_ptr<TokenStrategy> strategy = token_strategies().get(spec.id()).make(spec, context);
     spec.finish();
     return strategy;
+}
+
+TokenRule token_rule(const std::string& text, const TokenContext& context) {
+    Spec spec = token_spec(text);
+    const TokenStrategyRow& row = token_strategies().get(spec.id());
+    if (!row.rule) {
+        std::vector<std::string> known;
+        for (const TokenStrategyRow& r : token_strategies().rows())
+            if (r.rule) known.push_back(r.id);
+        throw_input("--eviction " + text + ": kernels cannot decide it; expected " + join(known));
+    }
+    TokenRule rule = row.rule(spec, context);
+    spec.finish();
+    return rule;
 }
 
 std::vector<uint64_t> token_budgets(const std::string& text, uint32_t layers, uint64_t sequence_tokens) {

@@ -67,6 +67,19 @@ class TokenStrategy {
     virtual uint64_t budget() const = 0;
 };
 
+/// A strategy in the words of kernels (kernels/common/ops.h, TopK), where it can be said so: of more than `keep` tokens
+/// the first `sinks` and the newest `window` stay, and those of the rest with the highest scores, the newer of equals.
+struct TokenRule {
+    enum class Scores : uint8_t {
+        none,  ///< nobody competes
+        last,  ///< the weights of the last query
+        sum,   ///< of all queries that saw the token
+    };
+    uint64_t keep = ~uint64_t{0};
+    uint64_t sinks = 0, window = 0;  ///< sinks + window <= keep
+    Scores scores = Scores::none;
+};
+
 struct TokenStrategyRow {
     std::string id;
     std::string summary;
@@ -77,6 +90,8 @@ struct TokenStrategyRow {
     bool needs_keys_before_rotation = false;
     /// Budgets of all layers, in tokens per head, for a sequence of so many tokens; for --layout quantized without data.
     std::function<std::vector<uint64_t>(Spec& spec, uint32_t layers, uint64_t sequence_tokens)> budgets;
+    /// The same strategy as kernels decide it; empty where they cannot. Throws Error(input) on parameters that they do not know.
+    std::function<TokenRule(Spec& spec, const TokenContext& context)> rule;
     /// Asks for the parameters it knows; the caller finishes the spec. Throws Error(input).
     std::function<std::unique_ptr<TokenStrategy>(Spec& spec, const TokenContext& context)> make;
 };
@@ -85,6 +100,8 @@ Registry<TokenStrategyRow>& token_strategies();
 
 /// Throws Error(input) on an unknown strategy or parameter.
 std::unique_ptr<TokenStrategy> make_token_strategy(const std::string& spec, const TokenContext& context);
+/// Throws Error(input) too where kernels cannot decide it, naming those that they can.
+TokenRule token_rule(const std::string& spec, const TokenContext& context);
 std::vector<uint64_t> token_budgets(const std::string& spec, uint32_t layers, uint64_t sequence_tokens);
 
 }  // namespace kvsim

@@ -8,7 +8,7 @@
 namespace kvsim {
 
 TokenStrategyRow token_sliding_window() {
-    return token_row<TokenWindow<0>>("sliding_window", "the last tokens", "textbook",
+    return token_window_row<0>("sliding_window", "the last tokens", "textbook",
                                      "budget=0.2 window=budget sinks=0");
 }
 

@@ -9,7 +9,7 @@
 namespace kvsim {
 
 TokenStrategyRow token_streaming_llm() {
-    return token_row<TokenWindow<4>>("streaming_llm", "a few first tokens and the last ones", "Xiao et al. 2023",
+    return token_window_row<4>("streaming_llm", "a few first tokens and the last ones", "Xiao et al. 2023",
                                      "budget=0.2 sinks=4 window=budget-sinks");
 }
 

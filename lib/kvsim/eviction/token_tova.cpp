@@ -4,6 +4,7 @@
 // The paper averages over all heads of a layer and evicts one set of tokens from all of them (per=layer); per=head
 // decides for each KV head on the mean of its query heads. A KV head's weight is the mean over equally many query
 // heads, so the mean over KV heads is that over all query heads. Cost: one pass over the tokens of a head.
+#include <kvsim/core/error.h>
 #include <kvsim/eviction/token_base.h>
 
 namespace kvsim {
@@ -56,6 +57,11 @@ TokenStrategyRow token_tova() {
     TokenStrategyRow row = token_row<TokenTova>("tova", "least attention of the newest query", "Oren et al. 2024",
                                                 "budget=0.2 sinks=0 recent=0 per=head");
     row.needs_weights = true;
+    row.rule = [](Spec& spec, const TokenContext& context) {
+        TokenRoom room = ask_token_room(spec, context, 0, 0);
+        if (spec.choice("per", "head", {"head", "layer"}) == "layer") throw_input("tova: kernels decide for each head; expected per=head");
+        return token_rule_of(room, TokenRule::Scores::last);
+    };
     return row;
 }
 

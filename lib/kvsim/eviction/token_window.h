@@ -17,11 +17,17 @@ template <uint64_t kSinks>
 class TokenWindow final : public TokenStrategy {
   public:
     TokenWindow(Spec& spec, const TokenContext& context) : order_(context.kv_heads) {
+        TokenRoom held = room(spec, context);
+        sinks_ = held.sinks;
+        budget_ = held.budget;
+    }
+    static TokenRoom room(Spec& spec, const TokenContext& context) {
         TokenRoom room = ask_token_room(spec, context, kSinks);
-        sinks_ = room.sinks;
         uint64_t window = spec.whole("window", kLongest, 1, kLongest);
-        budget_ = room.asked || !spec.has("window") ? room.budget : context.capacity_tokens;
-        budget_ = std::max<uint64_t>(1, std::min(budget_, sinks_ + window));
+        if (!room.asked && spec.has("window")) room.budget = context.capacity_tokens;
+        room.budget = std::max<uint64_t>(1, std::min(room.budget, room.sinks + window));
+        room.recent = room.budget;
+        return room;
     }
     void on_step(const LayerStep& step) override {
         for (uint32_t head = 0; head < order_.size(); ++head)
@@ -51,5 +57,16 @@ class TokenWindow final : public TokenStrategy {
     uint64_t sinks_ = 0, budget_ = 0;
     std::vector<std::deque<uint32_t>> order_;  ///< [head]: slots, by position
 };
+
+/// A row of it.
+template <uint64_t kSinks>
+TokenStrategyRow token_window_row(std::string id, std::string summary, std::string source, std::string parameters) {
+    using Strategy = TokenWindow<kSinks>;
+    TokenStrategyRow row = token_row<Strategy>(std::move(id), std::move(summary), std::move(source), std::move(parameters));
+    row.rule = [](Spec& spec, const TokenContext& context) {
+        return token_rule_of(Strategy::room(spec, context), TokenRule::Scores::none);
+    };
+    return row;
+}
 
 }  // namespace kvsim

@@ -49,7 +49,10 @@ void define_data(Definitions& d, const ReplayReport& report) {
     d.emplace_back("data",
                    "every event was also done to keys and values on the backend: blocks of " + shape_of(o) +
                        (report.options->kv_data ? "; values: the recorded ones" : "; values: made from sequence, position, layer and place") +
-                       "; pool_blocks: as many as were ever in use" +
+                       (report.options->cache.layout == "quantized"
+                            ? "; pool_blocks: of the longest sequence, twice what it keeps where tokens leave, since they move to the "
+                              "other half; sequences follow one another"
+                            : "; pool_blocks: as many as were ever in use") +
                        (o.order == "contiguous" ? ", holes included" : "") + "; pool_bytes: of keys, values and their scales");
     if (!o.digest.empty())
         d.emplace_back("data.verify",

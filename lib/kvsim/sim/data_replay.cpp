@@ -1,10 +1,12 @@
 #include <kvsim/backend/kv_cache.h>
 #include <kvsim/backend/prefix_kv.h>
 #include <kvsim/backend/row_format.h>
+#include <kvsim/backend/token_kv.h>
 #include <kvsim/core/digest.h>
 #include <kvsim/core/spec.h>
 #include <kvsim/layout/sequence_layouts.h>
 #include <kvsim/quant/dtype.h>
+#include <kvsim/sim/bench_stats.h>
 #include <kvsim/sim/data_replay.h>
 
 #include <algorithm>
@@ -20,7 +22,7 @@ class ReadBack {
   public:
     explicit ReadBack(const DataRunOptions& o)
         : sides_{{row_format(o.k_dtype, o.head_dim), make_codec(o.k_dtype, {1, o.head_dim})},
-                              {row_format(o.v_dtype, o.head_dim), make_codec(o.v_dtype, {1, o.head_dim})}} {}
+                 {row_format(o.v_dtype, o.head_dim), make_codec(o.v_dtype, {1, o.head_dim})}} {}
 
     void check(const CacheHandle& handle, const KvMemory::Source& original) {
         uint64_t tokens = handle.num_tokens();
@@ -112,25 +114,25 @@ void summarize(const KernelLog& log, DataOutcome& out) {
         k.name = name;
         k.calls = calls.us.size();
         k.bytes = calls.bytes;
-        std::vector<float> us = calls.us;
-        std::sort(us.begin(), us.end());
-        for (float x : us) k.total_us += x;
-        k.min_us = us.front();
-        k.median_us = us[us.size() / 2];
-        k.p95_us = us[std::min(us.size() - 1, us.size() * 95 / 100)];
+        TimeStats t = time_stats({calls.us.begin(), calls.us.end()});
+        k.total_us = t.total_us;
+        k.min_us = t.min_us;
+        k.median_us = t.median_us;
+        k.p95_us = t.p95_us;
         k.gb_per_s = k.total_us > 0 ? static_cast<double>(k.bytes) / k.total_us / 1e3 : 0;
         k.fraction_of_copy = out.copy_gb_per_s > 0 ? k.gb_per_s / out.copy_gb_per_s : 0;
         out.kernels.push_back(k);
     }
 }
 
-// Sequences (paged, contiguous): once to learn how many blocks there ever are, once with data. Returns what it counted.
+/// What a replay with data counted.
 struct Played {
     RunResult result;
     uint64_t pool_blocks = 0, pool_bytes = 0;
 };
 using MakeMemory = std::function<KvMemory(uint64_t blocks)>;
 
+// Sequences (paged, contiguous): once to learn how many blocks there ever are, once with data.
 Played play_sequences(const Trace& trace, const CacheConfig& cache, const RunOptions& run, const DataRunOptions& o,
                       const TokenValues& values, const MakeMemory& make_memory, ReadBack& read_back) {
     KvCacheData sizing;
@@ -179,14 +181,54 @@ Played play_prefixes(const Trace& trace, const CacheConfig& cache, const RunOpti
     return played;
 }
 
+// Sequences whose tokens are evicted: one after the other, since they share nothing.
+Played play_tokens(const Trace& trace, const CacheConfig& cache, const RunOptions& run, const DataRunOptions& o,
+                   const TokenValues& values, const MakeMemory& make_memory, ReadBack& read_back, const RunResult& expected) {
+    if (!trace.events.empty())
+        throw_input("--backend under --layout quantized: the trace has events; expected one of requests, each a sequence of its own");
+    struct Sequence {
+        uint32_t request;
+        uint64_t prompt, output;
+        TokenRule rule;
+    };
+    std::vector<Sequence> sequences;
+    uint64_t blocks = 0;
+    for (uint32_t r = 0; r < trace.requests(); ++r) {
+        if (expected.is_rejected(r)) continue;
+        if (trace.samples.has(r) && trace.samples[r] > 1)
+            throw_input("--backend under --layout quantized: request " + std::to_string(r) + " (" + trace.sequence_name(r) +
+                        ") has n = " + std::to_string(trace.samples[r]) + " samples; a sequence on a backend is one");
+        Sequence s{r, trace.prompt_tokens[r], run.decode ? trace.output_tokens[r] : 0, {}};
+        TokenContext context;
+        context.layers = o.layers;
+        context.kv_heads = o.kv_heads;
+        context.head_dim = o.head_dim;
+        context.group = o.query_heads / o.kv_heads;
+        context.sequence_tokens = s.prompt + s.output;
+        if (run.capacity_blocks != kUnlimited) context.capacity_tokens = run.capacity_blocks * trace.block_size;
+        s.rule = token_rule(cache.eviction, context);
+        blocks = std::max(blocks, TokenKv::blocks(s.rule, s.prompt + s.output, trace.block_size));
+        sequences.push_back(s);
+    }
+    KvMemory memory = make_memory(std::max<uint64_t>(1, blocks));
+    TokenKv::Leaving check;
+    if (o.verify)
+        check = [&](const CacheHandle& handle, const KvMemory::Source& original) { read_back.check(handle, original); };
+    TokenKv data(memory, values, check);
+    for (const Sequence& s : sequences) data.play(s.request, s.prompt, s.output, s.rule, o.attend);
+    if (data.evicted_tokens() != expected.total.evicted_tokens)
+        throw_failed("--backend: kernels evicted " + std::to_string(data.evicted_tokens()) + " tokens of a head, the replay without " +
+                     std::to_string(expected.total.evicted_tokens));
+    return {expected, memory.pool().blocks, memory.bytes()};
+}
+
 }  // namespace
 
 DataOutcome replay_data(const Trace& trace, const CacheConfig& cache, const RunOptions& run, const DataRunOptions& o,
                         const RunResult& expected) {
-    bool contiguous = cache.layout == "contiguous", prefix = cache.layout == "prefix";
-    if (!contiguous && !prefix && cache.layout != "paged")
-        throw_input("--backend has no effect under --layout " + cache.layout +
-                    (cache.layout == "quantized" ? "; keys and values come with --kv-data there" : ""));
+    bool contiguous = cache.layout == "contiguous", prefix = cache.layout == "prefix", tokens = cache.layout == "quantized";
+    if (!contiguous && !prefix && !tokens && cache.layout != "paged")
+        throw_input("--backend has no effect under --layout " + cache.layout);
     if (prefix && cache.match.rfind("snapshot", 0) == 0)
         throw_input("--backend has no effect under --match snapshot, which stores whole prompts and no blocks");
     Spec spec = Spec::parse(o.backend);
@@ -209,8 +251,9 @@ DataOutcome replay_data(const Trace& trace, const CacheConfig& cache, const RunO
     ReadBack read_back(o);
     RunOptions quiet = run;
     quiet.progress = nullptr;
-    Played played = prefix ? play_prefixes(trace, cache, quiet, o, *values, make_memory, read_back)
-                           : play_sequences(trace, cache, quiet, o, *values, make_memory, read_back);
+    Played played = prefix   ? play_prefixes(trace, cache, quiet, o, *values, make_memory, read_back)
+                    : tokens ? play_tokens(trace, cache, quiet, o, *values, make_memory, read_back, expected)
+                             : play_sequences(trace, cache, quiet, o, *values, make_memory, read_back);
     if (!(played.result.total == expected.total) || played.result.hit_blocks != expected.hit_blocks ||
         played.result.peak_active_blocks != expected.peak_active_blocks)
         throw_failed("--backend: the replay with keys and values counts something else than without");

@@ -135,7 +135,7 @@ ReplayOutcome replay(const Trace& trace, const ReplayOptions& given, const Bound
                                                                              : options.run.capacity_blocks * trace.block_size,
                                    options.run.warmup_requests);
     if (options.data) out.data = replay_data(trace, options.cache, options.run, *options.data, out.run);
-    if (options.kv_data && !options.data) {
+    if (options.kv_data && options.cache.layout == "quantized") {
         start = std::chrono::steady_clock::now();
         out.compression = compress(trace, options, out.run);
         out.compression_ms = ms_since(start);

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <kvsim/engine/engines.h>
+
+namespace kvsim {
+
+EngineRow sglang_engine();
+EngineRow sglang_unified_engine();
+
+}  // namespace kvsim
