@@ -1,4 +1,5 @@
-// The vLLM engine on one core. items = blocks that requests hold, prompt (and output with decode) / block_size rounded up.
+// The vLLM engine on one core. items = blocks that requests hold, prompt (and output with decode) / block_size rounded
+// up.
 //
 // bench_vllm                          google-benchmark; --benchmark_filter=512 chooses
 // bench_vllm --once NAME              one replay and nothing else, for instruction counters and profiles
@@ -66,7 +67,8 @@ uint64_t replay(const Case& c) {
 int main(int argc, char** argv) {
     for (const Case& c : kCases) {
         if (argc == 3 && std::strcmp(argv[1], "--once") == 0) {
-            if (std::strcmp(argv[2], c.name) == 0) std::printf("%llu hits\n", static_cast<unsigned long long>(replay(c)));
+            if (std::strcmp(argv[2], c.name) == 0)
+                std::printf("%llu hits\n", static_cast<unsigned long long>(replay(c)));
             continue;
         }
         benchmark::RegisterBenchmark(c.name, [&c](benchmark::State& state) {

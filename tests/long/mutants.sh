@@ -406,6 +406,43 @@ bench: a sample counts as one launch|sim/bench.cpp|r.calls = us.size() * launche
 bench: axes that a kernel lacks|sim/bench.cpp|if (!has_axis(*cell.kernel, axis)) break;|
 bench: rows are not compared|sim/bench_case.cpp|if (found[i] == want[i]) continue;|continue;
 bench: room is asked for too late|sim/bench.cpp|if (need(1) > have) {|if (false) {
+vllm: unpublished blocks are appended|engine/vllm_pool.cpp|} else if (unpublished_first_) {|} else if (false) {
+vllm: classic puts them in front|engine/vllm_manager.cpp|options.caching && !options.classic|options.caching
+vllm: in front without caching|engine/vllm_manager.cpp|options.caching && !options.classic|!options.classic
+vllm: released from first to last|engine/vllm_pool.cpp|for (size_t i = blocks.size(); i-- > 0;) {|for (size_t i = 0; i < blocks.size(); ++i) {
+vllm: the newest copy is found|engine/vllm_pool.cpp|    ++duplicates_;|    ++duplicates_;\n    oldest_[b.key] = id;
+vllm: copies in another order|engine/vllm_pool.cpp|if (oldest_[b.key] == id) oldest_[b.key] = b.newer;|if (oldest_[b.key] == id) oldest_[b.key] = b.older;
+vllm: a taken block keeps its copies' ring|engine/vllm_pool.h|remove_copy(id);\n            }|oldest_[b.key] = b.newer;\n            }
+vllm: never taken blocks before those in front|engine/vllm_pool.h|if (id == kNull) {\n            id = new_block();|if (fresh_ <= usable_) {\n            id = new_block();
+vllm: the last token may be hit|engine/vllm_manager.cpp|uint64_t most = s.length - 1;|uint64_t most = s.length;
+vllm: the watermark counts for everybody|engine/vllm_manager.cpp|admission.others_running ? watermark_blocks_ : 0|watermark_blocks_
+vllm: the watermark without the null block|engine/vllm_manager.h|limited_ ? pool_.usable() + 1 : 0|limited_ ? pool_.usable() : 0
+vllm: the first chunk is enough|engine/vllm_manager.cpp|if (reserve_full_ && tokens < s.length|if (false
+vllm: windows reserve the whole prompt|engine/vllm_manager.cpp|needed(s, s.length, admission.batch_tokens)|needed(s, s.length, kUncapped)
+vllm: free hits need no room|engine/vllm_manager.cpp|need += g.hits[k] != VllmPool::kNull && pool_.references(g.hits[k]) == 0;|(void)k;
+vllm: a window looks back over itself|engine/vllm_manager.cpp|blocks_of(kind.window - 1, block_), together|blocks_of(kind.window, block_), together
+vllm: a gap does not matter to a window|engine/vllm_manager.cpp|together = hit ? together + 1 : 0;|together += hit;
+vllm: groups are asked once|engine/vllm_manager.cpp|if (!shorter \|\| once) break;|break;
+vllm: a token early out of the window|engine/vllm_manager.h|(tokens - window + 1) / block_|(tokens - window + 2) / block_
+vllm: what left the window stays|engine/vllm_manager.cpp|if (has_windows_) skip(s);|
+vllm: skipped hits are held|engine/vllm_manager.cpp|g.skipped = skipped_at(i, hits * block_);\n        std::fill|g.skipped = 0;\n        std::fill
+vllm: decoding strides over the end of a window|engine/vllm_manager.cpp|if (!has_windows_) return most;|if (most > 0) return most;
+vllm: a block is published before it is full|engine/vllm_manager.cpp|std::min(tokens, s.length) / block_|blocks_of(std::min(tokens, s.length), block_)
+vllm: published late|engine/vllm_manager.cpp|std::min(tokens, s.length) / block_|(std::min(tokens, s.length) - 1) / block_
+vllm: the last output token is computed|engine/vllm_sequential.cpp|replay.outputs(s.request) - 1|replay.outputs(s.request)
+vllm: output completes a block by its prompt's name|engine/vllm_replay.cpp|(row == trace.lookup_row(r) ? 0 : outputs(r))|outputs(r)
+vllm: warm-up evictions are counted|engine/vllm_replay.cpp|        result.total.evicted_blocks = evictions;\n|
+vllm: admits in a step that preempted|engine/vllm_scheduler.cpp|if (!schedule_running(budget)) admit_waiting(budget);|schedule_running(budget);\n            admit_waiting(budget);
+vllm: the preempted goes to the end|engine/vllm_scheduler.cpp|wait(r, true);|wait(r, false);
+vllm: the most urgent is preempted|engine/vllm_scheduler.cpp|> urgency(running_[at]->sequence.request)|< urgency(running_[at]->sequence.request)
+vllm: tokens of a victim are lost|engine/vllm_scheduler.cpp|            budget += victim.scheduled;\n|
+vllm: after a victim somebody is left out|engine/vllm_scheduler.cpp|            --index;\n|
+vllm: own output is not found again|engine/vllm_scheduler.cpp|name_output(s.sequence);\n            VllmManager|(void)0;\n            VllmManager
+vllm: one sequence too many|engine/vllm_scheduler.cpp|running_.size() < options_.max_num_seqs|running_.size() <= options_.max_num_seqs
+vllm: arrivals by the trace's order alone|engine/vllm_scheduler.cpp|<= step_; ++next_)|<= step_ + 1; ++next_)
+vllm: computed for ever|engine/vllm_scheduler.cpp|if (s.alone > computed) return give_up(s);|if (s.alone > computed + 1) return give_up(s);
+vllm: hits of a second admission are those of the first|engine/vllm_scheduler.cpp|if (s.was_admitted) return replay_.readmitted(s.sequence, hits, s.lost);|
+vllm: a block that gets full is passed over|engine/vllm_manager.cpp|(g.published + 1) * block_ - 1|(g.published + 1) * block_
 sglang: the earlier row goes up|engine/sglang_paths.h|uint32_t& later = x > y ? x : y;|uint32_t\& later = x > y ? y : x;
 sglang: a partly filled page is one|engine/sglang_paths.h|named = std::min(named, trace.prompt_tokens[r] / trace.block_size);|
 sglang: no way back along a path|engine/sglang_paths.h|while (position < before_) before_ -= runs_[--run_].count;|

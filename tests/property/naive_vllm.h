@@ -65,7 +65,8 @@ class NaiveVllm {
     };
     using Hits = std::vector<std::vector<int>>;
 
-    explicit NaiveVllm(const NaiveVllmConfig& config) : c(config), reference(config.usable + 1), hash(config.usable + 1) {
+    explicit NaiveVllm(const NaiveVllmConfig& config)
+        : c(config), reference(config.usable + 1), hash(config.usable + 1) {
         for (int id = 1; id <= c.usable; ++id) line.push_back(id);
         owner.resize(config.usable + 1);
     }
@@ -362,7 +363,9 @@ class NaiveVllmScheduler {
 
   private:
     // (priority, arrival): arrival is the step, then the place in the trace.
-    std::vector<int> rank(const Request* r) const { return {told[r->id].priority.value_or(0), told[r->id].step, r->id}; }
+    std::vector<int> rank(const Request* r) const {
+        return {told[r->id].priority.value_or(0), told[r->id].step, r->id};
+    }
 
     Request* first_waiting() const {
         if (!m.c.by_priority) return waiting.front();

@@ -74,7 +74,8 @@ class Recorder : public EngineObserver {
 template <class A, class B>
 void same(const char* what, const A& ours, const B& naive) {
     bool equal = ours.size() == naive.size();
-    for (size_t i = 0; equal && i < ours.size(); ++i) equal = static_cast<int64_t>(ours[i]) == static_cast<int64_t>(naive[i]);
+    for (size_t i = 0; equal && i < ours.size(); ++i)
+        equal = static_cast<int64_t>(ours[i]) == static_cast<int64_t>(naive[i]);
     if (equal) return;
     std::ostringstream text;
     text << what << ": ours";
@@ -96,8 +97,10 @@ void same_sums(const RunResult& ours, const NaiveVllmOutcome& naive) {
     for (const NaiveVllmEvent& e : naive.events) evictions += e.what == 'e';
     for (int n : naive.preemptions) preemptions += static_cast<uint64_t>(n);
     const Tally& t = ours.total;
-    same("sums", std::vector<uint64_t>{t.evicted_blocks, t.active_blocks, t.resident_blocks, static_cast<uint64_t>(t.resident_tokens),
-                                       t.admissions, t.waited, t.recomputed_tokens, t.preempted, ours.peak_active_blocks},
+    same("sums",
+         std::vector<uint64_t>{t.evicted_blocks, t.active_blocks, t.resident_blocks,
+                               static_cast<uint64_t>(t.resident_tokens), t.admissions, t.waited, t.recomputed_tokens,
+                               t.preempted, ours.peak_active_blocks},
          std::vector<uint64_t>{evictions, naive.active, naive.resident, naive.tokens, naive.admissions, naive.waited,
                                naive.recomputed, preemptions, naive.peak_active});
 }
@@ -132,6 +135,11 @@ void compare(const VllmWorkload& w, Seen& seen) {
     same("rejected", rejected, std::vector<int>(naive.rejected.begin(), naive.rejected.end()));
     RC_ASSERT(recorder.events == naive.events);
     RC_ASSERT(recorder.states == naive.at_admission);
+    // The first counted request that is admitted ends the warm-up.
+    auto border = std::find_if(naive.events.begin(), naive.events.end(),
+                               [&](const NaiveVllmEvent& e) { return e.what == 'a' && e.a >= w.warmup; });
+    RC_ASSERT(static_cast<int64_t>(result.counted().evicted_blocks) ==
+              std::count_if(border, naive.events.end(), [](const NaiveVllmEvent& e) { return e.what == 'e'; }));
     if (w.config.steps) same_steps(*result.engine, naive);
     same_sums(result, naive);
     seen.requests += w.requests.size();

@@ -42,8 +42,8 @@ class Play {
     explicit Play(uint64_t seed) : random_(seed), w_(VllmTeller(seed).tell(12)), naive_(config()) {
         naive_.out = naive_outcome(w_.requests.size());
         for (const NaiveVllmRequest& r : w_.requests) names_.of(r, w_.config.block);
-        manager_.emplace(options_of(w_.config), static_cast<uint64_t>(w_.config.usable), static_cast<uint32_t>(w_.config.block),
-                         names_.size());
+        manager_.emplace(options_of(w_.config), static_cast<uint64_t>(w_.config.usable),
+                         static_cast<uint32_t>(w_.config.block), names_.size());
         for (size_t i = 0; i < w_.requests.size(); ++i) begin(static_cast<int>(i));
     }
 
@@ -118,7 +118,8 @@ class Play {
                 const auto& table = p.ours.groups[g].table;
                 RC_ASSERT(std::vector<int>(table.begin(), table.end()) == p.naive.table[g]);
                 for (int k = 0; (k + 1) * w_.config.block <= count(p.naive.tokens); ++k) {
-                    auto key = static_cast<VllmPool::Key>(manager_->key(p.ours, static_cast<uint64_t>(k), static_cast<size_t>(g)));
+                    auto key = static_cast<VllmPool::Key>(
+                        manager_->key(p.ours, static_cast<uint64_t>(k), static_cast<size_t>(g)));
                     std::vector<VllmPool::Id> ours = manager_->pool().copies(key);
                     auto naive = naive_.copies.find(naive_.hash_of(p.naive, k, g));
                     RC_ASSERT(std::vector<int>(ours.begin(), ours.end()) ==

@@ -84,10 +84,12 @@ class VllmTeller {
         NaiveVllmRequest r;
         if (!w.requests.empty() && below(4) != 0) {
             const NaiveVllmRequest& before =
-                w.requests[below(2) == 0 ? w.requests.size() - 1 : static_cast<size_t>(below(static_cast<int>(w.requests.size())))];
+                w.requests[below(2) == 0 ? w.requests.size() - 1
+                                         : static_cast<size_t>(below(static_cast<int>(w.requests.size())))];
             r.prompt = before.prompt;
             r.salt = before.salt;
-            if (before.named && below(3) != 0) r.prompt.insert(r.prompt.end(), before.output.begin(), before.output.end());
+            if (before.named && below(3) != 0)
+                r.prompt.insert(r.prompt.end(), before.output.begin(), before.output.end());
             if (below(3) == 0) r.prompt.resize(static_cast<size_t>(below(static_cast<int>(r.prompt.size()) + 1)));
         } else {
             r.salt = below(salts_);

@@ -46,8 +46,8 @@ RunOptions with_blocks(uint64_t blocks, Arrivals arrivals = Arrivals::sequential
 }
 
 std::string request(int i, const std::string& tokens, int output, const std::string& more = "") {
-    return "{\"op\":\"request\",\"seq\":\"r" + std::to_string(i) + "\",\"t\":" + std::to_string(i) + ",\"tokens\":[" + tokens +
-           "],\"output_length\":" + std::to_string(output) + more + "}\n";
+    return "{\"op\":\"request\",\"seq\":\"r" + std::to_string(i) + "\",\"t\":" + std::to_string(i) + ",\"tokens\":[" +
+           tokens + "],\"output_length\":" + std::to_string(output) + more + "}\n";
 }
 
 const std::string kHeader = "{\"kvsim_trace\":1}\n";
@@ -66,16 +66,21 @@ using Steps = std::vector<uint64_t>;
 
 TEST_CASE("vllm: parameters") {
     CHECK(resolved("vllm") ==
-          "vllm:caching=on,watermark=0,reserve_full=on,policy=fcfs,max_num_seqs=128,max_num_batched_tokens=2048,groups=full,"
+          "vllm:caching=on,watermark=0,reserve_full=on,policy=fcfs,max_num_seqs=128,max_num_batched_tokens=2048,groups="
+          "full,"
           "step_ms=25");
     CHECK(resolved("vllm_classic:groups=full+window:64+window:8,watermark=0.01,policy=priority,step_ms=12.5") ==
           "vllm_classic:caching=on,watermark=0.01,reserve_full=on,policy=priority,max_num_seqs=128,"
           "max_num_batched_tokens=2048,groups=full+window:64+window:8,step_ms=12.5");
     CHECK(resolved(resolved("vllm:caching=off")) == resolved("vllm:caching=off"));
-    for (const char* wrong : {"vllm:watermark=1.5", "vllm:watermark=nan", "vllm:max_num_seqs=0", "vllm:max_num_batched_tokens=-1",
-                              "vllm:policy=lifo", "vllm:caching=yes", "vllm:groups=", "vllm:groups=window", "vllm:groups=window:0",
-                              "vllm:groups=window:64+full", "vllm:groups=full+", "vllm:groups=window:99999999999", "vllm:step_ms=0",
-                              "vllm:page=16", "vllm:policy=fcfs,policy=fcfs"}) {
+    CHECK(VllmOptions::parse(resolved("vllm_classic")).short_text() == "vllm_classic");
+    CHECK(VllmOptions::parse("vllm:groups=full+window:8,max_num_seqs=8,watermark=0").short_text() ==
+          "vllm:max_num_seqs=8,groups=full+window:8");
+    for (const char* wrong :
+         {"vllm:watermark=1.5", "vllm:watermark=nan", "vllm:max_num_seqs=0", "vllm:max_num_batched_tokens=-1",
+          "vllm:policy=lifo", "vllm:caching=yes", "vllm:groups=", "vllm:groups=window", "vllm:groups=window:0",
+          "vllm:groups=window:64+full", "vllm:groups=full+", "vllm:groups=window:99999999999", "vllm:step_ms=0",
+          "vllm:page=16", "vllm:policy=fcfs,policy=fcfs"}) {
         CAPTURE(wrong);
         CHECK(error_of([&] { resolved(wrong); }) != "no error");
     }
@@ -102,8 +107,10 @@ TEST_CASE("vllm: what it cannot serve") {
 
 // 40 and 41 tokens are 10 and 11 blocks of 4: their room is counted though nothing has a name.
 TEST_CASE("vllm: lengths alone") {
-    Trace trace = load_text("{\"kvsim_trace\":1}\n{\"op\":\"request\",\"seq\":\"a\",\"t\":0,\"length\":40,\"output_length\":2}\n"
-                            "{\"op\":\"request\",\"seq\":\"b\",\"t\":1,\"length\":0,\"output_length\":9}\n", "kvsim", 4);
+    Trace trace = load_text(
+        "{\"kvsim_trace\":1}\n{\"op\":\"request\",\"seq\":\"a\",\"t\":0,\"length\":40,\"output_length\":2}\n"
+        "{\"op\":\"request\",\"seq\":\"b\",\"t\":1,\"length\":0,\"output_length\":9}\n",
+        "kvsim", 4);
     RunResult result = run(trace, with_blocks(11));
     CHECK(result.hit_blocks == Hits{0, 0});
     CHECK(result.total.active_blocks == 10);
@@ -122,13 +129,15 @@ TEST_CASE("vllm: unlimited") {
     }
 }
 
-// Six usable blocks of 4. r0 (9 tokens, 5 made: 13 computed) holds 3 blocks at admission, 4 at its end: blocks 0 to 2 are
-// published, 1 of them output. r1 hits 2 of 9 tokens' blocks and takes 1: 3 held, 1 published and free. Queries 9 + 9,
-// hits 8. Usage at the end of the requests: 4 / 6 and 3 / 6. r1's 4 made tokens end at 12 computed: its third block is
-// published too. r2 (other tokens, 20: 5 blocks) finds 4 published blocks and 2 that are not (one never taken): 3 evictions.
+// Six usable blocks of 4. r0 (9 tokens, 5 made: 13 computed) holds 3 blocks at admission, 4 at its end: blocks 0 to 2
+// are published, 1 of them output. r1 hits 2 of 9 tokens' blocks and takes 1: 3 held, 1 published and free. Queries 9 +
+// 9, hits 8. Usage at the end of the requests: 4 / 6 and 3 / 6. r1's 4 made tokens end at 12 computed: its third block
+// is published too. r2 (other tokens, 20: 5 blocks) finds 4 published blocks and 2 that are not (one never taken): 3
+// evictions.
 TEST_CASE("vllm: its own numbers") {
     Trace trace = load_text(kHeader + request(0, kNine, 5) + request(1, kNine, 4) +
-                                request(2, "51,52,53,54,55,56,57,58,59,60,61,62,63,64,65,66,67,68,69,70", 1), "kvsim", 4);
+                                request(2, "51,52,53,54,55,56,57,58,59,60,61,62,63,64,65,66,67,68,69,70", 1),
+                            "kvsim", 4);
     RunResult result = run(trace, with_blocks(6));
     CHECK(result.hit_blocks == Hits{0, 2, 0});
     CHECK(number(result, "num_gpu_blocks") == 7);
@@ -169,7 +178,8 @@ TEST_CASE("vllm: decode off") {
 TEST_CASE("vllm: arrival times") {
     std::string text = kHeader;
     for (const char* t : {"0", "0.024", "0.026", "1"})
-        text += std::string("{\"op\":\"request\",\"seq\":\"s") + t + "\",\"t\":" + t + ",\"tokens\":[1,2,3],\"output_length\":2}\n";
+        text += std::string("{\"op\":\"request\",\"seq\":\"s") + t + "\",\"t\":" + t +
+                ",\"tokens\":[1,2,3],\"output_length\":2}\n";
     RunResult result = run(load_text(text, "kvsim", 4), with_blocks(40, Arrivals::time));
     CHECK(result.engine->admit_step == Steps{0, 0, 1, 40});
     CHECK(result.engine->finish_step == Steps{1, 1, 2, 41});
@@ -179,12 +189,13 @@ TEST_CASE("vllm: arrival times") {
 }
 
 // Two usable blocks of 4. r0 (12 tokens) can never fit: it is rejected as soon as nobody runs, and r1 is served in the
-// same step. r2 (8 tokens, 2 made) fits, but its ninth token does not: alone, it preempts itself in step 2. It then has 9
-// tokens, which cannot be admitted: in step 3 it ends unfinished, and r3 takes its place.
+// same step. r2 (8 tokens, 2 made) fits, but its ninth token does not: alone, it preempts itself in step 2. It then has
+// 9 tokens, which cannot be admitted: in step 3 it ends unfinished, and r3 takes its place.
 TEST_CASE("vllm: nobody waits for ever") {
-    Trace trace = load_text(kHeader + request(0, kNine + ",10,11,12", 1, ",\"step\":0") + request(1, "1,2", 1, ",\"step\":0") +
-                                request(2, "1,2,3,4,5,6,7,8", 2, ",\"step\":1") + request(3, "1", 1, ",\"step\":1"),
-                            "kvsim", 4);
+    Trace trace =
+        load_text(kHeader + request(0, kNine + ",10,11,12", 1, ",\"step\":0") + request(1, "1,2", 1, ",\"step\":0") +
+                      request(2, "1,2,3,4,5,6,7,8", 2, ",\"step\":1") + request(3, "1", 1, ",\"step\":1"),
+                  "kvsim", 4);
     RunResult result = run(trace, with_blocks(2, Arrivals::step));
     constexpr uint64_t kNever = EngineRun::kNever;
     CHECK(result.rejected == std::vector<bool>{true, false, false, false});
@@ -195,10 +206,11 @@ TEST_CASE("vllm: nobody waits for ever") {
     CHECK(result.total.waited == 1);
 }
 
-// A chunk at a time, four blocks are not enough for 20 tokens: with reserve_full=off the request is admitted, preempts itself,
-// comes no further the second time, and ends. With it, it is never admitted.
+// A chunk at a time, four blocks are not enough for 20 tokens: with reserve_full=off the request is admitted, preempts
+// itself, comes no further the second time, and ends. With it, it is never admitted.
 TEST_CASE("vllm: a prompt that never fits is not computed for ever") {
-    Trace trace = load_text(kHeader + request(0, "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20", 1, ",\"step\":0"), "kvsim", 4);
+    Trace trace = load_text(
+        kHeader + request(0, "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20", 1, ",\"step\":0"), "kvsim", 4);
     RunResult off = run(trace, with_blocks(4, Arrivals::step), "vllm:max_num_batched_tokens=6,reserve_full=off");
     CHECK(off.rejected.empty());
     CHECK(off.engine->finish_step == Steps{EngineRun::kNever});
@@ -217,8 +229,10 @@ TEST_CASE("vllm: definitions name what matters") {
     CHECK(engine->scheduler);
     CHECK(engine->rules_date == "2026-08-06");
     std::string all;
-    for (const auto& line : engine->cache.definitions(c, trace, with_blocks(9, Arrivals::time))) all += line.second + "\n";
-    for (const char* word : {"floor(t / step_ms)", "assumption", "published", "(prompt - 1) / block_size", "rejected"}) {
+    for (const auto& line : engine->cache.definitions(c, trace, with_blocks(9, Arrivals::time)))
+        all += line.second + "\n";
+    for (const char* word :
+         {"floor(t / step_ms)", "assumption", "published", "(prompt - 1) / block_size", "rejected"}) {
         CAPTURE(word);
         CHECK(all.find(word) != std::string::npos);
     }

@@ -13,7 +13,8 @@ static uint64_t blocks_of(uint64_t tokens, uint64_t block) { return (tokens + bl
 static uint64_t keys_of(uint64_t names, uint64_t groups) {
     if (names >= kMaxBlocks / groups)
         throw_input("the trace names " + std::to_string(names) + " blocks; " + std::to_string(groups) +
-                    " groups of layers have room for " + std::to_string(kMaxBlocks / groups - 1) + ": use larger blocks");
+                    " groups of layers have room for " + std::to_string(kMaxBlocks / groups - 1) +
+                    ": use larger blocks");
     return names * groups;
 }
 
@@ -23,7 +24,8 @@ VllmManager::VllmManager(const VllmOptions& options, uint64_t blocks, uint32_t b
       caching_(options.caching), reserve_full_(options.reserve_full), limited_(blocks != kUnlimited),
       has_windows_(options.has_windows()) {
     if (limited_)
-        watermark_blocks_ = static_cast<uint64_t>(std::floor(options.watermark * static_cast<double>(num_gpu_blocks())));
+        watermark_blocks_ =
+            static_cast<uint64_t>(std::floor(options.watermark * static_cast<double>(num_gpu_blocks())));
     for (size_t g = 0; g < windows_.size(); ++g) {
         auto same = std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& k) { return k.window == windows_[g]; });
         if (same == kinds_.end()) same = kinds_.insert(kinds_.end(), {windows_[g], {}});
@@ -37,7 +39,7 @@ void VllmManager::reset(VllmSequence& s, uint32_t request, uint64_t length) cons
     s.names.clear();
     s.own_keys = kNone;
     s.length = length;
-    s.computed = s.loose_tokens = 0;
+    s.computed = s.loose_tokens = s.quiet_tokens = 0;
     s.groups.resize(windows_.size());
     for (VllmSequence::Group& g : s.groups) {
         g.table.clear();
@@ -86,7 +88,7 @@ void VllmManager::find_window(VllmSequence& s, const Kind& kind, uint64_t blocks
         end = k + together;
         if (together >= need) break;
     }
-    if (together < need || together == 0) end = together;  // only a run from the very beginning is left
+    if (together < need) end = together;  // only a run from the very beginning is left
     for (size_t g : kind.groups) s.groups[g].hits.resize(end);
 }
 
@@ -217,6 +219,10 @@ void VllmManager::take_and_publish(VllmSequence& s, uint64_t tokens) {
     }
     loose_tokens_ += loose - s.loose_tokens;
     s.loose_tokens = loose;
+    if (has_windows_) return;  // every token may move one
+    const VllmSequence::Group& g = s.groups[0];
+    s.quiet_tokens = g.table.size() * block_;
+    if (caching_) s.quiet_tokens = std::min(s.quiet_tokens, (g.published + 1) * block_ - 1);
 }
 
 bool VllmManager::admit(VllmSequence& s, uint64_t n, const Admission& admission) {
@@ -224,7 +230,8 @@ bool VllmManager::admit(VllmSequence& s, uint64_t n, const Admission& admission)
     if (limited_) {
         uint64_t kept = admission.others_running ? watermark_blocks_ : 0;
         // If this step computes all of it, the second test is the stricter one.
-        if (reserve_full_ && tokens < s.length && needed(s, s.length, admission.batch_tokens) + kept > pool_.free()) return false;
+        if (reserve_full_ && tokens < s.length && needed(s, s.length, admission.batch_tokens) + kept > pool_.free())
+            return false;
         if (needed(s, tokens, kUncapped) + kept > pool_.free()) return false;
     }
     if (admission.observer) admission.observer->admitted(s.request, hits * block_, admission.again);
@@ -234,8 +241,13 @@ bool VllmManager::admit(VllmSequence& s, uint64_t n, const Admission& admission)
 }
 
 bool VllmManager::extend(VllmSequence& s, uint64_t n) {
-    if (has_windows_) skip(s);
     uint64_t tokens = s.computed + n;
+    if (tokens <= s.quiet_tokens) {
+        s.loose_tokens += n * windows_.size();
+        loose_tokens_ += n * windows_.size();
+        return true;
+    }
+    if (has_windows_) skip(s);
     if (limited_ && needed(s, tokens, kUncapped) > pool_.free()) return false;
     take_and_publish(s, tokens);
     return true;
@@ -248,7 +260,7 @@ void VllmManager::free(VllmSequence& s) {
         g.published = g.skipped = 0;
     }
     loose_tokens_ -= s.loose_tokens;
-    s.loose_tokens = s.computed = 0;
+    s.loose_tokens = s.computed = s.quiet_tokens = 0;
     s.admitted = false;
 }
 

@@ -27,9 +27,10 @@ struct VllmSequence {
     uint32_t request = 0;
     bool admitted = false;               ///< has room: its tables are allocated further, not anew
     std::vector<uint32_t> names;         ///< what its leading full blocks are called in the trace
-    VllmPool::Key own_keys = kNone;      ///< of its blocks without name, from the first on; kNone: nobody looks for them
+    VllmPool::Key own_keys = kNone;  ///< of its blocks without name, from the first on; kNone: nobody looks for them
     uint64_t length = 0;                 ///< prompt and output so far
     uint64_t computed = 0;
+    uint64_t quiet_tokens = 0;           ///< up to so many tokens there is room, and no block gets full
     uint64_t loose_tokens = 0;           ///< tokens in blocks that it holds and that have no key
     std::vector<Group> groups;
 

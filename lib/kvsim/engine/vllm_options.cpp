@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace kvsim {
 
 static constexpr uint64_t kMostTokens = uint64_t{1} << 40;  // far beyond any batch
@@ -52,10 +54,26 @@ std::string VllmOptions::text() const {
     std::string groups;
     for (uint32_t window : windows)
         groups += (groups.empty() ? "" : "+") + (window == 0 ? "full" : "window:" + std::to_string(window));
-    return fmt::format("{}:caching={},watermark={},reserve_full={},policy={},max_num_seqs={},max_num_batched_tokens={},"
-                       "groups={},step_ms={}",
-                       classic ? "vllm_classic" : "vllm", caching ? "on" : "off", watermark, reserve_full ? "on" : "off",
-                       by_priority ? "priority" : "fcfs", max_num_seqs, max_num_batched_tokens, groups, step_ms);
+    return fmt::format(
+        "{}:caching={},watermark={},reserve_full={},policy={},max_num_seqs={},max_num_batched_tokens={},"
+        "groups={},step_ms={}",
+        classic ? "vllm_classic" : "vllm", caching ? "on" : "off", watermark, reserve_full ? "on" : "off",
+        by_priority ? "priority" : "fcfs", max_num_seqs, max_num_batched_tokens, groups, step_ms);
+}
+
+std::string VllmOptions::short_text() const {
+    std::string all = text(), out = all.substr(0, all.find(':')), usual = "," + VllmOptions{}.text() + ",";
+    usual[usual.find(':')] = ',';
+    const char* separator = ":";
+    for (size_t begin = out.size() + 1; begin < all.size();) {
+        size_t end = std::min(all.find(',', begin), all.size());
+        std::string item = all.substr(begin, end - begin);
+        begin = end + 1;
+        if (usual.find("," + item + ",") != std::string::npos) continue;
+        out += separator + item;
+        separator = ",";
+    }
+    return out;
 }
 
 std::vector<std::pair<std::string, std::string>> VllmOptions::parameters() {
@@ -63,11 +81,14 @@ std::vector<std::pair<std::string, std::string>> VllmOptions::parameters() {
         {"caching=on", "off: nothing is looked up or published, and blocks are released in the classic order"},
         {"watermark=0", "share of all blocks that stays free when a request is admitted while another is running"},
         {"reserve_full=on", "a request is admitted only if its whole prompt fits, not just the first chunk of it"},
-        {"policy=fcfs", "fcfs or priority: who is admitted first and who is preempted; the smallest priority goes first"},
+        {"policy=fcfs",
+         "fcfs or priority: who is admitted first and who is preempted; the smallest priority goes first"},
         {"max_num_seqs=128", "requests running at once, at most (with a scheduler)"},
-        {"max_num_batched_tokens=2048", "tokens computed in one step, at most (with a scheduler); longer prompts are chunked"},
-        {"groups=full", "groups of layers with block tables of their own on one pool: full, window:TOKENS, "
-                        "full+window:TOKENS, ..."},
+        {"max_num_batched_tokens=2048",
+         "tokens computed in one step, at most (with a scheduler); longer prompts are chunked"},
+        {"groups=full",
+         "groups of layers with block tables of their own on one pool: full, window:TOKENS, "
+         "full+window:TOKENS, ..."},
         {"step_ms=25", "with --arrivals time: milliseconds that one step takes (an assumption)"},
     };
 }

@@ -25,6 +25,8 @@ struct VllmOptions {
     static VllmOptions parse(const std::string& engine);
     /// With every parameter.
     std::string text() const;
+    /// With those that are not the default.
+    std::string short_text() const;
     /// "caching=on": what it is.
     static std::vector<std::pair<std::string, std::string>> parameters();
 };

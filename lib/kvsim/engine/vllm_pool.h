@@ -6,9 +6,9 @@
 // Equal blocks are not merged: a key maps to all its copies in the order of their publication, and a lookup finds the
 // oldest that is left. Source: the rules of vLLM v1's BlockPool; this is written from their description.
 //
-// Differences from the source, in cost alone: keys are dense numbers (a trace names equal prefixes alike), so the map is
-// an array and no hash is ever computed; the copies of a key are a ring through the blocks; the line is three parts, a
-// stack of unpublished blocks put in front, blocks never taken yet (a counter: a pool larger than what is used costs
+// Differences from the source, in cost alone: keys are dense numbers (a trace names equal prefixes alike), so the map
+// is an array and no hash is ever computed; the copies of a key are a ring through the blocks; the line is three parts,
+// a stack of unpublished blocks put in front, blocks never taken yet (a counter: a pool larger than what is used costs
 // nothing, and an unlimited one works), and a list of released ones. Everything is O(1) per block.
 #pragma once
 

@@ -11,15 +11,6 @@ VllmReplay::VllmReplay(const Trace& t, const VllmOptions& o, const RunOptions& r
     result.engine.emplace();
 }
 
-void VllmReplay::enter(uint32_t r, uint64_t evictions) {
-    if (!past_warmup_ && counted(r)) {
-        past_warmup_ = true;
-        result.total.evicted_blocks = evictions;
-        result.warmup = result.total;
-    }
-    if ((entered_++ & 1023) == 0 && run.progress) run.progress->store(entered_, std::memory_order_relaxed);
-}
-
 void VllmReplay::begin(VllmSequence& s, uint32_t r) {
     manager.reset(s, r, prompt(r));
     uint32_t row = trace.stored_row(r, run.decode);
@@ -39,7 +30,12 @@ void VllmReplay::sample_admission(const VllmSequence& s) {
                     pool.published() * manager.block_tokens() + manager.loose_tokens());
 }
 
-void VllmReplay::admitted(const VllmSequence& s, uint64_t hit_blocks) {
+void VllmReplay::admitted(const VllmSequence& s, uint64_t hit_blocks, uint64_t evictions) {
+    if (!past_warmup_ && counted(s.request)) {
+        past_warmup_ = true;
+        result.total.evicted_blocks = evictions;
+        result.warmup = result.total;
+    }
     result.hit_blocks[s.request] = static_cast<uint32_t>(hit_blocks);
     if (counted(s.request)) {
         queries_ += s.length;
@@ -110,8 +106,8 @@ void VllmReplay::finish(uint64_t steps) {
     number("prefix_cache_queries", "tokens of requests when they were admitted for the first time", queries_);
     number("prefix_cache_hits", "of these, hit", hits_);
     if (steps != 0) {
-        number("preempted_prefix_cache_queries", "tokens, output included, of requests admitted again after a preemption",
-               again_queries_);
+        number("preempted_prefix_cache_queries",
+               "tokens, output included, of requests admitted again after a preemption", again_queries_);
         number("preempted_prefix_cache_hits", "of these, hit", again_hits_);
     }
     if (total != 0) {
@@ -119,16 +115,19 @@ void VllmReplay::finish(uint64_t steps) {
         const char* when = steps != 0 ? "held blocks / usable ones, largest after any step was scheduled"
                                       : "held blocks / usable ones, largest at the end of any request";
         number("kv_cache_usage_peak", when, static_cast<double>(peak_used_) / usable);
-        number("kv_cache_usage_mean", "the same, mean", samples_ != 0 ? used_ / static_cast<double>(samples_) / usable : 0.0);
+        number("kv_cache_usage_mean", "the same, mean",
+               samples_ != 0 ? used_ / static_cast<double>(samples_) / usable : 0.0);
     }
     number("evictions", "published blocks taken for something else", result.counted().evicted_blocks);
     number("duplicate_blocks", "of the whole run: blocks published while a copy of them was there", pool.duplicates());
     number("cached_blocks", "published blocks at the end, all of them free", pool.published());
     if (steps != 0) {
-        number("preemptions", "running requests that lost their blocks to another or to themselves", result.counted().preempted);
+        number("preemptions", "running requests that lost their blocks to another or to themselves",
+               result.counted().preempted);
         number("steps", "of the whole run: steps that computed something", steps);
     }
-    if (unfinished != 0) number("unfinished", "admitted, but ended before their output was stored for lack of room", unfinished);
+    if (unfinished != 0)
+        number("unfinished", "admitted, but ended before their output was stored for lack of room", unfinished);
 }
 
 }  // namespace kvsim

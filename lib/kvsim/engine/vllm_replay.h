@@ -10,7 +10,8 @@ namespace kvsim {
 
 class VllmReplay {
   public:
-    VllmReplay(const Trace& trace, const VllmOptions& options, const RunOptions& run, VllmManager& manager, RunResult& result);
+    VllmReplay(const Trace& trace, const VllmOptions& options, const RunOptions& run, VllmManager& manager,
+               RunResult& result);
 
     const Trace& trace;
     const VllmOptions& options;
@@ -22,13 +23,18 @@ class VllmReplay {
     /// At least one token is made.
     uint64_t outputs(uint32_t r) const { return run.decode && trace.output_tokens[r] > 0 ? trace.output_tokens[r] : 1; }
     bool counted(uint32_t r) const { return r >= run.warmup_requests; }
+    /// A counted request was admitted.
+    bool past_warmup() const { return past_warmup_; }
 
-    /// Every request passes here once, before it changes anything: warm-up border and progress. `evictions`: until then.
-    void enter(uint32_t request, uint64_t evictions);
+    /// Of requests, for a progress bar.
+    void done_one() {
+        if ((done_++ & 1023) == 0 && run.progress) run.progress->store(done_, std::memory_order_relaxed);
+    }
     /// The request with its prompt and the names of what it will compute.
     void begin(VllmSequence& sequence, uint32_t request);
-    /// It got room for the first time, with so many leading hits.
-    void admitted(const VllmSequence& sequence, uint64_t hit_blocks);
+    /// It got room for the first time, with so many leading hits; `evictions`: before it took any. The first counted
+    /// one ends the warm-up.
+    void admitted(const VllmSequence& sequence, uint64_t hit_blocks, uint64_t evictions);
     /// It got room again; it had `lost` tokens computed before.
     void readmitted(const VllmSequence& sequence, uint64_t hit_blocks, uint64_t lost);
     void reject(uint32_t request);
@@ -47,7 +53,7 @@ class VllmReplay {
 
     std::vector<Segment> segments_;
     uint64_t queries_ = 0, hits_ = 0, again_queries_ = 0, again_hits_ = 0;
-    uint64_t peak_used_ = 0, samples_ = 0, entered_ = 0;
+    uint64_t peak_used_ = 0, samples_ = 0, done_ = 0;
     bool past_warmup_ = false;
     double used_ = 0;
 };

@@ -1,7 +1,7 @@
 // The synchronous scheduler of vLLM v1. A step gives tokens to the running requests in order, then admits waiting ones,
-// within a budget of tokens; prompts longer than what is left of it are computed in chunks. A running request that finds
-// no room preempts another, which loses its blocks, goes back to the front of the line and is later looked up again with
-// its output so far. Nobody is admitted in a step that preempted.
+// within a budget of tokens; prompts longer than what is left of it are computed in chunks. A running request that
+// finds no room preempts another, which loses its blocks, goes back to the front of the line and is later looked up
+// again with its output so far. Nobody is admitted in a step that preempted.
 //
 // Source: the rules of vLLM v1's Scheduler.schedule(). The released engine runs its scheduler one step ahead of the
 // computation by default; this is the one that waits for each step. Cost: O(running requests) per step and O(1) per
@@ -59,7 +59,7 @@ class Scheduler {
             if (!schedule_running(budget)) admit_waiting(budget);
             if (scheduled_.empty()) continue;
             ++steps;
-            replay_.sample_usage(past_warmup_);
+            replay_.sample_usage(replay_.past_warmup());
             compute();
         }
         replay_.finish(std::max<uint64_t>(steps, 1));
@@ -75,7 +75,8 @@ class Scheduler {
             order_[r] = r;
             arrival_[r] = by_step ? step_of(r) : time_of(r);
         }
-        std::stable_sort(order_.begin(), order_.end(), [&](uint32_t a, uint32_t b) { return arrival_[a] < arrival_[b]; });
+        std::stable_sort(order_.begin(), order_.end(),
+                         [&](uint32_t a, uint32_t b) { return arrival_[a] < arrival_[b]; });
         rank_.resize(order_.size());
         for (uint32_t i = 0; i < order_.size(); ++i) rank_[order_[i]] = i;
     }
@@ -87,17 +88,20 @@ class Scheduler {
     uint64_t step_of(uint32_t r) const {
         const Trace& trace = replay_.trace;
         if (!trace.step.has(r))
-            throw_input("--arrivals step: " + called(r) + " has no step; expected a trace with \"step\" on every prompt or "
+            throw_input("--arrivals step: " + called(r) +
+                        " has no step; expected a trace with \"step\" on every prompt or "
                         "request, or --arrivals sequential or time");
         if (trace.step[r] < 0)
-            throw_input("--arrivals step: " + called(r) + " has step " + std::to_string(trace.step[r]) + "; expected 0 or more");
+            throw_input("--arrivals step: " + called(r) + " has step " + std::to_string(trace.step[r]) +
+                        "; expected 0 or more");
         return static_cast<uint64_t>(trace.step[r]);
     }
 
     uint64_t time_of(uint32_t r) const {
         const Trace& trace = replay_.trace;
         if (r >= trace.arrival_s.size())
-            throw_input("--arrivals time: the trace has no arrival times; expected one with them, or --arrivals sequential");
+            throw_input(
+                "--arrivals time: the trace has no arrival times; expected one with them, or --arrivals sequential");
         double step = std::floor(trace.arrival_s[r] * 1000.0 / options_.step_ms);
         if (!(step >= 0 && step < 9e15))
             throw_input("--arrivals time: " + called(r) + " arrives at " + std::to_string(trace.arrival_s[r]) +
@@ -151,7 +155,10 @@ class Scheduler {
         return s;
     }
 
-    void forget(uint32_t r) { spare_.push_back(std::move(slots_[r])); }
+    void forget(uint32_t r) {
+        spare_.push_back(std::move(slots_[r]));
+        replay_.done_one();
+    }
 
     // Its own output can be hit by nobody but itself, after a preemption.
     void name_output(VllmSequence& s) {
@@ -252,17 +259,14 @@ class Scheduler {
         uint32_t r = s.sequence.request;
         if (s.was_admitted) return replay_.readmitted(s.sequence, hits, s.lost);
         s.was_admitted = true;
-        past_warmup_ = past_warmup_ || replay_.counted(r);
-        replay_.enter(r, evictions_before);
         replay_.result.engine->admit_step[r] = step_;
-        replay_.admitted(s.sequence, hits);
+        replay_.admitted(s.sequence, hits, evictions_before);
     }
 
     // Nothing will ever make room for it.
     void give_up(Running& s) {
         uint32_t r = s.sequence.request;
         if (!s.was_admitted) {
-            replay_.enter(r, manager_.pool().evictions());
             replay_.reject(r);
         } else if (replay_.counted(r)) {
             ++replay_.unfinished;
@@ -303,7 +307,6 @@ class Scheduler {
     std::vector<std::unique_ptr<Running>> slots_, spare_;  // of requests that were looked up and are not done
     std::vector<Running*> running_, scheduled_;
     std::vector<uint32_t> finished_;
-    bool past_warmup_ = false;
 };
 
 }  // namespace

@@ -24,15 +24,15 @@ void replay_sequentially(VllmReplay& replay) {
     VllmSequence s;
     uint32_t requests = replay.trace.requests();
     for (uint32_t r = 0; r < requests; ++r) {
-        replay.enter(r, manager.pool().evictions());
+        replay.done_one();
         replay.begin(s, r);
-        uint64_t hits = manager.look_up(s);
+        uint64_t hits = manager.look_up(s), evictions = manager.pool().evictions();
         if (!manager.admit(s, s.length - hits * manager.block_tokens(), admission)) {
             replay.reject(r);
             continue;
         }
         s.computed = s.length;
-        replay.admitted(s, hits);
+        replay.admitted(s, hits, evictions);
         if (!decode(replay, s) && replay.counted(r)) ++replay.unfinished;
         replay.sample_usage(replay.counted(r));
         manager.free(s);
