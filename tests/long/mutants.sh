@@ -481,12 +481,13 @@ sglang: the lock stays behind|engine/sglang.cpp|tree_.lock(end.node);|
 sglang: a long prompt is not cut|engine/sglang.cpp|ceil_page(q.prompt - start) > chunk|q.prompt - start > chunk + page_
 sglang: the first piece ends anywhere|engine/sglang.cpp|end = floor_page(start + floor_page(chunk));|end = start + chunk;
 sglang: prefill asks for what it needs|engine/sglang.cpp|(page_ == 1 ? 0 : page_)|0
-sglang: pages are asked for when needed|engine/sglang.cpp|        need(page_);\n        if (q.committed % page_ == 0) {|        if (q.committed % page_ == 0) {\n            need(page_);
-sglang: too many pages in one go|engine/sglang.cpp|available() / page_ - 1);|available() / page_);
+sglang: pages are asked for when needed|engine/sglang.cpp|        need(page_);\n|        if (q.committed % page_ == 0) need(page_);\n
+sglang: too many pages in one go|engine/sglang.cpp|available() / page_ - 1) * page_|available() / page_) * page_
 sglang: the last token is computed|engine/sglang.cpp|int64_t left = q.outputs - 1;|int64_t left = q.outputs;
 sglang: the prompt is not published|engine/sglang.cpp|publish(q, q.prompt, false);|
 sglang: half pages are kept|engine/sglang.cpp|used_ -= ceil_page(q.committed) - floor_page(q.committed);|
 sglang: decode off decodes|engine/sglang.cpp|q.outputs = options.decode ?|q.outputs = true ?
+sglang: pages without room are not counted|engine/sglang.cpp|if (!room) counts_.out_of_room += static_cast<uint64_t>(taken / page_);|
 LIST
 }
 

@@ -180,6 +180,43 @@ TEST_CASE("sglang: a node is left in the middle of what another request had firs
     CHECK(r.cached == Cached{0, 0, 0, 0, 6});
 }
 
+// Blocks of four, pages of one token. Request 0 has a and half of b, and its output completes that block as c: the tail of
+// its prompt is the front of c then. The next turn finds both blocks (8 of 9 tokens are computed). A request that ends
+// in b finds a alone.
+TEST_CASE("sglang: pages smaller than the trace's blocks, output that completes the block of the prompt's tail") {
+    auto request = [](const char* rest) { return std::string("{\"op\":\"request\",") + rest + "}\n"; };
+    std::string text = "{\"kvsim_trace\":1,\"block_size\":4}\n" +
+                       request("\"seq\":\"0\",\"length\":6,\"blocks\":[\"a\",\"b\"],\"output_length\":3,\"output_blocks\":[\"c\"]") +
+                       request("\"seq\":\"1\",\"length\":10,\"blocks\":[\"a\",\"c\",\"d\"],\"output_length\":1") +
+                       request("\"seq\":\"2\",\"length\":6,\"blocks\":[\"a\",\"b\"],\"output_length\":1");
+    for (uint32_t page : {1u, 2u, 4u}) {
+        Trace t = load_text(text, "auto", page);
+        RunResult result;
+        SglangCache cache(SglangConfig::parse("sglang:page=" + std::to_string(page)));
+        cache.run(t, {}, result);
+        cache.check_invariants();
+        CHECK(result.hit_blocks == std::vector<uint32_t>{0, 8 / page, 4 / page});
+    }
+}
+
+// 2 + 2 thousand million tokens in 2.5: nothing is done token by token, not even where there is no room. The page that
+// the last token computed stands in is not full.
+TEST_CASE("sglang: the longest requests") {
+    std::string text = "{\"kvsim_trace\":1,\"block_size\":16}\n"
+                       "{\"op\":\"request\",\"seq\":\"a\",\"length\":2000000000,\"output_length\":2000000000}\n";
+    Trace t = load_text(text, "auto", 16);
+    RunOptions options;
+    options.capacity_blocks = 2500000000 / 16;
+    RunResult result;
+    SglangCache cache(SglangConfig::parse("sglang:page=16"));
+    cache.run(t, options, result);
+    cache.check_invariants();
+    CHECK(cache.used_tokens() == 4000000000 - 16);
+    t.output_tokens[0] = ~0u;
+    t.block_size = 1;
+    CHECK_THROWS_AS(SglangCache(SglangConfig::parse("sglang")).run(t, options, result), Error);
+}
+
 TEST_CASE("sglang: other salt, other tree; samples are requests of their own") {
     std::vector<Line> lines = {{{1, 2, 3}, {1000}, ",\"salt\":\"a\""}, {{1, 2, 3}, {1000}, ",\"salt\":\"b\""},
                                {{1, 2, 3}, {1000}, ",\"salt\":\"a\""}};

@@ -13,6 +13,10 @@ void SglangCache::begin(const Trace& trace, const RunOptions& options, RunResult
     if (trace.block_size != config_.page)
         throw_input("engine sglang: pages of " + std::to_string(config_.page) + " tokens, but blocks of " +
                     std::to_string(trace.block_size) + " in the trace");
+    for (uint32_t r = 0; r < trace.requests(); ++r)
+        if ((uint64_t{trace.prompt_tokens[r]} + trace.output_tokens[r]) / config_.page >= kNone)
+            throw_input("engine sglang: request " + std::to_string(r) + " (" + trace.sequence_name(r) + ") has more than " +
+                        std::to_string(kNone) + " pages");
     trace_ = &trace;
     options_ = &options;
     result_ = &result;
@@ -130,32 +134,24 @@ void SglangCache::prefill(Request& q) {
     q.committed = q.prompt;
 }
 
-// Each step asks for room for a page, and takes one where the last is full. So steps within a page are all alike, and
-// pages that are there already need nobody's leave.
+// Each step asks for room for a page, and takes one where the last is full. So steps within a page are all alike; whole
+// pages go in one as long as a page is left after each; and once nothing is left to evict, that stays so.
 void SglangCache::decode(Request& q) {
     if (q.outputs == 1) return;
     publish(q, q.prompt, false);
     int64_t left = q.outputs - 1;
     while (left > 0) {
         need(page_);
-        if (q.committed % page_ == 0) {
-            // Whole pages in one go, as long as a page is left after each.
-            int64_t pages = std::min(left / page_, available() / page_ - 1);
-            if (pages > 0) {
-                used_ += pages * page_;
-                q.committed += pages * page_;
-                left -= pages * page_;
-                continue;
-            }
-            counts_.out_of_room += available() < page_;
-            used_ += page_;
-            ++q.committed;
-            --left;
-        } else {
-            int64_t steps = std::min(left, page_ - q.committed % page_);
-            q.committed += steps;
-            left -= steps;
-        }
+        bool room = available() >= page_;
+        int64_t filled = q.committed % page_;
+        int64_t steps = page_ - filled;
+        if (filled == 0) steps = std::max<int64_t>(1, std::min(left / page_, available() / page_ - 1) * page_);
+        steps = room ? std::min(left, steps) : left;
+        int64_t taken = ceil_page(q.committed + steps) - ceil_page(q.committed);
+        if (!room) counts_.out_of_room += static_cast<uint64_t>(taken / page_);
+        used_ += taken;
+        q.committed += steps;
+        left -= steps;
     }
 }
 

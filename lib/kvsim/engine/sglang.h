@@ -23,7 +23,7 @@ struct SglangConfig {
     bool unified = false;
 
     /// Of a row's specification, "sglang:page=16,policy=lfu". Throws Error(input).
-    static SglangConfig parse(const std::string& spec);
+    static SglangConfig parse(const std::string& engine);
     std::string text() const;
 };
 

@@ -11,8 +11,8 @@ namespace kvsim {
 
 static constexpr const char* kUnified = "sglang_unified";
 
-SglangConfig SglangConfig::parse(const std::string& text) {
-    Spec spec = Spec::parse(text);
+SglangConfig SglangConfig::parse(const std::string& engine) {
+    Spec spec = Spec::parse(engine);
     SglangConfig c;
     c.unified = spec.id() == kUnified;
     c.page = static_cast<uint32_t>(spec.whole("page", c.page, 1, kMaxBlockSize));
@@ -22,7 +22,7 @@ SglangConfig SglangConfig::parse(const std::string& text) {
     c.chunk = spec.whole("chunk", c.chunk, 0, ~uint32_t{0});
     spec.finish();
     if (c.chunk != 0 && c.chunk < c.page)
-        throw_input("--engine " + text + ": chunk: expected 0 or at least a page (" + std::to_string(c.page) +
+        throw_input("--engine " + engine + ": chunk: expected 0 or at least a page (" + std::to_string(c.page) +
                     " tokens), else a prompt would never get on");
     return c;
 }
