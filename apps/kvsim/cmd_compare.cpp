@@ -25,7 +25,7 @@ class CompareCommand : public Command {
         axes_.add_to(*this);
         const std::string group = "Analysis";
         option("--bounds", bounds_, "all (default) or none: offline bounds and explained misses", group, "all|none");
-        option("--versus", axes_.versus, "strategy or engine that the others are compared with (default: lru, or the first of engines alone)",
+        option("--versus", axes_.versus, "strategy or engine that the others are compared with (default: lru; the first engine where only engines hit)",
                group, "ID");
         option("--bootstrap-block", bootstrap_block_,
                "requests that stay together in a draw of the bootstrap; 0: no confidence intervals", group, "N");

@@ -24,7 +24,7 @@ class CompareAxes {
     /// What results depend on; a valid configuration of the command.
     void resolved(ConfigEntries& config) const;
 
-    std::string versus;        ///< empty until check(): lru, or the first engine where there are only engines
+    std::string versus;        ///< empty until check(): lru, or the first engine where only engines hit
     bool needs_versus = true;  ///< there are differences to tell, so the strategy they refer to is added
     size_t blame = 0;          ///< it was asked who lost most
     bool bounds = true, verify = false;

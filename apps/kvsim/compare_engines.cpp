@@ -62,7 +62,8 @@ void CompareAxes::check_engines() {
     }
     bool alone = layouts_.empty();
     if (alone && blame > 0) throw_input("--blame has no effect with --engine alone: regret is told by a bound, and engines have none");
-    if (versus.empty()) versus = alone ? engines_.front() : "lru";
+    bool strategies = std::any_of(layouts_.begin(), layouts_.end(), [](const auto& id) { return layouts().get(id).prefix_hits; });
+    if (versus.empty()) versus = engines_.empty() || strategies ? "lru" : engines_.front();
     if (!is_engine(versus)) {
         if (alone)
             throw_input("--versus " + versus + ": expected an engine, as there are no others" +

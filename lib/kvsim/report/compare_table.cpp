@@ -199,13 +199,23 @@ void add_rows(TextTable& text, const CompareReport& report, const Grid& g, const
     }
 }
 
-// Reasons and seeds, each said once.
+// An engine may serve but a part, and then its rate says little.
+std::string rejections(const CompareCell& c) {
+    if (c.engine.empty() || c.result.status != CellStatus::ok) return {};
+    uint64_t rejected = c.result.outcome.run.rejected_from(c.spec.options.run.warmup_requests);
+    if (rejected == 0) return {};
+    return fmt::format("{} at {}: {} of {} requests rejected, they found no room", c.engine, c.capacity, format_count(rejected),
+                       format_count(c.result.outcome.metrics.hits.requests));
+}
+
+// Rejections, reasons and seeds, each said once.
 std::string remarks(const Grid& g) {
     std::vector<std::string> lines;
     auto say = [&](const std::string& line) {
         if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
     };
     for (const auto& [place, c] : g.cells) {
+        if (std::string line = rejections(*c); !line.empty()) say(line);
         if (c->result.status == CellStatus::skipped) say("skipped " + g.rows[place.first] + ": " + c->result.reason);
         if (c->result.by_seed.empty()) continue;
         SeedSpread s = spread_over_seeds(c->result.by_seed);
