@@ -126,9 +126,11 @@ static std::vector<std::string> overruled(CLI::App& app) {
         {"--match", {"--eviction", "--accounting"}},
         {"--on-full", {"--eviction", "--preempt"}},
         {"--evict-threshold", {"--evict-target"}}};
+    bool beside = takes_list(app, "engine");  // compare: engines and layouts stand side by side
     std::vector<std::string> options;
     for (const auto& [decider, meant] : decides)
-        if (on_command_line(app, {decider})) options.insert(options.end(), meant.begin(), meant.end());
+        if (on_command_line(app, {decider}) && !(beside && decider == "--engine")) options.insert(options.end(), meant.begin(), meant.end());
+    if (beside) options.erase(std::remove(options.begin(), options.end(), "--engine"), options.end());
     return options;
 }
 

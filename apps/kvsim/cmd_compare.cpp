@@ -18,13 +18,15 @@ class CompareCommand : public Command {
   public:
     explicit CompareCommand(CLI::App& parent)
         : Command(
-              parent, "compare", "many configurations side by side: strategies, capacities, traces, layouts",
+              parent, "compare", "many configurations side by side: strategies, engines, capacities, traces, layouts",
               "  kvsim compare conversation_trace.jsonl.zst --eviction lru,s3_fifo,sieve --blocks 1000,10000\n"
-              "  kvsim compare a.jsonl b.jsonl --accounting pinned,tree --memory 40GiB,80GiB --model llama-3.1-8b") {
+              "  kvsim compare a.jsonl b.jsonl --accounting pinned,tree --memory 40GiB,80GiB --model llama-3.1-8b\n"
+              "  kvsim compare a.jsonl --engine vllm,vllm_classic,sglang --memory 40GiB --model llama-3.1-8b") {
         axes_.add_to(*this);
         const std::string group = "Analysis";
         option("--bounds", bounds_, "all (default) or none: offline bounds and explained misses", group, "all|none");
-        option("--versus", axes_.versus, "strategy that the others are compared with", group, "ID");
+        option("--versus", axes_.versus, "strategy or engine that the others are compared with (default: lru; the first engine where only engines hit)",
+               group, "ID");
         option("--bootstrap-block", bootstrap_block_,
                "requests that stay together in a draw of the bootstrap; 0: no confidence intervals", group, "N");
         option("--blame", blame_, "the N prefixes, sessions and categories that lost most to each strategy", group,
@@ -64,8 +66,8 @@ class CompareCommand : public Command {
         axes_.bounds = bounds_ == "all";
         block_requests_ = static_cast<uint32_t>(whole_option(bootstrap_block_, "--bootstrap-block", 0, 1u << 30));
         axes_.needs_versus = block_requests_ > 0;
-        blame_count_ = whole_option(blame_, "--blame", 0, 1u << 20);
-        if (blame_count_ > 0 && !axes_.bounds)
+        axes_.blame = whole_option(blame_, "--blame", 0, 1u << 20);
+        if (axes_.blame > 0 && !axes_.bounds)
             throw_input("--blame has no effect with --bounds none: regret is told by a bound");
         unsigned cores = std::max(1u, std::thread::hardware_concurrency());
         job_count_ = jobs_.empty() ? cores : static_cast<unsigned>(whole_option(jobs_, "--jobs", 1, 4096));
@@ -79,7 +81,7 @@ class CompareCommand : public Command {
         CompareOptions options;
         options.jobs = job_count_;
         options.columns = block_requests_ > 0;
-        options.blame = blame_count_;
+        options.blame = axes_.blame;
         options.stop = &stop_;
         options.done = &progress.done();
         std::vector<CellResult> results = run_cells(specs, options);
@@ -87,7 +89,9 @@ class CompareCommand : public Command {
         for (const CompareCell& c : report.cells) {
             ReplayReport& t = report.traces[c.table];
             if (t.outcome || c.result.status != CellStatus::ok) continue;
+            const Trace* of_table = t.trace;
             t = cell_report(c);
+            if (!c.engine.empty()) t.trace = of_table;  // the engine's may be in other blocks
         }
         // A table without a finished cell still has its trace.
         static const ReplayOutcome none;
@@ -107,7 +111,7 @@ class CompareCommand : public Command {
         c.emplace_back("bounds", bounds_);
         c.emplace_back("versus", axes_.versus);
         c.emplace_back("bootstrap_block", uint64_t{block_requests_});
-        c.emplace_back("blame", blame_count_);
+        c.emplace_back("blame", uint64_t{axes_.blame});
         return c;
     }
 
@@ -124,7 +128,6 @@ class CompareCommand : public Command {
     CompareAxes axes_;
     std::string bounds_ = "all", bootstrap_block_ = "200", blame_ = "0", jobs_;
     uint32_t block_requests_ = 200;
-    uint64_t blame_count_ = 0;
     unsigned job_count_ = 1;
     std::atomic<bool> stop_{false};  // lives as long as signals can come
 };

@@ -116,12 +116,21 @@ ListSection kernel_section() {
     return s;
 }
 
+ListSection engine_section() {
+    ListSection s{"engines", {}};
+    for (const EngineRow& r : engines().rows())
+        s.rows.push_back({r.id, r.cache.summary, "rules of " + r.upstream_commit + ", " + r.rules_date + "; verified: " + r.verified,
+                          {{"upstream_commit", r.upstream_commit}, {"rules_date", r.rules_date}, {"verified", r.verified}}, r.parameters});
+    return s;
+}
+
 struct Kind {
     const char* plural;
     const char* singular;
     ListSection (*make)();
 };
 constexpr Kind kKinds[] = {{"layouts", "layout", layout_section},       {"evictions", "eviction", eviction_section},
+                           {"engines", "engine", engine_section},
                            {"formats", "format", format_section},       {"generators", "generator", generator_section},
                            {"models", "model", model_section},          {"gpus", "gpu", gpu_section},
                            {"dtypes", "dtype", dtype_section},          {"backends", "backend", backend_section},
@@ -130,9 +139,9 @@ constexpr Kind kKinds[] = {{"layouts", "layout", layout_section},       {"evicti
 class ListCommand : public Command {
   public:
     explicit ListCommand(CLI::App& parent)
-        : Command(parent, "list", "what there is: layouts, evictions, formats, generators, models, gpus, dtypes, backends, kernels",
+        : Command(parent, "list", "what there is: layouts, evictions, engines, formats, generators, models, gpus, dtypes, backends, kernels",
                   "  kvsim list\n  kvsim list models") {
-        positional("kind", kind_, "layouts, evictions, formats, generators, models, gpus, dtypes, backends or kernels; default all", false);
+        positional("kind", kind_, "layouts, evictions, engines, formats, generators, models, gpus, dtypes, backends or kernels; default all", false);
         run = [this] { return execute(); };
     }
 

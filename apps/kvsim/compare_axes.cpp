@@ -69,6 +69,10 @@ void CompareAxes::add_to(Command& c) {
     c.list("--layout", layouts_, "cache layouts (default prefix)", "Cache");
     c.list("--eviction", evictions_, "eviction strategies (default: every strategy of the layout)", "Cache");
     c.list("--accounting", accountings_, "prefix: pinned (default), flat, tree", "Cache");
+    c.list("--engine", engines_,
+           "the cache managers of serving engines, see `kvsim list engines`: rows beside the strategies of --layout and "
+           "--eviction, or without these the only ones",
+           "Cache");
     cache_.add_rules_to(c);
     c.list("--model", models_, "presets of `kvsim list models`, or Hugging Face config.json files", "Model");
     c.list("--kv-dtype", kv_dtypes_, "types of keys and values (default: the model's, or the data's)", "Model");
@@ -78,6 +82,7 @@ void CompareAxes::add_to(Command& c) {
              "N");
     c.option("--gpu", model_.gpu, "say what hits save on this GPU, see `kvsim list gpus`", "Model", "ID");
     work_.add_to(c);
+    work_.add_arrivals_to(c);
     c.option("--kv-data", data_.kv_data,
              "measure the cells of --layout quantized on these keys, values and queries: FILE.safetensors, or "
              "synthetic:tokens=1024,...; without a trace on its own sequences", "Data (quantized)", "FILE");
@@ -95,15 +100,17 @@ void CompareAxes::add_seeds_to(Command& c, const std::string& group) {
 void CompareAxes::check(const std::string& report) {
     namespace fs = std::filesystem;
     const std::pair<const char*, std::vector<std::string>*> axes[] = {
-        {"--layout", &layouts_}, {"--eviction", &evictions_}, {"--accounting", &accountings_},
+        {"--layout", &layouts_}, {"--eviction", &evictions_}, {"--accounting", &accountings_}, {"--engine", &engines_},
         {"--model", &models_},   {"--kv-dtype", &kv_dtypes_}, {"--block-size", &block_sizes_},
         {"--k-dtype", &k_dtypes_}, {"--v-dtype", &v_dtypes_},
         {"--blocks", &blocks_},  {"--tokens", &tokens_},      {"--memory", &memory_}};
     for (const auto& [option, axis] : axes) *axis = list_items(*axis, option);
-    if (layouts_.empty()) layouts_ = {"prefix"};
+    if (layouts_.empty() && (engines_.empty() || !evictions_.empty())) layouts_ = {"prefix"};
+    check_engines();
     check_rules();
     check_capacities();
     bool quantized = std::find(layouts_.begin(), layouts_.end(), "quantized") != layouts_.end();
+    if (data_.given() && layouts_.empty()) throw_input("--kv-data has no effect with --engine alone: an engine moves no data");
     kv_data_ = data_.load(quantized || !data_.given() ? "quantized" : layouts_.front());
     if (paths_.empty() && !(kv_data_ && only_quantized()))
         throw_input("expected the argument trace, or --kv-data with --layout quantized; see kvsim compare --help");
@@ -135,7 +142,7 @@ void CompareAxes::check_rules() const {
         (layouts().get(id).prefix_hits ? prefix : id == "quantized" ? quantized : sequences) = true;
     for (const std::string& a : accountings_) Accounting::parse(a);
     for (const std::string& e : evictions_) check_strategy(e, sequences, quantized);
-    if (prefix && needs_versus) check_strategy(versus, false, false);
+    if (prefix && needs_versus && !is_engine(versus)) check_strategy(versus, false, false);
     for (const CacheOption& option : cache_options()) {
         CacheConfig config;
         config.*option.value = cache_.given.*option.value;
@@ -143,8 +150,12 @@ void CompareAxes::check_rules() const {
         if ((config.*option.value).empty()) continue;
         bool known =
             std::any_of(layouts_.begin(), layouts_.end(), [&](const std::string& id) { return knows(id, option); });
+        if (known) continue;
+        if (layouts_.empty())
+            throw_input(std::string(option.name) + " has no effect with --engine alone: an engine has its own rules; expected "
+                                                   "--layout or --eviction beside it");
         config.layout = layouts_.front();
-        if (!known) resolve_cache(config);  // says so
+        resolve_cache(config);  // says so
     }
 }
 
@@ -194,7 +205,7 @@ std::vector<std::string> CompareAxes::strategies(const CacheConfig& config) cons
     if (ids.empty())
         for (const SequenceStrategyRow& row : sequence_strategies().rows())
             if (row.id != "none" && row.parameters.empty()) ids.push_back(row.id);
-    if (prefix && needs_versus && std::find(ids.begin(), ids.end(), versus) == ids.end())
+    if (prefix && needs_versus && !is_engine(versus) && std::find(ids.begin(), ids.end(), versus) == ids.end())
         ids.insert(ids.begin(), versus);
     return ids;
 }
@@ -270,6 +281,7 @@ void CompareAxes::add_groups(size_t path, CompareReport& report) {
                         Group group{path, report.traces.size(), block_size, model, dtype, k, v};
                         report.traces.emplace_back();
                         for (const std::string& layout : layouts_) add_layout(group, layout, report);
+                        for (const std::string& engine : engines_) add_engine(group, engine, report);
                     }
 }
 
@@ -359,6 +371,12 @@ void CompareAxes::add_model(CompareCell& cell, const Variant& v, bool tokens, Co
             report.notes.push_back(line);
 }
 
+CapacityOptions CompareAxes::capacity_of(const CompareCell& cell) const {
+    CapacityOptions capacity;
+    (!tokens_.empty() ? capacity.tokens : !memory_.empty() ? capacity.memory : capacity.blocks) = cell.capacity;
+    return capacity;
+}
+
 // Capacity, seeds, and whether it makes sense at all.
 void CompareAxes::finish_cell(CompareCell& c, const Variant& v) {
     ReplayOptions& o = c.spec.options;
@@ -370,8 +388,7 @@ void CompareAxes::finish_cell(CompareCell& c, const Variant& v) {
             throw_input(
                 "--decode linked has no effect here: it names output for later prompts to hit, and nothing here "
                 "hits output");
-        CapacityOptions capacity;
-        (!tokens_.empty() ? capacity.tokens : !memory_.empty() ? capacity.memory : capacity.blocks) = c.capacity;
+        CapacityOptions capacity = capacity_of(c);
         if (v.in_blocks) {
             Trace copy = *v.in_blocks;
             o.run.capacity_blocks = capacity.resolve_tokens(copy, v.asked_block_size, c.memory, *console_);
@@ -415,11 +432,14 @@ void CompareAxes::resolved(ConfigEntries& c) const {
     if (!warmup_.empty()) c.emplace_back("warmup", warmup_);
     add_list("block_size", block_sizes_);
     add_list(!tokens_.empty() ? "tokens" : !memory_.empty() ? "memory" : "blocks", capacities());
-    add_list("layout", layouts_);
-    // What stands for "all of them" depends on the layout; with several layouts it is not one list.
-    CacheConfig only = rules_of(layouts_.front());
-    add_list("eviction", layouts_.size() == 1 ? strategies(only) : evictions_);
-    add_list("accounting", accountings_.empty() ? accountings(only) : accountings_);
+    if (!layouts_.empty()) {
+        add_list("layout", layouts_);
+        // What stands for "all of them" depends on the layout; with several layouts it is not one list.
+        CacheConfig only = rules_of(layouts_.front());
+        add_list("eviction", layouts_.size() == 1 ? strategies(only) : evictions_);
+        add_list("accounting", accountings_.empty() ? accountings(only) : accountings_);
+    }
+    add_list("engine", engines_);
     for (const CacheOption& option : cache_options()) {
         std::string key = option.name + 2;
         std::replace(key.begin(), key.end(), '-', '_');
@@ -435,6 +455,7 @@ void CompareAxes::resolved(ConfigEntries& c) const {
     if (!model_.gpu.empty()) c.emplace_back("gpu", model_.gpu);
     c.emplace_back("decode", work_.decode);
     c.emplace_back("concurrency", work_.concurrency);
+    if (!work_.arrivals.empty()) c.emplace_back("arrivals", work_.arrivals);
     c.emplace_back("seeds", seed_count_);
     c.emplace_back("seed", first_seed);
 }

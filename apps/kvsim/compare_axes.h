@@ -1,5 +1,5 @@
-// The axes of `kvsim compare`: which traces, in which blocks, under which models, layouts, strategies and capacities;
-// crossed, they are the cells of its report.
+// The axes of `kvsim compare`: which traces, in which blocks, under which models, layouts, strategies, engines and
+// capacities; crossed, they are the cells of its report. What is said of engines alone is in compare_engines.cpp.
 #pragma once
 
 #include "options.h"
@@ -24,8 +24,9 @@ class CompareAxes {
     /// What results depend on; a valid configuration of the command.
     void resolved(ConfigEntries& config) const;
 
-    std::string versus = "lru";
+    std::string versus;        ///< empty until check(): lru, or the first engine where only engines hit
     bool needs_versus = true;  ///< there are differences to tell, so the strategy they refer to is added
+    size_t blame = 0;          ///< it was asked who lost most
     bool bounds = true, verify = false;
     uint64_t first_seed = 0;
 
@@ -45,11 +46,16 @@ class CompareAxes {
 
     void check_rules() const;
     void check_capacities() const;
+    void check_engines();
+    bool is_engine(const std::string& spec) const;
     void add_groups(size_t path, CompareReport& report);
     void load_all(const Console& console, bool digest, CompareReport& report);
     Variant variant(size_t path, const std::string& block_size, bool fork, bool tokens) const;
     const Variant& shared_variant(size_t path, const std::string& block_size, bool fork, bool tokens);
     void add_layout(const Group& group, const std::string& layout, CompareReport& report);
+    void add_engine(const Group& group, const std::string& engine, CompareReport& report);
+    void finish_engine(CompareCell& cell, const Trace& of_table) const;
+    CapacityOptions capacity_of(const CompareCell& cell) const;
     CompareCell cell_of(const Group& group, const CacheConfig& config, const Variant& v, CompareReport& report);
     void add_model(CompareCell& cell, const Variant& v, bool tokens, CompareReport& report);
     void add_data(CompareCell& cell, CompareReport& report) const;
@@ -63,7 +69,7 @@ class CompareAxes {
     std::vector<std::string> with_seeds(const CacheConfig& cache) const;
 
     std::vector<std::string> paths_, block_sizes_, blocks_, tokens_, memory_, layouts_, evictions_, accountings_,
-        models_, kv_dtypes_, k_dtypes_, v_dtypes_;
+        engines_, models_, kv_dtypes_, k_dtypes_, v_dtypes_;
     TraceOptions trace_;
     CacheOptions cache_;
     ModelOptions model_;

@@ -3,19 +3,21 @@
 
 namespace kvsim {
 
+// An engine has neither layout nor accounting; the same room and the same requests are all it shares with others.
 static bool same_but_strategy(const CompareCell& a, const CompareCell& b) {
+    if (a.table != b.table || a.column != b.column) return false;
     const CacheConfig &x = a.spec.options.cache, &y = b.spec.options.cache;
-    return a.table == b.table && a.column == b.column && x.layout == y.layout && x.accounting == y.accounting;
+    return !a.engine.empty() || !b.engine.empty() || (x.layout == y.layout && x.accounting == y.accounting);
 }
 
 // Number of comparisons.
 static size_t find_baselines(CompareReport& report) {
     size_t comparisons = 0;
     for (CompareCell& c : report.cells) {
-        if (c.result.columns.hits.empty() || c.spec.options.cache.eviction == report.versus) continue;
+        if (c.result.columns.hits.empty() || c.who() == report.versus) continue;
         for (size_t i = 0; i < report.cells.size() && !c.compared; ++i) {
             const CompareCell& b = report.cells[i];
-            c.compared = b.spec.options.cache.eviction == report.versus && !b.result.columns.hits.empty() &&
+            c.compared = b.who() == report.versus && !b.result.columns.hits.empty() &&
                          same_but_strategy(b, c);
             c.versus = i;
         }

@@ -28,7 +28,8 @@ static Json axes_json(const CompareCell& cell) {
     if (!cell.kv_dtype.empty()) j["kv_dtype"] = cell.kv_dtype;
     if (!cell.k_dtype.empty()) j["k_dtype"] = cell.k_dtype;
     if (!cell.v_dtype.empty()) j["v_dtype"] = cell.v_dtype;
-    j["layout"] = c.layout;
+    if (!cell.engine.empty()) j["engine"] = cell.engine;
+    if (!c.layout.empty()) j["layout"] = c.layout;
     if (!c.accounting.empty()) j["accounting"] = c.accounting;
     if (!c.eviction.empty()) j["eviction"] = c.eviction;
     j["capacity"] = cell.capacity;
@@ -93,9 +94,10 @@ static Json definitions_json(const CompareReport& report) {
             }
         }
     }
-    bool seeds = false, blame = false;
+    bool seeds = false, blame = false, engines = false;
     for (const CompareCell& cell : report.cells) {
         seeds = seeds || !cell.result.by_seed.empty();
+        engines = engines || !cell.engine.empty();
         blame = blame || !blame_json(cell.result.blame).empty();
     }
     if (seeds)
@@ -114,7 +116,8 @@ static Json definitions_json(const CompareReport& report) {
         j["difference"] =
             "token hit rate of the cell minus that of the same cell under " + report.versus +
             "; low, high: percentile interval; p: two-sided; p_holm: corrected for all comparisons of the "
-            "report; better, worse: p_holm <= 1 - level";
+            "report; better, worse: p_holm <= 1 - level" +
+            (engines ? "; engines and strategies: the first cell of " + report.versus + " with the same trace and capacity" : "");
     return j;
 }
 

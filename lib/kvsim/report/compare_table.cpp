@@ -1,4 +1,4 @@
-// The tables of `kvsim compare` for people: rows = strategies, columns = capacities.
+// The tables of `kvsim compare` for people: rows = strategies and engines, columns = capacities.
 #include <kvsim/core/spec.h>
 #include <kvsim/core/units.h>
 #include <kvsim/report/compare_report.h>
@@ -23,6 +23,9 @@ struct Grid {
     std::map<std::pair<size_t, size_t>, const CompareCell*> cells;
     size_t columns = 0;
     bool several_layouts = false, several_accountings = false;
+    std::string layout, accounting;  ///< of the first that has one
+    bool engines = false;
+    uint32_t block_size = 0;  ///< the title's: of all cells, or where they differ the table's
 
     const CompareCell* at(size_t row, size_t column) const {
         auto found = cells.find({row, column});
@@ -31,28 +34,44 @@ struct Grid {
     /// A finished cell of the column.
     const CompareCell* any(size_t column) const {
         for (size_t row = 0; row < rows.size(); ++row)
-            if (const CompareCell* c = at(row, column); c && c->result.status == CellStatus::ok) return c;
+            if (const CompareCell* c = at(row, column); c && c->result.status == CellStatus::ok && usual(*c)) return c;
         return nullptr;
     }
+    /// In blocks of the title's size.
+    bool usual(const CompareCell& c) const { return c.spec.trace->block_size == block_size; }
 };
+
+// What the cells of the table have in common.
+void look_over(Grid& g, const CompareReport& report, size_t table) {
+    for (const CompareCell& c : report.cells) {
+        if (c.table != table) continue;
+        uint32_t block_size = c.spec.trace->block_size;
+        if (g.block_size == 0) g.block_size = block_size;
+        if (g.block_size != block_size) g.block_size = report.traces[table].trace->block_size;
+        g.engines = g.engines || !c.engine.empty();
+        if (!c.engine.empty()) continue;
+        const CacheConfig& cache = c.spec.options.cache;
+        if (g.layout.empty()) g.layout = cache.layout;
+        if (g.accounting.empty()) g.accounting = cache.accounting;
+        g.several_layouts = g.several_layouts || cache.layout != g.layout;
+        g.several_accountings = g.several_accountings || (!cache.accounting.empty() && cache.accounting != g.accounting);
+    }
+}
+
+std::string row_label(const Grid& g, const CompareCell& c) {
+    if (!c.engine.empty()) return c.engine;
+    const CacheConfig& cache = c.spec.options.cache;
+    return (g.several_layouts ? cache.layout + " " : "") +
+           (g.several_accountings && !cache.accounting.empty() ? cache.accounting + " " : "") +
+           (cache.eviction.empty() ? cache.layout : cache.eviction);
+}
 
 Grid grid_of(const CompareReport& report, size_t table) {
     Grid g;
-    std::string layout, accounting;
+    look_over(g, report, table);
     for (const CompareCell& c : report.cells) {
         if (c.table != table) continue;
-        const CacheConfig& cache = c.spec.options.cache;
-        if (layout.empty()) layout = cache.layout;
-        if (accounting.empty()) accounting = cache.accounting;
-        g.several_layouts = g.several_layouts || cache.layout != layout;
-        g.several_accountings = g.several_accountings || (!cache.accounting.empty() && cache.accounting != accounting);
-    }
-    for (const CompareCell& c : report.cells) {
-        if (c.table != table) continue;
-        const CacheConfig& cache = c.spec.options.cache;
-        std::string label = (g.several_layouts ? cache.layout + " " : "") +
-                            (g.several_accountings && !cache.accounting.empty() ? cache.accounting + " " : "") +
-                            (cache.eviction.empty() ? cache.layout : cache.eviction);
+        std::string label = row_label(g, c);
         auto row = static_cast<size_t>(std::find(g.rows.begin(), g.rows.end(), label) - g.rows.begin());
         if (row == g.rows.size()) g.rows.push_back(label);
         g.cells[{row, c.column}] = &c;
@@ -135,7 +154,7 @@ void add_heading(TextTable& text, const Grid& g) {
         if (!c) c = g.at(0, k);
         uint64_t n = c ? c->spec.options.run.capacity_blocks : kUnlimited;
         bool limited = n != kUnlimited;
-        blocks.push_back(limited ? format_count(n) : c ? c->capacity : "");
+        blocks.push_back(!limited ? c ? c->capacity : "" : g.usual(*c) ? format_count(n) : "-");
         tokens.push_back(limited ? format_count(n * c->spec.trace->block_size) : "");
         bytes.push_back(limited && c->memory ? format_bytes(n * c->memory->bytes_per_block) : "");
         with_bytes = with_bytes || (c && c->memory);
@@ -180,13 +199,23 @@ void add_rows(TextTable& text, const CompareReport& report, const Grid& g, const
     }
 }
 
-// Reasons and seeds, each said once.
+// An engine may serve but a part, and then its rate says little.
+std::string rejections(const CompareCell& c) {
+    if (c.engine.empty() || c.result.status != CellStatus::ok) return {};
+    uint64_t rejected = c.result.outcome.run.rejected_from(c.spec.options.run.warmup_requests);
+    if (rejected == 0) return {};
+    return fmt::format("{} at {}: {} of {} requests rejected, they found no room", c.engine, c.capacity, format_count(rejected),
+                       format_count(c.result.outcome.metrics.hits.requests));
+}
+
+// Rejections, reasons and seeds, each said once.
 std::string remarks(const Grid& g) {
     std::vector<std::string> lines;
     auto say = [&](const std::string& line) {
         if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
     };
     for (const auto& [place, c] : g.cells) {
+        if (std::string line = rejections(*c); !line.empty()) say(line);
         if (c->result.status == CellStatus::skipped) say("skipped " + g.rows[place.first] + ": " + c->result.reason);
         if (c->result.by_seed.empty()) continue;
         SeedSpread s = spread_over_seeds(c->result.by_seed);
@@ -260,9 +289,11 @@ std::string summary(const CompareReport& report) {
         size_t wins = 0, losses = 0, ties = 0;
     };
     std::vector<std::pair<std::string, Score>> scores;
+    bool engines = false;
     for (const CompareCell& c : report.cells) {
+        engines = engines || !c.engine.empty();
         if (!c.compared) continue;
-        const std::string& id = c.spec.options.cache.eviction;
+        const std::string& id = c.who();
         auto at = std::find_if(scores.begin(), scores.end(), [&](const auto& s) { return s.first == id; });
         if (at == scores.end()) at = scores.insert(scores.end(), {id, {}});
         ++(c.difference.verdict == Verdict::better  ? at->second.wins
@@ -273,24 +304,52 @@ std::string summary(const CompareReport& report) {
     text.add({"against " + report.versus, "better", "worse", "no difference"});
     for (const auto& [id, s] : scores)
         text.add({id, format_count(s.wins), format_count(s.losses), format_count(s.ties)});
-    return "all tables: cells of each strategy, by verdict\n" + text.str() + "\n";
+    return "all tables: cells of each " + std::string(engines ? "strategy and engine" : "strategy") + ", by verdict\n" + text.str() + "\n";
 }
 
 const CompareCell* any_with_hits(const Grid& g) {
     for (const auto& [place, c] : g.cells)
-        if (c->result.status == CellStatus::ok && has_hits(*c)) return c;
+        if (c->result.status == CellStatus::ok && has_hits(*c) && g.usual(*c)) return c;
     return nullptr;
+}
+
+double ceiling_of(const CompareCell& c) {
+    return rate_of(c.result.outcome.unlimited->hit_tokens, c.result.outcome.metrics.hits.lookup_tokens);
+}
+
+// Engines whose blocks are not those of the title.
+std::string other_blocks(const Grid& g) {
+    std::string out, said;
+    for (const auto& [place, c] : g.cells) {
+        if (c->engine.empty() || g.usual(*c) || c->result.status != CellStatus::ok || said == c->engine) continue;
+        said = c->engine;
+        uint32_t size = c->spec.trace->block_size;
+        out += fmt::format("  {}: in blocks of {} token{}, as many as the same room holds", c->engine, size, size == 1 ? "" : "s");
+        out += has_hits(*c) ? fmt::format("; ceiling {}\n", format_percent(ceiling_of(*c))) : "\n";
+    }
+    return out;
+}
+
+std::string caches_of(const Grid& g) {
+    if (g.layout.empty()) return "engines";
+    std::string out = g.several_layouts ? "several layouts" : g.layout + " layout";
+    if (!g.several_layouts && !g.several_accountings && !g.accounting.empty()) out += ", " + g.accounting;
+    return out + (g.engines ? ", and engines" : "");
+}
+
+std::string arrivals_of(const Grid& g) {
+    for (const auto& [place, c] : g.cells) {
+        if (c->spec.options.run.arrivals == Arrivals::sequential) continue;
+        return std::string(", arrivals of engines by ") + (c->spec.options.run.arrivals == Arrivals::step ? "step" : "time");
+    }
+    return {};
 }
 
 std::string title(const CompareReport& report, const Grid& g, size_t table) {
     const ReplayReport& t = report.traces[table];
     const CompareCell* c = g.at(0, 0);
-    const CacheConfig& cache = c->spec.options.cache;
-    std::string out = printable(t.trace->name) + ": ";
-    out += g.several_layouts ? "several layouts" : cache.layout + " layout";
-    if (!g.several_layouts && !g.several_accountings && !cache.accounting.empty()) out += ", " + cache.accounting;
-    out += std::string(", decode ") + (c->spec.options.run.decode ? "on" : "off");
-    out += fmt::format(", blocks of {} token{}", t.trace->block_size, t.trace->block_size == 1 ? "" : "s");
+    std::string out = printable(t.trace->name) + ": " + caches_of(g) + ", decode " + (c->spec.options.run.decode ? "on" : "off");
+    out += arrivals_of(g) + fmt::format(", blocks of {} token{}", g.block_size, g.block_size == 1 ? "" : "s");
     if (c->memory) out += ", " + c->memory->model + (c->kv_dtype.empty() ? "" : " in " + c->kv_dtype);
     if (c->memory && !c->k_dtype.empty()) out += ", keys in " + c->k_dtype;
     if (c->memory && !c->v_dtype.empty()) out += ", values in " + c->v_dtype;
@@ -300,8 +359,7 @@ std::string title(const CompareReport& report, const Grid& g, size_t table) {
     if (const CompareCell* any = any_with_hits(g)) {
         const HitCounts& h = any->result.outcome.metrics.hits;
         out += fmt::format(", {} lookups, {} unique blocks; ceiling {}", format_count(h.lookup_blocks),
-                           format_count(t.trace->unique_blocks()),
-                           format_percent(rate_of(any->result.outcome.unlimited->hit_tokens, h.lookup_tokens)));
+                           format_count(any->spec.trace->unique_blocks()), format_percent(ceiling_of(*any)));
     }
     return out + "\n\n";
 }
@@ -341,7 +399,7 @@ std::string compare_table(const CompareReport& report) {
         });
         if (pinned) add_bound_rows(text, g, columns, true);
         add_bound_rows(text, g, columns, false);
-        out += text.str() + "\n" + legend(report, g) + knees_text(report, g, table) + remarks(g) + blame_text(g) + "\n";
+        out += text.str() + "\n" + legend(report, g) + other_blocks(g) + knees_text(report, g, table) + remarks(g) + blame_text(g) + "\n";
     }
     out += trade_off_table(report);
     out += summary(report);

@@ -21,6 +21,10 @@ std::string list_table(const std::vector<ListSection>& sections, bool color) {
         for (const ListRow& r : s.rows) {
             out += fmt::format("  {:<{}}  {}\n", r.id, width, r.summary);
             if (!r.detail.empty()) out += fmt::format("  {:<{}}    {}\n", "", width, r.detail);
+            size_t longest = 0;
+            for (const auto& parameter : r.parameters) longest = std::max(longest, parameter.first.size());
+            for (const auto& [parameter, what] : r.parameters)
+                out += fmt::format("  {:<{}}    {:<{}}  {}\n", "", width, parameter, longest, what);
         }
     }
     return out;
@@ -43,6 +47,11 @@ std::string list_json(const std::vector<ListSection>& sections) {
         for (const ListRow& r : s.rows) {
             Json row = {{"id", r.id}, {"summary", r.summary}};
             if (!r.detail.empty()) row["detail"] = r.detail;
+            for (const auto& [key, text] : r.facts) row[key] = text;
+            for (const auto& [parameter, what] : r.parameters) {
+                size_t equals = parameter.find('=');
+                row["parameters"].push_back({{"key", parameter.substr(0, equals)}, {"default", parameter.substr(equals + 1)}, {"summary", what}});
+            }
             rows.push_back(std::move(row));
         }
         j[s.title] = std::move(rows);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kvsim {
@@ -9,6 +10,8 @@ namespace kvsim {
 struct ListRow {
     std::string id, summary;
     std::string detail;  ///< parameters, caveats; may be empty
+    std::vector<std::pair<std::string, std::string>> facts = {};       ///< what the detail says, as keys of the JSON
+    std::vector<std::pair<std::string, std::string>> parameters = {};  ///< "page=1": what it is; a line each
 };
 
 struct ListSection {
