@@ -73,7 +73,6 @@ class BlockLfu : public BlockStrategyBase {
     KeyHeap<kLeaves> heap_;
 };
 
-static_assert(MissRunStrategy<BlockLfu<false>>);
 static_assert(RunStrategy<BlockLfu<false>> && BlockStrategy<BlockLfu<true>>);
 
 }  // namespace kvsim
