@@ -16,9 +16,7 @@ class BlockClock : public BlockStrategyBase {
         return {"clock", "oldest block first, but one that was hit gets another round", "Corbato 1968", "pinned flat tree",
                 "published counts and a naive twin"};
     }
-    using Flat = FlatClock;
     explicit BlockClock(Spec&) {}
-    Flat flat() const { return {}; }
 
     void reset(const StrategyContext& context) {
         places_.assign(context.blocks, 0);
@@ -57,5 +55,10 @@ class BlockClock : public BlockStrategyBase {
 };
 
 static_assert(BlockStrategy<BlockClock<false>> && BlockStrategy<BlockClock<true>>);
+
+template <>
+struct FlatOf<BlockClock<false>> {
+    static FlatClock make(const BlockClock<false>&) { return FlatClock(); }
+};
 
 }  // namespace kvsim

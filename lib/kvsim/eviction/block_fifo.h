@@ -14,9 +14,7 @@ class BlockFifo : public BlockStrategyBase {
         return {"fifo", "the block inserted longest ago first; hits change nothing", "textbook", "pinned flat tree",
                 "published counts and a naive twin", "leaf=on"};
     }
-    using Flat = FlatFifo;
     explicit BlockFifo(Spec&) {}
-    Flat flat() const { return {}; }
 
     void reset(const StrategyContext& context) {
         places_.assign(context.blocks, 0);
@@ -44,5 +42,10 @@ class BlockFifo : public BlockStrategyBase {
 };
 
 static_assert(BlockStrategy<BlockFifo<false>> && BlockStrategy<BlockFifo<true>>);
+
+template <>
+struct FlatOf<BlockFifo<false>> {
+    static FlatFifo make(const BlockFifo<false>&) { return FlatFifo(); }
+};
 
 }  // namespace kvsim

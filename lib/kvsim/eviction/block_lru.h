@@ -29,9 +29,7 @@ class BlockLru : public BlockStrategyBase {
     }
     static constexpr bool kTouchedLast = true;
     static constexpr bool kKeepsPrefixes = true;
-    using Flat = FlatLru;
     explicit BlockLru(Spec&) {}
-    Flat flat() const { return Flat(); }
 
     void reset(const StrategyContext& context) {
         uint64_t live = std::min(context.capacity_blocks, context.blocks) + context.longest_chain;
@@ -151,5 +149,10 @@ class BlockLru : public BlockStrategyBase {
 };
 
 static_assert(BulkStrategy<BlockLru<false>> && BlockStrategy<BlockLru<true>>);
+
+template <>
+struct FlatOf<BlockLru<false>> {
+    static FlatLru make(const BlockLru<false>&) { return FlatLru(); }
+};
 
 }  // namespace kvsim

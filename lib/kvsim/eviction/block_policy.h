@@ -154,7 +154,7 @@ concept RunStrategy = BlockStrategy<S> && S::kKeyed && requires(S s, BlockId blo
 
 /// What flat accounting runs on: a strategy that stores what is accessed, in runs of consecutive ids. Each run has at least
 /// one block; `leave` is told who goes: leave(block), or leave.run(begin, count). Most strategies are made one by
-/// layout/flat_steps.h; those that can do better have a `Flat` and flat() that makes one of their parameters.
+/// layout/flat_steps.h; for those that can do better there is a FlatOf.
 template <class P>
 concept FlatPolicy = requires(P p, const P c, BlockId block, uint32_t count, StrategyContext context, RequestView request) {
     { P::kNeedsDepth } -> std::convertible_to<bool>;
@@ -175,5 +175,9 @@ concept FlatPolicy = requires(P p, const P c, BlockId block, uint32_t count, Str
     { c.evicted() } -> std::same_as<uint64_t>;
     { c.state_bytes() } -> std::convertible_to<uint64_t>;
 };
+
+/// make(strategy): a FlatPolicy of its own for this strategy with its parameters. Not for what is derived from it.
+template <class S>
+struct FlatOf;
 
 }  // namespace kvsim

@@ -20,9 +20,7 @@ class BlockSieve : public BlockStrategyBase {
         return {"sieve", "a hand walks the FIFO queue, spares once what was hit and evicts the rest", "Zhang 2024",
                 "pinned flat tree", "published counts and a naive twin"};
     }
-    using Flat = FlatSieve;
     explicit BlockSieve(Spec&) {}
-    Flat flat() const { return {}; }
 
     void reset(const StrategyContext& context) {
         places_.assign(context.blocks, 0);
@@ -72,5 +70,10 @@ class BlockSieve : public BlockStrategyBase {
 };
 
 static_assert(BlockStrategy<BlockSieve<false>> && BlockStrategy<BlockSieve<true>>);
+
+template <>
+struct FlatOf<BlockSieve<false>> {
+    static FlatSieve make(const BlockSieve<false>&) { return FlatSieve(); }
+};
 
 }  // namespace kvsim

@@ -18,8 +18,8 @@ void check_accounting(const StrategyInfo& info, const Accounting& accounting);
 template <BlockStrategy S>
 std::unique_ptr<Cache> make_flat_cache(S strategy, bool by_block) {
     if (by_block) return std::make_unique<FlatBlocks<S>>(std::move(strategy));
-    if constexpr (requires { typename S::Flat; }) {
-        return std::make_unique<FlatPrefix<typename S::Flat>>(strategy.flat());
+    if constexpr (requires { FlatOf<S>::make(strategy); }) {
+        return std::make_unique<FlatPrefix<decltype(FlatOf<S>::make(strategy))>>(FlatOf<S>::make(strategy));
     } else {
         return std::make_unique<FlatPrefix<FlatSteps<S>>>(FlatSteps<S>(std::move(strategy)));
     }

@@ -157,6 +157,7 @@ class FlatPrefix : public PrefixBlocks<P> {
             seen_ = begin + count;
             this->strategy_.add(begin, count, Leave{*this});
         } else {
+            seen_ = std::max(seen_, begin + count);  // runs of content may be old and new
             hits = this->strategy_.use(begin, count, Leave{*this});
             this->partial_.clear_run(begin, count);
         }
