@@ -1,4 +1,5 @@
-// Block strategies, block by block: one replay after the other. items = block references.
+// Block strategies: one replay after the other, flat by the fastest path, the others block by block. items = block
+// references.
 //
 // The trace many times, one copy after the other with ids of its own, 10,000 blocks, no output: 100 copies under flat
 // accounting, 10 under the others. Under pinned and tree lru is replayed by runs elsewhere (bench_replay); here not.
@@ -55,8 +56,8 @@ static uint64_t replay_once(const std::string& what, const Trace& trace) {
     options.capacity_blocks = kBlocks;
     options.decode = false;
     RunResult result;
-    make_prefix_cache(strategy, Accounting::parse(accounting), trace, options, RunPath::blocks)
-        ->run(trace, options, result);
+    RunPath path = accounting == "flat" ? RunPath::fastest : RunPath::blocks;
+    make_prefix_cache(strategy, Accounting::parse(accounting), trace, options, path)->run(trace, options, result);
     uint64_t hits = 0;
     for (uint32_t n : result.hit_blocks) hits += n;
     return hits;

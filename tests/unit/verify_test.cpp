@@ -12,7 +12,7 @@ using namespace kvsim_test;
 
 namespace {
 
-/// FIFO that looks no further than one block where it is asked about a run.
+/// FIFO that looks no further than one block where it is asked about a run, see FlatOf below.
 template <bool kLeaves>
 class ShortSighted : public BlockFifo<kLeaves> {
   public:
@@ -22,9 +22,9 @@ class ShortSighted : public BlockFifo<kLeaves> {
         info.id = "short_sighted";
         return info;
     }
-    uint32_t hit_run(BlockId begin, uint32_t count) const {
-        return BlockFifo<kLeaves>::hit_run(begin, std::min(count, 1u));
-    }
+};
+struct ShortSightedRuns : FlatFifo {
+    uint32_t lead(BlockId begin, uint32_t count) const { return FlatFifo::lead(begin, std::min(count, 1u)); }
 };
 
 ReplayOutcome verified(const Trace& trace, const char* eviction, const char* accounting) {
@@ -37,6 +37,11 @@ ReplayOutcome verified(const Trace& trace, const char* eviction, const char* acc
 }
 
 }  // namespace
+
+template <>
+struct kvsim::FlatOf<ShortSighted<false>> {
+    static ShortSightedRuns make(const ShortSighted<false>&) { return {}; }
+};
 
 TEST_CASE("verify: flat in runs against flat block by block") {
     if (!block_strategies().find("short_sighted")) block_strategies().add(block_row<ShortSighted>());

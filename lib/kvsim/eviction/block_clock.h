@@ -4,6 +4,7 @@
 #pragma once
 
 #include <kvsim/eviction/block_queue.h>
+#include <kvsim/eviction/flat_clock.h>
 
 namespace kvsim {
 
@@ -39,36 +40,12 @@ class BlockClock : public BlockStrategyBase {
         }
     }
     void on_evict(BlockId block) { queue_.erase(block); }
-    uint32_t hit_run(BlockId begin, uint32_t count) {
-        count = leading_nonzeros(places_.data() + begin, count);
-        std::fill_n(hit_.data() + begin, count, kHit);
-        return count;
-    }
-    template <class F>
-    uint32_t miss_run(BlockId begin, uint32_t count, uint64_t room, const F& f) {
-        count = queue_.absent(begin, count);
-        std::fill_n(hit_.data() + begin, count, kNotHit);
-        for (uint32_t i = 0; i < count; ++i) {
-            if (i >= room) f(pop());
-            queue_.push(begin + i);
-        }
-        return count;
-    }
     void on_leaf(BlockId block) { queue_.on_leaf(block); }
     void on_inner(BlockId block) { queue_.on_inner(block); }
     bool contains(BlockId block) const { return places_[block] != 0; }
     uint64_t state_bytes() const { return places_.size() * 4 + hit_.size() + queue_.state_bytes(); }
 
   private:
-    BlockId pop() {
-        for (;;) {
-            BlockId block = queue_.pop();
-            if (hit_[block] == kNotHit) return block;
-            hit_[block] = kNotHit;
-            queue_.push(block);
-        }
-    }
-
     // An enumeration, since writing plain bytes makes compilers read everything else again.
     enum Bit : uint8_t { kNotHit, kHit };
 
@@ -77,7 +54,11 @@ class BlockClock : public BlockStrategyBase {
     HugeVector<Bit> hit_;
 };
 
-static_assert(HitRunStrategy<BlockClock<false>> && MissRunStrategy<BlockClock<false>>);
 static_assert(BlockStrategy<BlockClock<false>> && BlockStrategy<BlockClock<true>>);
+
+template <>
+struct FlatOf<BlockClock<false>> {
+    static FlatClock make(const BlockClock<false>&) { return FlatClock(); }
+};
 
 }  // namespace kvsim

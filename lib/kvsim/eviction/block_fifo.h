@@ -3,6 +3,7 @@
 #pragma once
 
 #include <kvsim/eviction/block_queue.h>
+#include <kvsim/eviction/flat_fifo.h>
 
 namespace kvsim {
 
@@ -30,14 +31,6 @@ class BlockFifo : public BlockStrategyBase {
         return queue_.oldest(eligible);
     }
     void on_evict(BlockId block) { queue_.erase(block); }
-    uint32_t hit_run(BlockId begin, uint32_t count) const { return leading_nonzeros(places_.data() + begin, count); }
-    template <class F>
-    uint32_t miss_run(BlockId begin, uint32_t count, uint64_t room, const F& f) {
-        count = queue_.absent(begin, count);
-        if (count > room) queue_.pop_run(count - room, f);
-        queue_.push_run(begin, count);
-        return count;
-    }
     void on_leaf(BlockId block) { queue_.on_leaf(block); }
     void on_inner(BlockId block) { queue_.on_inner(block); }
     bool contains(BlockId block) const { return places_[block] != 0; }
@@ -48,7 +41,11 @@ class BlockFifo : public BlockStrategyBase {
     BlockQueue<kLeaves> queue_;
 };
 
-static_assert(HitRunStrategy<BlockFifo<false>> && MissRunStrategy<BlockFifo<false>>);
 static_assert(BlockStrategy<BlockFifo<false>> && BlockStrategy<BlockFifo<true>>);
+
+template <>
+struct FlatOf<BlockFifo<false>> {
+    static FlatFifo make(const BlockFifo<false>&) { return FlatFifo(); }
+};
 
 }  // namespace kvsim

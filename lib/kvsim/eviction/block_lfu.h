@@ -7,6 +7,7 @@
 // whenever one behind it is, and later under pinned, so chains go from their ends.
 #pragma once
 
+#include <kvsim/eviction/flat_lfu.h>
 #include <kvsim/eviction/key_heap.h>
 
 namespace kvsim {
@@ -45,19 +46,6 @@ class BlockLfu : public BlockStrategyBase {
     void evict_smallest(uint64_t count, const E& eligible, const F& f) {
         heap_.take_smallest(count, eligible, f);
     }
-    template <class F>
-    uint32_t miss_run(BlockId begin, uint32_t count, uint64_t room, const F& f) {
-        count = heap_.absent_from(begin, count);
-        if (count > room) count = static_cast<uint32_t>(room + heap_.take_first(count - room, f));
-        if (count == 0) {  // nobody in line goes first
-            BlockId victim = heap_.smallest(AnyBlock{});
-            heap_.erase(victim);
-            f(victim);
-            count = 1;
-        }
-        heap_.insert_first_to_last(begin, count, 1, time_.next(count));
-        return count;
-    }
     template <EligibleBlocks E>
     BlockId pick_victim(BlockId, const E& eligible) {
         return heap_.smallest(eligible);
@@ -73,7 +61,11 @@ class BlockLfu : public BlockStrategyBase {
     KeyHeap<kLeaves> heap_;
 };
 
-static_assert(MissRunStrategy<BlockLfu<false>>);
 static_assert(RunStrategy<BlockLfu<false>> && BlockStrategy<BlockLfu<true>>);
+
+template <>
+struct FlatOf<BlockLfu<false>> {
+    static FlatLfu make(const BlockLfu<false>&) { return FlatLfu(); }
+};
 
 }  // namespace kvsim

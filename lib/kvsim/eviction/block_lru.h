@@ -11,8 +11,7 @@
 
 #include <kvsim/core/huge_vector.h>
 #include <kvsim/eviction/bitmap_min.h>
-#include <kvsim/eviction/block_policy.h>
-#include <kvsim/eviction/leading.h>
+#include <kvsim/eviction/flat_lru.h>
 
 #include <algorithm>
 #include <concepts>
@@ -33,8 +32,7 @@ class BlockLru : public BlockStrategyBase {
     explicit BlockLru(Spec&) {}
 
     void reset(const StrategyContext& context) {
-        most_ = std::min(context.capacity_blocks, context.blocks);
-        uint64_t live = most_ + context.longest_chain;
+        uint64_t live = std::min(context.capacity_blocks, context.blocks) + context.longest_chain;
         // Room to spare makes moving the live entries rare.
         uint64_t spare = kLeaves ? 0 : std::min(6 * live, context.blocks / 4);
         uint64_t size = std::min(2 * live + spare + 64, context.references + 2);
@@ -102,18 +100,6 @@ class BlockLru : public BlockStrategyBase {
         }
         tail_ = at;
     }
-    uint32_t hit_run(BlockId begin, uint32_t count) {
-        count = leading_nonzeros(stamp_.data() + begin, count);
-        push_run(begin, count);
-        return count;
-    }
-    template <class F>
-    uint32_t miss_run(BlockId begin, uint32_t count, uint64_t room, const F& f) {
-        count = leading_zeros(stamp_.data() + begin, static_cast<uint32_t>(std::min<uint64_t>(count, most_)));
-        if (count > room) evict_oldest(count - room, f);
-        push_run(begin, count);
-        return count;
-    }
     void on_release(BlockId block) { push(block); }
     void on_evict(BlockId block) {
         if (kLeaves) leaves_.erase(stamp_[block]);
@@ -138,16 +124,6 @@ class BlockLru : public BlockStrategyBase {
         log_[head_] = block;
         stamp_[block] = static_cast<uint32_t>(head_++);
     }
-    // From first to last.
-    void push_run(BlockId begin, uint32_t count) {
-        if (head_ + count > log_.size()) compact();
-        uint32_t* stamp = stamp_.data() + begin;
-        BlockId* log = log_.data() + head_;
-        auto place = static_cast<uint32_t>(head_);
-        for (uint32_t i = 0; i < count; ++i) stamp[i] = place + i;
-        for (uint32_t i = 0; i < count; ++i) log[i] = begin + i;
-        head_ += count;
-    }
     void compact() {
         uint64_t to = 1;
         for (uint64_t from = tail_; from < head_; ++from) {
@@ -170,10 +146,13 @@ class BlockLru : public BlockStrategyBase {
     // 64 bits wide, unlike what is stored, so that the compiler knows they are not among it and keeps them in registers.
     uint64_t head_ = 1;
     uint64_t tail_ = 1;
-    uint64_t most_ = 0;  ///< blocks resident at once
 };
 
-static_assert(HitRunStrategy<BlockLru<false>> && MissRunStrategy<BlockLru<false>>);
 static_assert(BulkStrategy<BlockLru<false>> && BlockStrategy<BlockLru<true>>);
+
+template <>
+struct FlatOf<BlockLru<false>> {
+    static FlatLru make(const BlockLru<false>&) { return FlatLru(); }
+};
 
 }  // namespace kvsim

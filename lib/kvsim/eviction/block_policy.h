@@ -84,6 +84,22 @@ struct BlockStrategyBase {
     void on_inner(BlockId) {}
 };
 
+/// Of a run of blocks: how many were hit, and whether the last one was.
+struct RunHits {
+    uint32_t count = 0;
+    bool last = false;
+};
+struct NobodyLeaves {
+    void operator()(BlockId) const {}
+    void run(BlockId, uint32_t) const {}
+};
+/// What policies for flat accounting have no use for.
+struct FlatPolicyBase {
+    static constexpr bool kNeedsDepth = false;
+    void on_lookup(const RequestView&) {}
+    void mark(BlockId) {}
+};
+
 template <class S>
 concept BlockStrategy = requires(S s, const S c, BlockId block, StrategyContext context, RequestView request) {
     { S::info() } -> std::same_as<StrategyInfo>;
@@ -136,18 +152,32 @@ concept RunStrategy = BlockStrategy<S> && S::kKeyed && requires(S s, BlockId blo
     s.evict_smallest(uint64_t{1}, AnyBlock{}, [](BlockId) {});
 };
 
-/// What a strategy may offer besides, for flat accounting, where any block may go: the same in whole runs.
-template <class S>
-concept HitRunStrategy = BlockStrategy<S> && requires(S s, BlockId block, uint32_t count) {
-    /// on_hit for the resident blocks that the run begins with, first to last; returns how many there are.
-    { s.hit_run(block, count) } -> std::same_as<uint32_t>;
+/// What flat accounting runs on: a strategy that stores what is accessed, in runs of consecutive ids. Each run has at least
+/// one block; `leave` is told who goes: leave(block), or leave.run(begin, count). Most strategies are made one by
+/// layout/flat_steps.h; for those that can do better there is a FlatOf.
+template <class P>
+concept FlatPolicy = requires(P p, const P c, BlockId block, uint32_t count, StrategyContext context, RequestView request) {
+    { P::kNeedsDepth } -> std::convertible_to<bool>;
+    p.reset(context);
+    p.on_lookup(request);
+    /// Touches the resident blocks that the run begins with; returns how many there are.
+    { p.lead(block, count) } -> std::same_as<uint32_t>;
+    /// Accesses the run first to last: a hit is touched, a miss stored in the place of who goes. Returns the hits.
+    { p.use(block, count, NobodyLeaves{}) } -> std::same_as<RunHits>;
+    /// The same where no block of the run has been seen before.
+    p.add(block, count, NobodyLeaves{});
+    /// The same for what is looked up and not stored.
+    { p.touch(block, count) } -> std::same_as<RunHits>;
+    /// Of this resident block `leave` must be told when it goes before it is accessed again; of others it may be.
+    p.mark(block);
+    { c.contains(block) } -> std::same_as<bool>;
+    { c.resident() } -> std::same_as<uint64_t>;
+    { c.evicted() } -> std::same_as<uint64_t>;
+    { c.state_bytes() } -> std::convertible_to<uint64_t>;
 };
+
+/// make(strategy): a FlatPolicy of its own for this strategy with its parameters. Not for what is derived from it.
 template <class S>
-concept MissRunStrategy = BlockStrategy<S> && requires(S s, BlockId block, uint32_t count) {
-    /// on_miss, pick_victim and on_evict unless one of `room` free places is left, and on_insert for the absent blocks
-    /// that the run begins with, of which there is at least one, first to last; calls f(block) for each victim.
-    /// Returns how many were stored: at least one, but it may leave some to another call.
-    { s.miss_run(block, count, uint64_t{1}, [](BlockId) {}) } -> std::same_as<uint32_t>;
-};
+struct FlatOf;
 
 }  // namespace kvsim

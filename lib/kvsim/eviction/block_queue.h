@@ -11,7 +11,6 @@
 #include <kvsim/core/huge_vector.h>
 #include <kvsim/eviction/bitmap_min.h>
 #include <kvsim/eviction/block_policy.h>
-#include <kvsim/eviction/leading.h>
 
 #include <algorithm>
 #include <concepts>
@@ -26,10 +25,9 @@ class BlockQueue {
   public:
     static constexpr uint64_t kEnd = ~uint64_t{0};
 
-    /// At most `largest` blocks will be in the queue at once, in runs of as many. `places` outlives the queue and has a 0 for each block.
+    /// At most `largest` blocks will be in the queue at once. `places` outlives the queue and has a 0 for each block.
     void reset(uint64_t largest, BlockPlaces& places) {
         places_ = places.data();
-        largest_ = largest;
         // Room to spare makes moving the blocks rare.
         uint64_t spare = kLeaves ? 0 : std::min<uint64_t>(6 * largest, places.size() / 4);
         log_.assign(2 * largest + spare + 64, kNone);
@@ -46,45 +44,6 @@ class BlockQueue {
         log_[head_] = block;
         places_[block] = static_cast<uint32_t>(head_++);
         ++size_;
-    }
-    /// push() of begin, begin + 1 and so on. Without leaves.
-    void push_run(BlockId begin, uint32_t count) {
-        if (head_ + count > log_.size()) compact();
-        uint32_t* places = places_ + begin;
-        BlockId* log = log_.data() + head_;
-        auto place = static_cast<uint32_t>(head_);
-        for (uint32_t i = 0; i < count; ++i) places[i] = place + i;
-        for (uint32_t i = 0; i < count; ++i) log[i] = begin + i;
-        head_ += count;
-        size_ += count;
-    }
-    /// The oldest block leaves; there is one. Without leaves.
-    BlockId pop() {
-        skip_empty();
-        BlockId block = log_[tail_];
-        log_[tail_++] = kNone;
-        places_[block] = 0;
-        --size_;
-        return block;
-    }
-    /// pop() `count` times; calls f(block) for each.
-    template <class F>
-    void pop_run(uint64_t count, const F& f) {
-        uint64_t at = tail_;
-        size_ -= count;
-        for (; count > 0; ++at) {
-            BlockId block = log_[at];
-            if (block == kNone) continue;
-            log_[at] = kNone;
-            places_[block] = 0;
-            --count;
-            f(block);
-        }
-        tail_ = at;
-    }
-    /// At most as many blocks as the queue can hold, all in no queue, at the front of the run.
-    uint32_t absent(BlockId begin, uint32_t count) const {
-        return leading_zeros(places_ + begin, static_cast<uint32_t>(std::min<uint64_t>(count, largest_)));
     }
     void erase(BlockId block) {
         uint64_t place = places_[block];
@@ -214,7 +173,6 @@ class BlockQueue {
     uint64_t from_ = 1;  ///< nobody older is eligible
     uint64_t hand_ = 1;
     uint64_t size_ = 0;
-    uint64_t largest_ = 0;
 };
 
 }  // namespace kvsim

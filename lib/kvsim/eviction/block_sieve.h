@@ -8,6 +8,7 @@
 #pragma once
 
 #include <kvsim/eviction/block_queue.h>
+#include <kvsim/eviction/flat_sieve.h>
 
 namespace kvsim {
 
@@ -52,25 +53,6 @@ class BlockSieve : public BlockStrategyBase {
         // A block enters between two victims, so the newest place is empty only if the newest block has just gone.
         queue_.set_hand(place + 1 < queue_.end() ? place + 1 : kOldest);
     }
-    uint32_t hit_run(BlockId begin, uint32_t count) {
-        count = leading_nonzeros(places_.data() + begin, count);
-        std::fill_n(hit_.data() + begin, count, kHit);
-        return count;
-    }
-    template <class F>
-    uint32_t miss_run(BlockId begin, uint32_t count, uint64_t room, const F& f) {
-        count = queue_.absent(begin, count);
-        std::fill_n(hit_.data() + begin, count, kNotHit);
-        for (uint32_t i = 0; i < count; ++i) {
-            if (i >= room) {
-                BlockId victim = pick_victim(begin, AnyBlock{});
-                on_evict(victim);
-                f(victim);
-            }
-            queue_.push(begin + i);
-        }
-        return count;
-    }
     void on_leaf(BlockId block) { queue_.on_leaf(block); }
     void on_inner(BlockId block) { queue_.on_inner(block); }
     bool contains(BlockId block) const { return places_[block] != 0; }
@@ -87,7 +69,11 @@ class BlockSieve : public BlockStrategyBase {
     HugeVector<Bit> hit_;
 };
 
-static_assert(HitRunStrategy<BlockSieve<false>> && MissRunStrategy<BlockSieve<false>>);
 static_assert(BlockStrategy<BlockSieve<false>> && BlockStrategy<BlockSieve<true>>);
+
+template <>
+struct FlatOf<BlockSieve<false>> {
+    static FlatSieve make(const BlockSieve<false>&) { return FlatSieve(); }
+};
 
 }  // namespace kvsim

@@ -21,6 +21,7 @@
 #include <kvsim/core/huge_vector.h>
 #include <kvsim/eviction/block_policy.h>
 #include <kvsim/eviction/byte_number.h>
+#include <kvsim/eviction/use_time.h>
 
 #include <algorithm>
 #include <bit>
@@ -32,26 +33,6 @@ inline uint64_t ordered_bits(double value) {
     auto bits = std::bit_cast<uint64_t>(value + 0.0);  // no negative zero
     return (bits >> 63) != 0 ? ~bits : bits | uint64_t{1} << 63;
 }
-
-/// Numbers the uses of blocks in a run, the first one 1.
-class UseTime {
-  public:
-    /// Throws Error(input) if the run may have more uses than there are numbers.
-    void reset(const StrategyContext& context) {
-        if (context.references >= ~uint32_t{0})
-            throw_input("more than 4,294,967,294 block references; use --limit or a larger --block-size");
-        now_ = 0;
-    }
-    uint32_t next() { return ++now_; }
-    /// The first of `count` in a row.
-    uint32_t next(uint32_t count) {
-        now_ += count;
-        return now_ - count + 1;
-    }
-
-  private:
-    uint32_t now_ = 0;
-};
 
 template <bool kLeaves>
 class KeyHeap {
@@ -109,25 +90,6 @@ class KeyHeap {
         uint32_t n = 0;
         while (n < count && state[count - 1 - n] == 0) ++n;
         return n;
-    }
-    /// How many of begin, begin + 1, ... are not resident before the first one that is.
-    uint32_t absent_from(BlockId begin, uint32_t count) const {
-        const ByteNumber* state = state_.data() + begin;
-        uint32_t n = 0;
-        while (n < count && state[n] == 0) ++n;
-        return n;
-    }
-    /// insert_last() for begin to begin + count - 1: equal keys, ties from `tie` on. None of them is resident.
-    void insert_first_to_last(BlockId begin, uint32_t count, uint64_t key, uint32_t tie) {
-        static_assert(!kLeaves, "leaves are told one by one");
-        while (last_ - first_ + count > line_.size()) lengthen();
-        std::fill_n(key_.data() + begin, count, key);
-        std::fill_n(state_.data() + begin, count, ByteNumber{kResident | kWaiting});
-        uint32_t* ties = tie_.data() + begin;
-        for (uint32_t i = 0; i < count; ++i) ties[i] = tie + i;
-        for (uint64_t i = 0, mask = line_.size() - 1; i < count; ++i)
-            line_[(last_ + i) & mask] = begin + static_cast<BlockId>(i);
-        last_ += count;
     }
     /// insert_last() for begin + count - 1 down to begin: equal keys, ties from `tie` on. None of them is resident.
     void insert_run_last(BlockId begin, uint32_t count, uint64_t key, uint32_t tie) {
@@ -227,14 +189,6 @@ class KeyHeap {
             f(block);
             --count;
         }
-    }
-    /// take_smallest() for up to `count` blocks, as long as they are first in line: returns how many. Whoever enters
-    /// meanwhile could not be smaller.
-    template <class F>
-    uint64_t take_first(uint64_t count, const F& f) {
-        uint64_t left = count;
-        take_from_line(left, AnyBlock{}, f);
-        return count - left;
     }
     /// on_evict().
     void erase(BlockId block) {

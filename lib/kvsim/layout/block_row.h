@@ -4,6 +4,7 @@
 
 #include <kvsim/core/error.h>
 #include <kvsim/core/spec.h>
+#include <kvsim/layout/flat_steps.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/layout/prefix_flat.h>
 #include <kvsim/layout/prefix_pinned.h>
@@ -14,6 +15,16 @@ namespace kvsim {
 /// Throws Error(input) if the row does not name the accounting.
 void check_accounting(const StrategyInfo& info, const Accounting& accounting);
 
+template <BlockStrategy S>
+std::unique_ptr<Cache> make_flat_cache(S strategy, bool by_block) {
+    if (by_block) return std::make_unique<FlatBlocks<S>>(std::move(strategy));
+    if constexpr (requires { FlatOf<S>::make(strategy); }) {
+        return std::make_unique<FlatPrefix<decltype(FlatOf<S>::make(strategy))>>(FlatOf<S>::make(strategy));
+    } else {
+        return std::make_unique<FlatPrefix<FlatSteps<S>>>(FlatSteps<S>(std::move(strategy)));
+    }
+}
+
 /// `S<kLeaves>` is constructed from the parameters it asks for.
 template <template <bool> class S>
 std::unique_ptr<Cache> make_block_cache(Spec& spec, const Accounting& accounting) {
@@ -22,7 +33,7 @@ std::unique_ptr<Cache> make_block_cache(Spec& spec, const Accounting& accounting
     switch (accounting.kind) {
         case AccountingKind::pinned: cache = std::make_unique<PinnedPrefix<S<false>>>(S<false>(spec)); break;
         case AccountingKind::flat:
-            cache = std::make_unique<FlatPrefix<S<false>>>(S<false>(spec), accounting.by_block);
+            cache = make_flat_cache(S<false>(spec), accounting.by_block);
             break;
         case AccountingKind::tree:
             cache = std::make_unique<TreePrefix<S<true>>>(S<true>(spec), accounting.protect_chain);

@@ -40,33 +40,13 @@ class UnnamedBlocks {
 };
 
 /// What all three accountings share: the strategy, residency counts, partial blocks, chains as ids.
-template <BlockStrategy S>
+template <class S>
 class PrefixBlocks : public Cache {
   public:
     explicit PrefixBlocks(S strategy) : strategy_(std::move(strategy)) {}
 
-    void run(const Trace& trace, const RunOptions& options, RunResult& result) final {
-        trace_ = &trace;
-        options_ = options;
-        uint32_t requests = trace.requests();
-        start();
-        result.hit_blocks.resize(requests);
-        for (uint32_t r = 0; r < requests; ++r) {
-            if (requests - r > kAhead) trace.chains.prefetch(trace.lookup_row(r + kAhead));
-            begin_request(r, options, result);
-            uint32_t stored = trace.stored_blocks(r, options.decode);
-            if (concurrent()) make_way(r, stored, result);
-            strategy_.on_lookup({r, trace.lookup_blocks(r), stored});
-            uint64_t active = serve(r, stored, result);
-            if (options.observer) observe(r, stored, result);
-            result.total.evicted_blocks = evicted_;
-            result.admitted(r >= options.warmup_requests, active, resident_,
-                            resident_ * trace.block_size - partial_.total());
-        }
-        if (concurrent()) release_all();
-        end_run(requests, options, result);
-        result.stranded_blocks = can_strand() ? count_stranded() : 0;
-        result.state_bytes = strategy_.state_bytes() + partial_.bytes() + depth_.size() * 4 + own_bytes();
+    void run(const Trace& trace, const RunOptions& options, RunResult& result) override {
+        replay(trace, options, result, [&](uint32_t r, uint32_t stored) { return serve(r, stored, result); });
     }
 
     void check_invariants() const override {
@@ -87,6 +67,31 @@ class PrefixBlocks : public Cache {
   protected:
     /// Looks up, makes room, stores. Returns the blocks that running requests hold now.
     virtual uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) = 0;
+    /// The whole run; `serve_one` is serve().
+    template <class F>
+    void replay(const Trace& trace, const RunOptions& options, RunResult& result, const F& serve_one) {
+        trace_ = &trace;
+        options_ = options;
+        uint32_t requests = trace.requests();
+        start();
+        result.hit_blocks.resize(requests);
+        for (uint32_t r = 0; r < requests; ++r) {
+            if (requests - r > kAhead) trace.chains.prefetch(trace.lookup_row(r + kAhead));
+            begin_request(r, options, result);
+            uint32_t stored = stored_[r];
+            if (concurrent()) make_way(r, stored, result);
+            strategy_.on_lookup({r, trace.lookup_blocks(r), stored});
+            uint64_t active = serve_one(r, stored);
+            if (options.observer) observe(r, stored, result);
+            result.total.evicted_blocks = evicted_;
+            result.admitted(r >= options.warmup_requests, active, resident_,
+                            resident_ * trace.block_size - partial_.total());
+        }
+        if (concurrent()) release_all();
+        end_run(requests, options, result);
+        result.stranded_blocks = can_strand() ? count_stranded() : 0;
+        result.state_bytes = strategy_.state_bytes() + partial_.bytes() + depth_.size() * 4 + own_bytes();
+    }
     virtual void prepare() {}
     /// --concurrency other than 1: releases whoever must end before the request is admitted.
     virtual void make_way(uint32_t /*r*/, uint32_t /*stored*/, RunResult& /*result*/) {}

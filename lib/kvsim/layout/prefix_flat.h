@@ -1,193 +1,225 @@
-// The prefix layout under flat accounting. See prefix_blocks.h.
+// The prefix layout under flat accounting, in runs. See prefix_blocks.h.
 //
-// A request is served in runs of consecutive ids, cut where the hits behind the first miss are to be counted in another
-// way: no counting and no look at partly filled blocks block by block. Within a run hits and misses take turns, each as
-// long as they last; strategies may take such a stretch in one step (HitRunStrategy, MissRunStrategy).
+// A request is a few runs of consecutive ids, which the policy (FlatPolicy) takes one after the other in loops of its
+// own. Three things keep what is done per request small. Ids are given in order of first appearance, so that a run
+// whose first id is larger than any seen so far is absent as a whole and nobody need look. Runs are cut only where hits
+// behind the first miss count in another way, which is hardly ever before the end of the lookup. What is resident and
+// evicted is counted by the policy, as a rule from the number of misses alone.
+// The definition, block by block: prefix_flat_blocks.h.
 #pragma once
 
 #include <kvsim/layout/prefix_flat_blocks.h>
 
+#include <span>
+
 namespace kvsim {
 
-/// flat in runs; `by_block` takes the way of FlatBlocks.
-template <BlockStrategy S>
-class FlatPrefix : public FlatBlocks<S> {
+template <FlatPolicy P>
+class FlatPrefix : public PrefixBlocks<P> {
   public:
-    FlatPrefix(S strategy, bool by_block) : FlatBlocks<S>(std::move(strategy)), by_block_(by_block) {}
+    using PrefixBlocks<P>::PrefixBlocks;
+
+    void run(const Trace& trace, const RunOptions& options, RunResult& result) override {
+        result.any_hits_from(trace.requests(), options.bound_hits != nullptr);
+        this->replay(trace, options, result, [&](uint32_t r, uint32_t stored) { return serve_runs(r, stored, result); });
+    }
 
   protected:
-    uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) override {
-        if (by_block_) return FlatBlocks<S>::serve(r, stored, result);
+    bool counts_content() const override { return true; }
+    bool can_strand() const override { return true; }
+
+    void prepare() override {
+        names_output_ = this->trace_->has_named_output();
+        uint32_t longest = 0;
+        const PrefixIndex& chains = this->trace_->chains;
+        for (uint32_t row = 0; row < chains.rows(); ++row) longest = std::max(longest, chains[row].length);
+        runs_.resize(longest);
+    }
+    uint64_t own_bytes() const override { return runs_.size() * sizeof(Segment); }
+
+    uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) override { return serve_runs(r, stored, result); }
+
+  private:
+    uint64_t serve_runs(uint32_t r, uint32_t stored, RunResult& result) {
         const Trace& t = *this->trace_;
-        if (result.any_hit_blocks.empty()) result.any_hits_from(t.requests(), this->options_.bound_hits != nullptr);
-        uint32_t lookup = t.lookup_blocks(r), lookup_row = t.lookup_row(r);
-        uint32_t row = t.stored_row(r, this->options_.decode);
-        uint32_t kept = this->kept_blocks(r, row, lookup);
-        uint32_t repeats = 0;
-        if (this->flat_content_) {
-            repeats = this->count_repeats(r, lookup);
-            find_content(r, lookup);
-        } else {
-            this->chain(lookup_row, lookup);
-        }
-        look_up(r, lookup, kept, result);
-        BlockId last = kept == stored && kept > 0 ? segment_block(kept - 1) : kNone;
-        uint32_t named = t.chains[row].length;
-        if (named > kept) {
-            this->chain(row, named);
-            store_behind(kept);
-            last = this->segments_.back().begin + this->segments_.back().count - 1;
-        }
+        uint32_t lookup_row = names_output_ ? t.lookup_row(r) : r;
+        uint32_t row = names_output_ ? t.stored_row(r, this->options_.decode) : r;
+        uint32_t lookup = t.chains[lookup_row].length, named = t.chains[row].length;
+        uint32_t kept = row == lookup_row ? lookup : t.chains.common_prefix(row, lookup_row);
+        std::span<Segment> runs = this->flat_content_ ? content_runs(r, lookup) : chain_runs(lookup_row, lookup);
+        BlockId last = lookup > 0 ? runs.back().begin + runs.back().count - 1 : kNone;
+        look_up(r, lookup, kept, runs, result);
+        if (row != lookup_row) last = store_behind(row, named, kept);
         for (uint32_t i = named; i < stored; ++i) {
             last = this->take_unnamed(i);
-            this->miss(last);
+            this->strategy_.use(last, 1, Leave{*this});
+            this->strategy_.mark(last);
         }
-        if (last != kNone && this->strategy_.contains(last)) this->fill_last(r, stored, last);
+        if (last != kNone && this->strategy_.contains(last)) {
+            this->fill_last(r, stored, last);
+            if (this->partial_.has(last)) this->strategy_.mark(last);
+        }
+        this->resident_ = this->strategy_.resident();
+        this->evicted_ = this->strategy_.evicted();
+        uint32_t repeats = this->flat_content_ ? repeated_content(t, r) : 0;
         return std::min<uint64_t>(stored - repeats, this->capacity());
     }
 
-  private:
-    // The lookup: leading hits, then the rest in pieces that count alike.
-    void look_up(uint32_t r, uint32_t lookup, uint32_t kept, RunResult& result) {
-        const Trace& t = *this->trace_;
-        uint32_t bound = this->options_.bound_hits ? (*this->options_.bound_hits)[r] : 0;
-        // Every block weighs as much as the first, but the one that ends at `tail`, the prompt's last, and any behind.
-        uint32_t tail = t.content ? kNone : lookup;
-        if (!t.content && uint64_t{lookup} * t.block_size >= uint64_t{t.prompt_tokens[r]} + t.block_size)
-            tail = t.prompt_tokens[r] / t.block_size + 1;
-        uint32_t computed = this->computed_token(r);
-        uint32_t position = 0, lead = 0, behind = 0, in_bound = 0;
+    /// Who is told that blocks go.
+    struct Leave {
+        FlatPrefix& cache;
+        void operator()(BlockId victim) const { cache.leave(victim); }
+        void run(BlockId begin, uint32_t count) const {
+            cache.partial_.for_special(begin, count, [this](BlockId victim) { cache.leave(victim); });
+        }
+    };
+
+    // The lookup: leading hits, then the rest.
+    void look_up(uint32_t r, uint32_t lookup, uint32_t kept, std::span<Segment> runs, RunResult& result) {
+        uint32_t lead = 0;
+        for (; !runs.empty() && runs[0].begin < seen_; runs = runs.subspan(1)) {
+            Segment& s = runs[0];
+            uint32_t n = this->strategy_.lead(s.begin, s.count);
+            if (n > 0) {
+                if (lead < kept) this->partial_.clear_run(s.begin, std::min(n, kept - lead));
+                if (lead + n > kept) mark(s.begin, n);
+            }
+            lead += n;
+            s = {s.begin + n, s.count - n};
+            if (s.count > 0) break;
+        }
+        Behind behind;
+        if (runs.size() == 1 && runs[0].begin >= seen_) {
+            if (lead < kept) store(runs[0].begin, std::min(runs[0].count, kept - lead));
+        } else if (lead < lookup) {
+            behind = look_behind(r, lookup, kept, lead, runs);
+        }
+        if (this->options_.bound_hits) result.stranded_in_bound[r] = behind.in_bound;
+        result.hit_blocks[r] = lead;
+        result.any_hit_blocks[r] = lead + behind.blocks;
+        result.any_hit_tokens[r] = this->trace_->leading_tokens(r, lead) + behind.tokens;
+    }
+
+    /// Hits behind the first miss.
+    struct Behind {
+        uint32_t blocks = 0, in_bound = 0;
         uint64_t tokens = 0;
-        for (Segment s : this->segments_) {
-            if (lead == position) {
-                uint32_t n = hit_run(s.begin, s.count, kept > position ? kept - position : 0);
-                lead += n;
-                position += n;
-                s = {s.begin + n, s.count - n};
+    };
+    // The lookup from `position` on, which is where `runs` begin, in pieces that count alike.
+    Behind look_behind(uint32_t r, uint32_t lookup, uint32_t kept, uint32_t position, std::span<Segment> runs) {
+        const Trace& t = *this->trace_;
+        Edges edges{kept, this->options_.bound_hits ? (*this->options_.bound_hits)[r] : 0, lookup, this->computed_token(r)};
+        // Every block weighs as much as the first, but the one that ends at `tail`, the prompt's last, and any behind.
+        if (t.content) {
+            edges.tail = kNone;
+        } else if (uint64_t{lookup} * t.block_size >= uint64_t{t.prompt_tokens[r]} + t.block_size) {
+            edges.tail = t.prompt_tokens[r] / t.block_size + 1;
+        }
+        Behind behind;
+        uint32_t cut = position;
+        for (Segment& s : runs) {
+            if (s.begin >= seen_) {
+                if (position < kept) store(s.begin, std::min(s.count, kept - position));
+                position += s.count;
+                continue;
             }
             while (s.count > 0) {
-                uint32_t n = s.count;
-                for (uint32_t edge : {kept, bound, tail, computed})
-                    if (position < edge) n = std::min(n, edge - position);
-                if (position >= tail || position == computed) n = 1;
-                uint32_t hits = position < kept ? use_run(s.begin, n) : touch_run(s.begin, n);
-                if (hits > 0 && position != computed) {
-                    uint64_t weight = t.block_tokens(r, 0);
-                    tokens += hits * weight;
-                    if (last_hit_ && position + n >= tail) tokens -= weight - t.block_tokens(r, position + n - 1);
-                    behind += hits;
-                    in_bound += position < bound ? hits : 0;
-                }
-                position += n;
-                s = {s.begin + n, s.count - n};
+                if (position >= cut) cut = edges.next(position);
+                uint32_t count = std::min(s.count, cut - position);
+                RunHits hits = position < kept ? store(s.begin, count) : touch(s.begin, count);
+                position += count;
+                s = {s.begin + count, s.count - count};
+                if (hits.count == 0 || position == edges.computed + 1) continue;
+                uint64_t weight = t.block_tokens(r, 0);
+                behind.tokens += hits.count * weight;
+                if (hits.last && position >= edges.tail) behind.tokens -= weight - t.block_tokens(r, position - 1);
+                behind.blocks += hits.count;
+                behind.in_bound += position <= edges.bound ? hits.count : 0;
             }
         }
-        if (this->options_.bound_hits) result.stranded_in_bound[r] = in_bound;
-        result.hit_blocks[r] = lead;
-        result.any_hit_blocks[r] = lead + behind;
-        result.any_hit_tokens[r] = t.leading_tokens(r, lead) + tokens;
+        return behind;
     }
+    /// Positions where the lookup is cut.
+    struct Edges {
+        uint32_t kept, bound, tail, computed;
+        uint32_t next(uint32_t position) const {
+            if (position >= tail || position == computed) return position + 1;
+            uint32_t cut = tail;
+            for (uint32_t edge : {kept, bound, computed})
+                if (position < edge) cut = std::min(cut, edge);
+            return cut;
+        }
+    };
 
-    // The block at a position of segments_.
-    BlockId segment_block(uint32_t position) const {
-        size_t k = 0;
-        for (; position >= this->segments_[k].count; ++k) position -= this->segments_[k].count;
-        return this->segments_[k].begin + position;
+    RunHits store(BlockId begin, uint32_t count) {
+        RunHits hits;
+        if (begin >= seen_) {
+            seen_ = begin + count;
+            this->strategy_.add(begin, count, Leave{*this});
+        } else {
+            seen_ = std::max(seen_, begin + count);  // runs of content may be old and new
+            hits = this->strategy_.use(begin, count, Leave{*this});
+            this->partial_.clear_run(begin, count);
+        }
+        return hits;
     }
-
-    // Stores segments_ from position `from` on.
-    void store_behind(uint32_t from) {
+    RunHits touch(BlockId begin, uint32_t count) {
+        RunHits hits = this->strategy_.touch(begin, count);
+        mark(begin, count);
+        return hits;
+    }
+    // Those of a run that has just been accessed and need care when they go.
+    void mark(BlockId begin, uint32_t count) {
+        this->partial_.for_special(begin, count, [this](BlockId block) {
+            if (this->strategy_.contains(block)) this->strategy_.mark(block);
+        });
+    }
+    // Stores the blocks of a row from position `from` on. Returns the last block of the row.
+    BlockId store_behind(uint32_t row, uint32_t length, uint32_t from) {
         uint32_t position = 0;
-        for (const Segment& s : this->segments_) {
+        BlockId last = kNone;
+        for (const Segment& s : chain_runs(row, length)) {
             uint32_t skip = std::min(s.count, from > position ? from - position : 0);
-            if (skip < s.count) use_run(s.begin + skip, s.count - skip);
+            if (skip < s.count) store(s.begin + skip, s.count - skip);
             position += s.count;
+            last = s.begin + s.count - 1;
         }
+        return last;
     }
 
-    // ---- runs of blocks ----
-
-    // Accesses all of it; returns how many were hits, and in last_hit_ whether the last one was.
-    uint32_t use_run(BlockId begin, uint32_t count) {
-        uint32_t hits = 0;
-        last_hit_ = false;
-        while (count > 0) {
-            uint32_t n = miss_run(begin, count);
-            begin += n;
-            count -= n;
-            if (count == 0) break;
-            n = hit_run(begin, count, count);
-            hits += n;
-            begin += n;
-            count -= n;
-            last_hit_ = count == 0;
+    // The row's first `length` blocks, first to last, written from the end.
+    std::span<Segment> chain_runs(uint32_t row, uint32_t length) {
+        const PrefixIndex& chains = this->trace_->chains;
+        Segment* const end = runs_.data() + runs_.size();
+        Segment* begin = end;
+        while (length > 0) {
+            const ChainRecord& c = chains[row];
+            if (length > c.shared) {
+                *--begin = {c.first_new, length - c.shared};
+                length = c.shared;
+            }
+            row = c.owner;
         }
-        return hits;
+        return {begin, end};
     }
-
-    // The same for what is only looked up: touches what is resident, stores nothing.
-    uint32_t touch_run(BlockId begin, uint32_t count) {
-        uint32_t hits = 0;
-        for (BlockId block = begin; block - begin < count; ++block) {
-            last_hit_ = this->strategy_.contains(block);
-            if (!last_hit_) continue;
-            ++hits;
-            this->strategy_.on_hit(block);
-        }
-        return hits;
-    }
-
-    // Touches the resident blocks that the run begins with; the first `filled` of them are full from now on.
-    uint32_t hit_run(BlockId begin, uint32_t count, uint32_t filled) {
-        uint32_t n = 0;
-        if constexpr (HitRunStrategy<S>) {
-            n = this->strategy_.hit_run(begin, count);
-        } else {
-            for (; n < count && this->strategy_.contains(begin + n); ++n) this->strategy_.on_hit(begin + n);
-        }
-        filled = std::min(filled, n);
-        if (filled > 0) this->partial_.clear_run(begin, filled);
-        return n;
-    }
-
-    // Stores the absent blocks that the run begins with.
-    uint32_t miss_run(BlockId begin, uint32_t count) {
-        uint32_t n = 0;
-        if constexpr (MissRunStrategy<S>) {
-            while (n < count && !this->strategy_.contains(begin + n)) n += store_run(begin + n, count - n);
-        } else {
-            for (; n < count && !this->strategy_.contains(begin + n); ++n) this->miss(begin + n);
-        }
-        return n;
-    }
-
-    uint32_t store_run(BlockId begin, uint32_t count) {
-        uint64_t room = this->capacity() - this->resident_;
-        uint32_t n = this->strategy_.miss_run(begin, count, room, [this](BlockId victim) { this->leave(victim); });
-        uint64_t entered = std::min<uint64_t>(n, room);
-        this->resident_ += entered;
-        this->evicted_ += n - entered;
-        return n;
-    }
-
-    // ---- ids of content ----
-
     // Content is numbered in order of first appearance, so that new chunks are runs, too.
-    void find_content(uint32_t r, uint32_t lookup) {
+    std::span<Segment> content_runs(uint32_t r, uint32_t length) {
         const ContentColumn& content = this->trace_->content_ids;
         const uint32_t* ids = content.ids.data() + content.begin[r];
-        this->segments_.clear();
-        for (uint32_t i = 0; i < lookup; ++i) {
+        size_t n = 0;
+        for (uint32_t i = 0; i < length; ++i) {
             if (i > 0 && ids[i] == ids[i - 1] + 1) {
-                ++this->segments_.back().count;
+                ++runs_[n - 1].count;
             } else {
-                this->segments_.push_back({ids[i], 1});
+                runs_[n++] = {ids[i], 1};
             }
         }
+        return {runs_.data(), n};
     }
 
-    bool by_block_;
-    bool last_hit_ = false;  ///< of the last run
+    bool names_output_ = false;
+    BlockId seen_ = 0;           ///< no named block from here on has been stored yet
+    std::vector<Segment> runs_;  ///< room for those of a request
 };
 
 }  // namespace kvsim

@@ -6,6 +6,16 @@
 
 namespace kvsim {
 
+/// How many chunks of the request's lookup stand twice in it: those are one block.
+inline uint32_t repeated_content(const Trace& trace, uint32_t request) {
+    const ContentColumn& content = trace.content_ids;
+    auto first = content.ids.begin() + static_cast<ptrdiff_t>(content.begin[request]);
+    std::vector<uint32_t> sorted(first, first + trace.lookup_blocks(request));
+    std::sort(sorted.begin(), sorted.end());
+    auto distinct = std::unique(sorted.begin(), sorted.end()) - sorted.begin();
+    return static_cast<uint32_t>(static_cast<ptrdiff_t>(sorted.size()) - distinct);
+}
+
 /// flat (definition A): blocks one by one from first to last; a hit is touched at once, a miss evicts any resident
 /// block if full, also one of the request being served, and is inserted. Output blocks follow, first to last.
 template <BlockStrategy S>
@@ -53,11 +63,12 @@ class FlatBlocks : public PrefixBlocks<S> {
             for (uint32_t i = kept; i < named; ++i) access(ids_[i], r, i + 1, stored);
         }
         for (uint32_t i = named; i < stored; ++i) access(this->take_unnamed(i), r, i + 1, stored);
-        uint32_t repeats = this->flat_content_ ? count_repeats(r, lookup) : 0;
+        uint32_t repeats = this->flat_content_ ? repeated_content(t, r) : 0;
         return std::min<uint64_t>(stored - repeats, this->capacity());
     }
 
-    /// Looked-up blocks that are stored, too: one that named output completes is known by the new name from then on.
+  private:
+    // Looked-up blocks that are stored, too: one that named output completes is known by the new name from then on.
     uint32_t kept_blocks(uint32_t r, uint32_t row, uint32_t lookup) const {
         uint32_t lookup_row = this->trace_->lookup_row(r);
         return row == lookup_row ? lookup : this->trace_->chains.common_prefix(row, lookup_row);
@@ -73,17 +84,6 @@ class FlatBlocks : public PrefixBlocks<S> {
         this->insert(block);
     }
 
-    // Content ids may stand twice in one request; they are one block.
-    uint32_t count_repeats(uint32_t r, uint32_t lookup) const {
-        if (lookup < 2) return 0;
-        const uint32_t* ids = this->trace_->content_ids.ids.data() + this->trace_->content_ids.begin[r];
-        std::vector<uint32_t> sorted(ids, ids + lookup);
-        std::sort(sorted.begin(), sorted.end());
-        auto distinct = std::unique(sorted.begin(), sorted.end()) - sorted.begin();
-        return lookup - static_cast<uint32_t>(distinct);
-    }
-
-  private:
     void find_ids(uint32_t r, uint32_t row, uint32_t length) {
         ids_.clear();
         if (this->flat_content_) {

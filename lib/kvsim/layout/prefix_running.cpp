@@ -95,12 +95,6 @@ void RunningRequests::remove(uint32_t request) {
 
 // ---- what ----------------------------------------------------------------------------------------------------
 
-uint64_t BlockBits::count() const {
-    uint64_t n = 0;
-    for (uint64_t word : words_) n += static_cast<uint64_t>(std::popcount(word));
-    return n;
-}
-
 void HeldBlocks::reset(uint64_t blocks) {
     held_.reset(blocks);
     met_.reset(blocks);

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <kvsim/cache/cache.h>
+#include <kvsim/eviction/block_bits.h>
 
 #include <algorithm>
 #include <bit>
@@ -51,48 +52,6 @@ class RunningOrder {
     Lifetimes lifetimes_;
     using Ending = std::pair<double, uint32_t>;
     std::priority_queue<Ending, std::vector<Ending>, std::greater<>> ends_;  ///< may hold some that were stopped early
-};
-
-/// A set of blocks as bits, changed in runs.
-class BlockBits {
-  public:
-    void reset(uint64_t blocks) { words_.assign((blocks + 63) / 64, 0); }
-    bool has(BlockId block) const { return (words_[block >> 6] >> (block & 63) & 1) != 0; }
-    void set(BlockId block) { words_[block >> 6] |= uint64_t{1} << (block & 63); }
-    void clear(BlockId block) { words_[block >> 6] &= ~(uint64_t{1} << (block & 63)); }
-    void set_run(BlockId begin, uint32_t count) {
-        for_words(begin, count, [](uint64_t& word, uint64_t mask) { word |= mask; });
-    }
-    void clear_run(BlockId begin, uint32_t count) {
-        for_words(begin, count, [](uint64_t& word, uint64_t mask) { word &= ~mask; });
-    }
-    /// The highest block of the run that is in the set; kNone if there is none.
-    BlockId last_in(BlockId begin, uint32_t count) const {
-        uint64_t last = uint64_t{begin} + count - 1;
-        for (uint64_t word = (last >> 6) + 1; word-- > begin >> 6;) {
-            uint64_t bits = words_[word];
-            if (word == last >> 6) bits &= ~uint64_t{0} >> (63 - (last & 63));
-            if (word == begin >> 6) bits &= ~uint64_t{0} << (begin & 63);
-            if (bits != 0) return static_cast<BlockId>(word * 64 + 63 - static_cast<uint64_t>(std::countl_zero(bits)));
-        }
-        return kNone;
-    }
-    uint64_t count() const;
-    uint64_t bytes() const { return words_.size() * 8; }
-
-  private:
-    // Calls f(word, mask of the run's bits in it).
-    template <class F>
-    void for_words(BlockId begin, uint32_t count, F&& f) {
-        uint64_t last = uint64_t{begin} + count - 1;
-        for (uint64_t word = begin >> 6; word <= last >> 6; ++word) {
-            uint64_t mask = ~uint64_t{0};
-            if (word == begin >> 6) mask &= ~uint64_t{0} << (begin & 63);
-            if (word == last >> 6) mask &= ~uint64_t{0} >> (63 - (last & 63));
-            f(words_[word], mask);
-        }
-    }
-    std::vector<uint64_t> words_;
 };
 
 /// Which named blocks running requests hold. Chains are given as their runs, first to last.

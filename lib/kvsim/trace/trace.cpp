@@ -65,12 +65,6 @@ uint64_t Trace::block_tokens(uint32_t r, uint32_t position) const {
     return std::max<uint64_t>(1, std::min<uint64_t>(block_size, left));
 }
 
-uint64_t Trace::leading_tokens(uint32_t r, uint32_t blocks) const {
-    if (content) return uint64_t{blocks} * chunk_tokens(r);
-    // Readers see to it that every named block but the last is full and the last holds at least one token.
-    return std::min<uint64_t>(uint64_t{blocks} * block_size, prompt_tokens[r]);
-}
-
 std::string Trace::sequence_name(uint32_t r) const {
     const std::string& name_of = sequence[r];
     return name_of.empty() ? "r" + std::to_string(source_row[r]) : name_of;

@@ -4,6 +4,7 @@
 
 #include <kvsim/trace/prefix_index.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -149,7 +150,11 @@ struct Trace {
     /// content chunks weigh floor(prompt / chunks + 0.5) each, at least 1 and at most block_size.
     uint64_t block_tokens(uint32_t r, uint32_t position) const;
     /// Sum of block_tokens over the first `blocks`.
-    uint64_t leading_tokens(uint32_t r, uint32_t blocks) const;
+    uint64_t leading_tokens(uint32_t r, uint32_t blocks) const {
+        if (content) return uint64_t{blocks} * chunk_tokens(r);
+        // Readers see to it that every named block but the last is full and the last holds at least one token.
+        return std::min<uint64_t>(uint64_t{blocks} * block_size, prompt_tokens[r]);
+    }
     uint32_t chunk_tokens(uint32_t r) const;
     std::string sequence_name(uint32_t r) const;
     /// Throws Error(input) about an option that needs prefixes. Objects only.
