@@ -1,5 +1,6 @@
 // SGLang's managers against a naive twin that is written from the rules with real tokens (naive_sglang.h): events in order,
-// hits, rejections, tallies and the tree that is left, over random workloads.
+// hits, rejections, tallies and the tree that is left, over random workloads. All of engine/sglang, sglang_tree,
+// sglang_leaves and sglang_paths takes part.
 #include <doctest/doctest.h>
 #include <kvsim/engine/sglang.h>
 #include <kvsim/trace/path_interner.h>

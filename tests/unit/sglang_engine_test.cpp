@@ -1,4 +1,4 @@
-// SGLang's managers: worked examples. Time is counted in the rules' own ticks where it matters.
+// SGLang's managers (engine/sglang, sglang_tree, sglang_leaves, sglang_paths): worked examples.
 #include <doctest/doctest.h>
 #include <kvsim/core/error.h>
 
@@ -108,8 +108,8 @@ TEST_CASE("sglang: a rejected request leaves its split; what the trees think of 
     CHECK(run(lines, "sglang:policy=filo", 10).evicted == Evicted{{3, 0, {5, 6, 7}}, {3, 2, {3, 4}}});
 }
 
-// A lookup adds no hit, an insertion does: once for a request of one output token, twice with more (after prefill and at the
-// end). So 1 2 3 of one request is protected at once, and 4 5 6, younger but inserted once, goes first.
+// A lookup adds no hit, an insertion does: once for a request of one output token, twice with more (after prefill and at
+// the end). So 1 2 3 of one request is protected at once, and 4 5 6, younger but inserted once, goes first.
 TEST_CASE("sglang: hits are insertions") {
     std::vector<Line> lines = {{{1, 2, 3}, {50, 51}}, {{4, 5, 6}}, {{7, 8, 9, 10}}};
     SglangRun r = run(lines, "sglang:policy=slru", 10);

@@ -57,8 +57,8 @@ static void define_flow(Definitions& d, const SglangConfig& c, const RunOptions&
     d.emplace_back("concurrency", "1: each request is admitted, prefilled, decoded and inserted before the next is looked "
                                   "up; SGLang's scheduler, which runs many at once, is not modelled");
     d.emplace_back("admission", "prompt - hit + min(output, 4096) + page must be less than free and evictable tokens "
-                                "together, before and after the hit is locked; a request that fails is rejected, and what its "
-                                "lookup touched and split stays touched and split");
+                                "together, before and after the hit is locked; a request that fails is rejected, and what "
+                                "its lookup touched and split stays touched and split");
     d.emplace_back("prefill", c.chunk == 0 ? std::string("in one piece")
                                            : "in pieces of at most " + std::to_string(c.chunk) +
                                                  " tokens, each inserted before the next is computed");
@@ -79,8 +79,8 @@ static void define_counts(Definitions& d) {
     d.emplace_back("per_request", "p10, p50, p90: token hit rates of counted requests with a lookup, sorted[min(n - 1, "
                                   "floor(p * n))]; zero_hit: how many of these had no hit");
     d.emplace_back("evictions", "blocks: pages of nodes that were evicted while counted requests were served; a node goes as "
-                                "a whole, an unlocked leaf with the smallest key, until as many tokens as are needed (not as "
-                                "are missing) were freed; stranded_blocks: 0, leaves go first");
+                                "a whole, an unlocked leaf with the smallest key, until as many tokens as are needed (not "
+                                "as are missing) were freed; stranded_blocks: 0, leaves go first");
     d.emplace_back("utilization", "sampled when a counted request has made its last token: active = pages it holds, "
                                   "evictable = the tree's other pages and copies not freed yet; mean_active_fraction, "
                                   "mean_evictable_fraction: these / capacity_blocks, mean_free_fraction: the rest; "

@@ -1,3 +1,4 @@
+// SGLang's managers as rows of the registry of engines.
 #pragma once
 
 #include <kvsim/engine/engines.h>
