@@ -25,17 +25,26 @@ fill of a cut request|layout/prefix_runs.cpp|if (keep == stored && !trace.conten
 fill forgotten in blocks|layout/prefix_pinned.h|if (named == stored && named > 0)|if (named == stored \&\& named > 1)
 whole block stays partial|layout/prefix_pinned.h|this->partial_.clear_run(s.begin, s.count);|
 runs used for long requests under tree|layout/prefix.cpp|> options.capacity_blocks) return false;|> 2 * options.capacity_blocks) return false;
-flat: a hit is not touched|layout/prefix_flat.h|++n) this->strategy_.on_hit(begin + n);|++n) (void)0;
-flat: hits of a run keep their places|eviction/block_lru.h|        push_run(begin, count);\n        return count;|        return count;
-flat: a block that is filled stays partly filled|layout/prefix_flat.h|if (filled > 0) this->partial_.clear_run(begin, filled);|
-flat: the tail weighs as much as the rest|layout/prefix_flat.h|if (last_hit_ && position + n >= tail)|if (false)
-flat: room is left in a run|eviction/block_fifo.h|if (count > room) queue_.pop_run(count - room, f);|queue_.pop_run(std::min<uint64_t>(count, queue_.size()), f);
-flat: a run longer than the cache|eviction/block_lru.h|std::min<uint64_t>(count, most_)|uint64_t{count}
-flat: newcomers were hit before|eviction/block_clock.h|std::fill_n(hit_.data() + begin, count, kNotHit);|
-lfu: a run takes whoever was raised|eviction/block_lfu.h|if (count == 0) {  // nobody|if (count + 1 == 0) {  // nobody
+flat: a hit is not touched|layout/flat_steps.h|++n) this->on_hit(begin + n);|++n) (void)0;
+flat: hits of a run keep their places|eviction/flat_lru.h|            stamp[n] = head + n;|            (void)head;
+flat: a block that is filled stays partly filled|layout/prefix_flat.h|            this->partial_.clear_run(begin, count);|
+flat: a leading block that is filled stays partly filled|layout/prefix_flat.h|if (lead < kept) this->partial_.clear_run(s.begin, std::min(n, kept - lead));|
+flat: the tail weighs as much as the rest|layout/prefix_flat.h|if (hits.last && position >= edges.tail)|if (false)
+flat: old content taken for new|layout/prefix_flat.h|            seen_ = std::max(seen_, begin + count);  // runs|            // runs
+flat: output is told of late|layout/prefix_flat.h|            this->strategy_.mark(last);\n        }\n        if|        }\n        if
+flat: room is left in a run|eviction/flat_fifo.h|if (n > free_) evict(n - free_, leave);|if (n > free_) evict(std::min<uint64_t>(n, most_ - free_), leave);
+flat: a run longer than the cache|eviction/flat_lru.h|std::min<uint64_t>(count, most_));\n            if|uint64_t{count});\n            if
+flat: lru: the last are not counted|eviction/flat_lru.h|uint32_t more = left > 0 ? 1 : 0;|uint32_t more = 1;
+flat: lru: marks are lost in a new ring|eviction/flat_lru.h|if (marked) marks_.set(head_ & mask());|
+flat: clock: newcomers stand behind the hand|eviction/flat_clock.h|ring[hand] = block++;|ring[hand] = block++, hand = hand == 0 ? most_ - 1 : hand - 1;
+flat: sieve: the hand waits at the newest|eviction/flat_sieve.h|survivors = hand = 0;|survivors = 0, hand = end;
+flat: sieve: survivors are forgotten|eviction/flat_sieve.h|log[survivors++] = at_hand;|
+flat: lfu: who has a seat goes in line|eviction/flat_lfu.h|if (where[at] <= kMarked) victim = at;|victim = at;
+flat: lfu: the heap is not settled|eviction/flat_lfu.h|if (seat.time == top.time) break;|break;
+flat: s3_fifo: a ghost's old place is its own|eviction/flat_s3_fifo.h|if (state_[block] == ghost_at(oldest_ghost_)) {|if ((state_[block] \& 3) == kGhost) {
+block bits: runs longer than a word|eviction/block_bits.h|begin += count - count % kPiece;|
 partial blocks: a gap cuts a search off|layout/partial_blocks.h|            slots_[at] = slots_[from];\n            at = from;|
 flat: evicts before full|layout/prefix_blocks.h|bool full() const { return resident_ >= capacity(); }|bool full() const { return resident_ + 1 >= capacity() \&\& resident_ > 0; }
-flat: leading goes on after a miss|layout/prefix_flat.h|if (lead == position) {|if (lead <= position) {
 tree: deepest hit unprotected|layout/prefix_tree.h|return b != protected_ && b != protected_lookup_ &&|return
 tree: own blocks always protected|layout/prefix_tree.h|!(protect_chain_ && b == tip_)|b != tip_
 tree: goes on without its parent|layout/prefix_tree.h|if (victim == tip_) {|if (false) {
@@ -45,7 +54,6 @@ stranded by parent only|layout/prefix_blocks.h|(parent >= from && reachable[pare
 held: no meeting point|layout/prefix_running.h|if (skip > 0 && left == 0) meet(s.begin + skip - 1);|
 held: parted at once|layout/prefix_running.cpp|if (--others_[block] == 0) met_.clear(block);|met_.clear(block);
 held: bisection stops early|layout/prefix_running.cpp|return before + low;|return before + 1;
-held: word border|layout/prefix_running.h|>> (63 - (last & 63));\n            f(|>> (62 - (last \& 63));\n            f(
 held: released by a later end only|layout/prefix_running.cpp|ends_.top().first <= lifetimes_.start|ends_.top().first < lifetimes_.start
 held: one too many run|layout/prefix_running.cpp|running_ >= concurrency_ ?|running_ > concurrency_ ?
 held: nobody waits|layout/prefix_holding.h|waits = true;|
@@ -265,7 +273,7 @@ w_tinylfu: equals win|eviction/block_w_tinylfu.h|often(candidate) <= often(rival
 w_tinylfu: no way back to probation|eviction/block_w_tinylfu.h|if (protected_.size() <= protected_size_) return;|return;
 w_tinylfu: protected spared|eviction/block_w_tinylfu.h|if (rival == kNone) rival = protected_.oldest(eligible);|
 misses: stranded is regretted too|sim/misses.cpp|regret -= std::min(regret, run.stranded_in_bound[r]);|
-misses: last token stranded, flat|layout/prefix_flat.h|if (hits > 0 && position != computed) {|if (hits > 0) {
+misses: last token stranded, flat|layout/prefix_flat.h|position == edges.computed + 1) continue;|false) continue;
 misses: last token stranded|layout/prefix_blocks.h|position == computed \|\||
 misses: warm-up explained|sim/misses.cpp|for (uint64_t i = warmup; i < trace.requests(); ++i) {|for (uint64_t i = 0; i < trace.requests(); ++i) {
 blame: the first block's request|sim/misses.cpp|hit_blocks[r])], misses|0)], misses

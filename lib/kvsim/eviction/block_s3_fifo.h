@@ -20,6 +20,7 @@
 
 #include <kvsim/eviction/block_queue.h>
 #include <kvsim/eviction/byte_number.h>
+#include <kvsim/eviction/flat_s3_fifo.h>
 
 namespace kvsim {
 
@@ -37,6 +38,8 @@ class BlockS3Fifo : public BlockStrategyBase {
           ghost_part_(spec.number("ghost", 0.9, 0, 100)),
           promote_(static_cast<uint8_t>(spec.whole("promote", 2, 1, kMost))),
           fill_main_(spec.choice("variant", "v1", {"v0", "v1"}) == "v1") {}
+
+    S3FifoRules rules() const { return {small_part_, ghost_part_, promote_, fill_main_}; }
 
     void reset(const StrategyContext& context) {
         uint64_t room = std::min(context.capacity_blocks, context.blocks);
@@ -148,5 +151,10 @@ class BlockS3Fifo : public BlockStrategyBase {
 };
 
 static_assert(BlockStrategy<BlockS3Fifo<false>> && BlockStrategy<BlockS3Fifo<true>>);
+
+template <>
+struct FlatOf<BlockS3Fifo<false>> {
+    static FlatS3Fifo make(const BlockS3Fifo<false>& strategy) { return FlatS3Fifo(strategy.rules()); }
+};
 
 }  // namespace kvsim

@@ -81,7 +81,7 @@ class FlatLru : public FlatPolicyBase {
     }
     // Touches the resident blocks that the run begins with; returns how many.
     uint32_t hit(BlockId begin, uint32_t count) {
-        make_room(count);
+        make_room(static_cast<uint32_t>(std::min<uint64_t>(count, most_)));  // more cannot be resident
         uint32_t* stamp = stamp_.data() + begin;
         BlockId* log = log_.data();
         const uint32_t tail = tail_, head = head_, mask = this->mask();

@@ -166,7 +166,9 @@ class PrefixBlocks : public Cache {
     }
     /// Evicted: its name and its token places.
     void leave(BlockId victim) {
-        if (!partial_.special(victim)) return;
+        if (partial_.special(victim)) [[unlikely]] forget(victim);
+    }
+    [[gnu::noinline]] void forget(BlockId victim) {
         unnamed_.give_back(victim);
         partial_.clear(victim);
     }
@@ -264,15 +266,14 @@ class PrefixBlocks : public Cache {
         if (row > 0) --row;  // the one that `from` may be in the middle of
         std::vector<bool> reachable(chains.unique_blocks() - from);
         uint64_t stranded = 0;
-        for (; row < chains.rows(); ++row) {
+        for (uint64_t at = from; at < chains.unique_blocks(); ++at) {
+            auto block = static_cast<BlockId>(at);
+            if (!strategy_.contains(block)) continue;
+            while (row + 1 < chains.rows() && chains.first_new(row + 1) <= block) ++row;
             const ChainRecord& c = chains[row];
-            for (uint32_t i = 0; i < c.length - c.shared; ++i) {
-                BlockId block = c.first_new + i;
-                if (block < from || !strategy_.contains(block)) continue;
-                BlockId parent = i > 0 ? block - 1 : c.shared > 0 ? chains.block_at(c.owner, c.shared - 1) : kNone;
-                reachable[block - from] = parent == kNone || (parent >= from && reachable[parent - from]);
-                stranded += !reachable[block - from];
-            }
+            BlockId parent = block > c.first_new ? block - 1 : c.shared > 0 ? chains.block_at(c.owner, c.shared - 1) : kNone;
+            reachable[block - from] = parent == kNone || (parent >= from && reachable[parent - from]);
+            stranded += !reachable[block - from];
         }
         return stranded;
     }
