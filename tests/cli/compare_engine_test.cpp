@@ -106,6 +106,8 @@ TEST_CASE("compare --engine: a capacity is the same room for all, in blocks of t
     for (size_t i = 0; i < 6; ++i) CHECK(tokens(tables["cells"][i]) == room[i]);
     CHECK(tables["traces"][0]["block_size"] == 2);
     CHECK(tables["traces"][1]["block_size"] == 8);
+    Json other_way = compared({trace, "--engine", "sglang,vllm", "--blocks", "13"});
+    CHECK(other_way["traces"].dump() == compared({trace, "--engine", "vllm,sglang", "--blocks", "13"})["traces"].dump());
     // Shares are of the table's unique blocks.
     Json share = compared({trace, "--engine", "vllm,sglang", "--blocks", "50%"});
     CHECK(tokens(share["cells"][0]) == share["traces"][0]["unique_blocks"].get<uint64_t>() / 2 * 4);
@@ -168,6 +170,8 @@ TEST_CASE("compare --engine: a report matches the schema and is a configuration 
     Json changed = compared({trace, "--config", dir.write("r.json", reports[1].dump()), "--engine", "vllm_classic"});
     CHECK(changed["config"]["engine"].dump() == R"(["vllm_classic"])");
     CHECK(changed["config"]["eviction"].dump() == R"(["lru","random"])");
+    Json more = compared({trace, "--config", dir.write("r.json", reports[0].dump()), "--layout", "prefix"});
+    CHECK(more["config"]["engine"].dump() == reports[0]["config"]["engine"].dump());
     reports.push_back(std::move(changed));
     check_schema(dir, reports);
 }
@@ -270,6 +274,15 @@ TEST_CASE("compare --engine: the table says whose blocks differ") {
     CHECK(contains(mixed, "small: prefix layout, pinned, and engines, decode on, blocks of 4 tokens"));
     CHECK(contains(mixed, "sglang: in blocks of 1 token, as many as the same room holds; ceiling "));
     CHECK(!contains(mixed, "vllm: in blocks"));
+    // Whoever stands first, the heading counts blocks of 4.
+    auto head = [&](const char* engines) {
+        std::vector<std::string> lines = lines_of(table_of({trace, "--engine", engines, "--blocks", "12", "--bootstrap-block", "0"}));
+        REQUIRE(lines.size() > 4);
+        CHECK(contains(lines[3] + "\n", " 12\n"));
+        CHECK(contains(lines[4] + "\n", " 48\n"));
+        return lines[0] + lines[1] + lines[3] + lines[4];
+    };
+    CHECK(head("sglang,vllm") == head("vllm,sglang"));
     std::string alone = table_of({trace, "--engine", "vllm,vllm_classic", "--blocks", "12"});
     CHECK(contains(alone, "small: engines, decode on, blocks of 4 tokens"));
     CHECK(contains(alone, "- worse than vllm,"));
