@@ -121,7 +121,7 @@ TEST_CASE("options: unknown ids name a near one") {
         {{"--format", "moncake"}, "(did you mean 'mooncake'?)"},
         {{"--format", "mooncake:tail=maybe"}, "expected one of auto, ceil, none"},
         {{"--format", "mooncake:tial=none"}, "(did you mean 'tail'?)"},
-        {{"--format", "kvsim:x=1"}, "'kvsim' takes no parameters"},
+        {{"--format", "kvsim:x=1"}, "'kvsim' has no parameter 'x'; known: scopes"},
         {{"--match", "blok"}, "(did you mean 'block'?)"},
         {{"--decode", "maybe"}, "--decode maybe: expected on, off or linked"},
         {{"--bounds", "some"}, "--bounds some: expected all or none"},
