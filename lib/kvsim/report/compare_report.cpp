@@ -60,6 +60,7 @@ static Json cell_json(const CompareReport& report, const CompareCell& cell) {
     if (!cell.result.reason.empty()) j["reason"] = cell.result.reason;
     if (cell.result.status != CellStatus::ok) return j;
     j["capacity"] = capacity_json(r);
+    if (cell.result.outcome.run.engine) j["engine"] = engine_json(r);
     j["results"] = results_json(r);
     if (!cell.result.by_seed.empty()) {
         SeedSpread s = spread_over_seeds(cell.result.by_seed);
