@@ -1,7 +1,8 @@
 // CLOCK under flat accounting, as its inventor drew it: a ring of places with a hand. The rule is block_clock.h's.
 //
-// The queue's oldest block is the one at the hand, its newest the one behind it. So whoever is spared stays where it is
-// while the hand moves on, and who is stored takes the place of who goes: nothing is ever moved. Cost: O(1) amortized; a byte per block of the trace, 4 per block of the capacity.
+// The queue's oldest block is the one at the hand, its newest the one behind it. So whoever is spared stays where it
+// is while the hand moves on, and who is stored takes the place of who goes: nothing is ever moved.
+// Cost: O(1) amortized; a byte per block of the trace, 4 per block of the capacity.
 #pragma once
 
 #include <kvsim/core/huge_vector.h>

@@ -1,7 +1,8 @@
-// FIFO under flat accounting, where nothing is asked but whether a block is there: a bit per block, and the queue as runs
-// of consecutive ids. A run enters at once and leaves a piece at a time, at the price of a few words of bits, so that a
-// request costs its runs, not its blocks. The rule is block_fifo.h's. Cost: O(runs); an eighth of a byte per block of
-// the trace, 8 per run in the queue, of which there are no more than blocks in the cache.
+// FIFO under flat accounting, where nothing is asked but whether a block is there: a bit per block, and the queue as
+// runs of consecutive ids. A run enters at once and leaves a piece at a time, at the price of a few words of bits, so
+// that a request costs its runs, not its blocks. The rule is block_fifo.h's.
+// Cost: O(runs); an eighth of a byte per block of the trace, 8 per run in the queue, of which there are no more than
+// blocks in the cache.
 #pragma once
 
 #include <kvsim/eviction/block_bits.h>

@@ -1,12 +1,13 @@
 // LFU under flat accounting. The rule is block_lfu.h's.
 //
-// Blocks used once are most of what comes and goes: they stand in line, a ring in the order in which they came, with one
-// number per block of the trace that says so. A block that is hit gets a seat among those used more often, where its
-// uses and the time of the last one are counted; a heap keeps the seats in that order, lazily: an entry is a lower bound
-// that sinks when it comes to the top. Its place in line is left as it is and passed over later. Nobody is taken from
-// the heap while somebody stands in line, so such a place has been passed before its block can come again.
-// Cost: O(1) per hit and for those in line, O(log n) amortized for others; 4 bytes per block of the trace, 4 per block of
-// the capacity, 24 per block used more than once.
+// Blocks used once are most of what comes and goes: they stand in line, a ring in the order in which they came, with
+// one number per block of the trace that says so. A block that is hit gets a seat among those used more often, where
+// its uses and the time of the last one are counted; a heap keeps the seats in that order, lazily: an entry is a
+// lower bound that sinks when it comes to the top. Its place in line is left as it is and passed over later. Nobody
+// is taken from the heap while somebody stands in line, so such a place has been passed before its block can come
+// again.
+// Cost: O(1) per hit and for those in line, O(log n) amortized for others; 4 bytes per block of the trace, 4 per
+// block of the capacity, 24 per block used more than once.
 #pragma once
 
 #include <kvsim/core/huge_vector.h>

@@ -1,10 +1,10 @@
 // LRU under flat accounting, as a stamped log that nobody leaves. The rule is block_lru.h's.
 //
 // A touch appends the block to a log and notes the place in its stamp. Places are numbered on and on, while the log
-// is a ring. The oldest place that counts is the tail, and a block is resident if its stamp is not below it. So eviction
-// moves the tail over as many live entries as are to go (a block's stamp names its live one), in a loop without
-// branches, and writes nothing; who must be told of is found by a bit per place. When the ring is full of entries that
-// are not live any more, the others are written anew.
+// is a ring. The oldest place that counts is the tail, and a block is resident if its stamp is not below it. So
+// eviction moves the tail over as many live entries as are to go (a block's stamp names its live one), in a loop
+// without branches, and writes nothing; who must be told of is found by a bit per place. When the ring is full of
+// entries that are not live any more, the others are written anew.
 // Cost: O(1) amortized; 4 bytes per block of the trace, 8 to 16 per block of the capacity.
 #pragma once
 

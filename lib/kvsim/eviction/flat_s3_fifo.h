@@ -1,9 +1,9 @@
 // S3-FIFO under flat accounting. The rule is block_s3_fifo.h's.
 //
 // Where anybody may go, the small and the main queue lose blocks at their ends only, so they are plain rings, and one
-// number per block says all else: where it is, how often it was hit, whether it must be told of when it goes, or which
-// place among the ghosts is its own. A ghost that comes back leaves its place behind, which counts as empty as the
-// block's number is another; when the ring is full of such places the others are written anew.
+// number per block says all else: where it is, how often it was hit, whether it must be told of when it goes, or
+// which place among the ghosts is its own. A ghost that comes back leaves its place behind, which counts as empty as
+// the block's number is another; when the ring is full of such places the others are written anew.
 // Cost: O(1) amortized; 4 bytes per block of the trace, 8 per block of the capacity, 8 to 16 per ghost.
 #pragma once
 
@@ -32,7 +32,8 @@ class FlatS3Fifo : public FlatPolicyBase {
         small_size_ = static_cast<uint64_t>(rules_.small * static_cast<double>(most_));
         main_size_ = most_ - small_size_;
         // At most one block is missing from a full cache, and ghosts are not in it.
-        most_ghosts_ = std::min(static_cast<uint64_t>(rules_.ghost * static_cast<double>(most_)), context.blocks - most_ + 1);
+        most_ghosts_ = static_cast<uint64_t>(rules_.ghost * static_cast<double>(most_));
+        most_ghosts_ = std::min(most_ghosts_, context.blocks - most_ + 1);
         state_.assign(context.blocks, kNowhere);
         small_.reset(most_);
         main_.reset(most_);
