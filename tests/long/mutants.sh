@@ -35,6 +35,7 @@ flat: output is told of late|layout/prefix_flat.h|            this->strategy_.ma
 flat: room is left in a run|eviction/flat_fifo.h|if (n > free_) evict(n - free_, leave);|if (n > free_) evict(std::min<uint64_t>(n, most_ - free_), leave);
 flat: a run longer than the cache|eviction/flat_lru.h|std::min<uint64_t>(count, most_));\n            if|uint64_t{count});\n            if
 flat: lru: the last are not counted|eviction/flat_lru.h|uint32_t more = left > 0 ? 1 : 0;|uint32_t more = 1;
+flat: lru: old numbers stay|eviction/flat_lru.h|for (uint32_t& stamp : stamp_) stamp = 0;|
 flat: lru: marks are lost in a new ring|eviction/flat_lru.h|if (marked) marks_.set(head_ & mask());|
 flat: clock: newcomers stand behind the hand|eviction/flat_clock.h|ring[hand] = block++;|ring[hand] = block++, hand = hand == 0 ? most_ - 1 : hand - 1;
 flat: sieve: the hand waits at the newest|eviction/flat_sieve.h|survivors = hand = 0;|survivors = 0, hand = end;

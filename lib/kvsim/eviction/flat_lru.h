@@ -107,7 +107,7 @@ class FlatLru : public FlatPolicyBase {
         head_ += count;
     }
     void make_room(uint32_t count) {
-        if (head_ - tail_ + count > size_) compact();
+        if (head_ - tail_ + count > size_ || head_ > last_place_ - size_) [[unlikely]] compact();
     }
     template <class L>
     void evict(uint32_t count, const L& leave) {
