@@ -223,7 +223,7 @@ workload: system prompts count|eviction/block_workload_aware.h|if (seconds < kSy
 workload: released at the request before|eviction/block_workload_aware.h|last_use_[block] = request() + 1;|last_use_[block] = request();
 belady: the front first|eviction/block_belady.h|<< 32 \| depth_[block]|<< 32 \| (0xFFFFFFFFu - depth_[block])
 belady: stores what is useless|eviction/block_belady.h|next_[incoming] != kNone && key|key
-belady: the tail keeps its use|eviction/block_belady.h|if (!last_to_first_) return;|return;
+belady: the tail keeps its use|eviction/block_belady.h|if (last_to_first_) requests_.for_tails(view.request, tell_heap);|
 belady: a chunk twice|eviction/block_belady.h|void on_miss(BlockId block) { pass(block); }|void on_miss(BlockId) {}
 belady: storing is a use|eviction/next_requests.cpp|limit.push_back(0);|limit.push_back(kNone);
 belady: nothing left out|eviction/next_requests.cpp|position < runs[run].low) {|position + 1 == 0) {
@@ -356,7 +356,17 @@ tokens: a later tile with the same lowest score is passed over|eviction/token_ba
 tokens: one recent token less|eviction/token_base.cpp|step.token - room_.recent);|step.token - room_.recent + 1);
 tokens: sinks leave first|eviction/token_base.cpp|id < first ? kNoSlot : id|id < first ? id : kNoSlot
 tokens: a share as doubles multiply|eviction/token_base.cpp| * (1 + 1e-12)|
-window: a window beyond the budget|eviction/token_window.h|std::min(budget_, sinks_ + window)|sinks_ + window
+rule: a window wider than what is left|eviction/token_base.cpp|std::min(room.recent, rule.keep - rule.sinks)|std::min(room.recent, rule.keep)
+rule: sinks beyond what is kept|eviction/token_base.cpp|std::min(room.sinks, rule.keep)|room.sinks
+rule: tova adds up|eviction/token_tova.cpp|token_rule_of(room, TokenRule::Scores::last)|token_rule_of(room, TokenRule::Scores::sum)
+token kv: scores stay where they were|backend/token_kv.cpp|std::swap(scores_, kept_scores_);|
+token kv: last scores are added up|backend/token_kv.cpp|memory_.backend().fill(scores_.data(), 0, layer_scores * layout.layers * sizeof(float));|(void)0;
+token kv: one token too few|backend/token_kv.cpp|if (place_.tokens > rule_.keep) evict();|if (place_.tokens >= rule_.keep \&\& competes_) evict();
+prefix kv: a clone holds nothing|backend/prefix_kv.cpp|for (const Block\& b : clone.blocks) ++references_[b.place];|
+prefix kv: a freed clone's blocks stay|backend/prefix_kv.cpp|for (const Block\& b : found->second.blocks) give_back(b.place);|
+explain: evictions for the request itself count|sim/explain.cpp|if (by == request_) return;  // room for what missed already|
+explain: what comes after the lookup counts|sim/explain.cpp|if (looked_up_ \|\| owner == request_) return;|if (owner == request_) return;
+window: a window beyond the budget|eviction/token_window.h|std::min(room.budget, room.sinks + window)|room.sinks + window
 h2o: the mean forgets the query of the token itself|eviction/token_h2o.cpp|step.token - ids[i] + 1.0|step.token - ids[i] + 2.0
 h2o: sums stay in their slots|eviction/token_h2o.cpp|take_place(sums_[victim.head], victim.slot, last);|sums_[victim.head].resize(last);
 tova: per layer, the first head decides|eviction/token_tova.cpp|if (!per_layer_ \|\| head == 0) scores.assign(row.size(), 0);|if (head == 0 \|\| !per_layer_) scores.assign(row.size(), 0);\n            if (per_layer_ \&\& head > 0) continue;
@@ -476,7 +486,7 @@ sglang: new pieces count as hits|engine/sglang_tree.cpp|nodes_[leaf].hits = chun
 sglang: priorities are not raised|engine/sglang_tree.cpp|reached.priority = std::max(reached.priority, priority);|
 sglang: the locked leaf is lost|engine/sglang_tree.cpp|if (node != kRoot && nodes_[node].children == 0 && !nodes_[node].queued) enter(node);|(void)node;
 sglang: a locked leaf goes|engine/sglang_tree.cpp|n.children != 0 \|\| e.node == locked_|n.children != 0
-sglang: grown keys go at once|engine/sglang_tree.cpp|if (SglangLeaves::before(e, present)) {|if (false) {
+sglang: grown keys go at once|engine/sglang_tree.cpp|if (SglangLeaves::before(e, entry(e.node))) {|if (false) {
 sglang: the parent never goes|engine/sglang_tree.cpp|if (parent.children == 0 && gone.parent != kRoot && !parent.queued) enter(gone.parent);|(void)parent;
 sglang: the last token is looked up|engine/sglang.cpp|std::max<int64_t>(q.prompt - 1, 0) / page_|q.prompt / page_
 sglang: budget up to the rim|engine/sglang.h|return tokens < available() + evictable_tokens();|return tokens <= available() + evictable_tokens();
