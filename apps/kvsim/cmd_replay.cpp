@@ -35,7 +35,7 @@ class ReplayCommand : public Command {
         option("--bounds", bounds_, "all (default) or none: what a cache that knows the future could hit, and why blocks were missed; unlimited is always there", "Analysis", "all|none");
         flag("--verify", verify_, "derive the final state's counts anew; under prefix also replay block by block; with --backend read every sequence back: any difference is an error",
              "Analysis");
-        option("--explain", explain_, "engines: why a request (rank or sequence) hit no more, or the first one whose cached_tokens the rules do not give",
+        option("--explain", explain_, "engines: why a request (its rank, or the name of its sequence) hit no more, or the first one whose cached_tokens the rules do not give",
                "Analysis", "REQUEST|first-difference");
         option("--by", by_, "hits per group: category, session, turn, salt or lora", "Analysis", "COLUMN");
         option("--per-request", per_request_, "write one JSON object per request to FILE (- = standard output)",
@@ -116,8 +116,8 @@ class ReplayCommand : public Command {
     static Trace split_tokens(Trace& trace, uint32_t block_size) {
         if (trace.lengths_only || trace.content)
             throw_input("--explain: " + std::string(trace.content ? "the trace's ids name content, not prefixes" : kNoNames));
-        trace.expand_samples();
         Trace tokens = trace;
+        tokens.expand_samples();
         if (tokens.block_size != 1) tokens.reblock_to(1);
         if (trace.block_size != block_size) trace.reblock_to(block_size);
         return tokens;

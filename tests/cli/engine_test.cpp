@@ -46,7 +46,7 @@ TEST_CASE("engine: every cause of a miss is told") {
     // 10 tokens: 2 blocks hit, 2 tokens left.
     e = explained(dir, {{"a", {{1, 10}}}, {"b", {{1, 10}}}}, "1", four);
     CHECK(e["cause"] == "not_full");
-    CHECK(e["text"] == "all full blocks were hit: the last 2 tokens of the prompt fill no block of 4");
+    CHECK(e["text"] == "all full blocks were hit, and what is left has 2 tokens, fewer than a block of 4");
     e = explained(dir, {{"a", {{1, 8}}}, {"b", {{11, 19}}}}, "b", four);
     CHECK(e["cause"] == "never_seen");
     CHECK(e["text"] == "block 0 (tokens 0 to 3) was never seen before: no earlier request begins with the same token");
@@ -120,6 +120,64 @@ TEST_CASE("engine: the first request whose cached_tokens the rules do not give")
     path = dir.write("asked.jsonl", trace_of(log));
     ProcessResult r = succeeds({"replay", path, "--engine", "vllm", "--block-size", "4", "--explain", "first-difference"});
     CHECK(r.err.find("no difference: all requests with cached_tokens hit what the rules give") != std::string::npos);
+}
+
+TEST_CASE("engine: --explain where tokens have no names, with samples, and under a scheduler") {
+    TempDir dir;
+    const std::string floor = "{\"kvsim_trace\":1,\"block_size\":4}\n"
+                              "{\"op\":\"request\",\"seq\":\"a\",\"length\":5,\"blocks\":[0],\"output_length\":1}\n"
+                              "{\"op\":\"request\",\"seq\":\"b\",\"length\":5,\"blocks\":[0],\"output_length\":1}\n";
+    std::string path = dir.write("floor.jsonl", floor);
+    for (const Args& engine : {Args{"--engine", "sglang"}, Args{"--engine", "vllm", "--block-size", "1"}}) {
+        Json e = replay_report(Args{path, "--explain", "b"} + engine)["explain"];
+        CHECK(e["cause"] == "unnamed");
+        CHECK(e["missed_token"] == 4);
+    }
+    path = dir.write("fork.jsonl", "{\"kvsim_trace\":1}\n{\"op\":\"prompt\",\"seq\":\"a\",\"tokens\":[1,2]}\n"
+                                   "{\"op\":\"decode\",\"seq\":\"a\",\"n\":3}\n{\"op\":\"fork\",\"seq\":\"a\",\"child\":\"c\"}\n"
+                                   "{\"op\":\"free\",\"seq\":\"a\"}\n");
+    CHECK(replay_report({path, "--engine", "sglang", "--explain", "c"})["explain"]["cause"] == "unnamed");
+    // Three samples are three requests, with --explain and without.
+    std::vector<Asked> samples = {{"a", {{1, 5}}, ",\"output_length\":3,\"n\":3"}, {"b", {{1, 5}}, ",\"output_length\":3"}};
+    path = dir.write("samples.jsonl", trace_of(samples));
+    Json plain = replay_report({path, "--engine", "sglang"}), with = replay_report({path, "--engine", "sglang", "--explain", "b"});
+    CHECK(plain["results"] == with["results"]);
+    CHECK(plain["results"]["requests"]["total"] == 4);
+    CHECK_FALSE(plain["results"].contains("observed"));
+    CHECK(with["explain"]["request"] == 3);
+    CHECK(with["explain"]["cause"] == "last_token");
+    // Who comes first in the file but arrives later has nothing to do with it.
+    std::vector<Asked> late = {{"late", {{1, 5}}, ",\"step\":9"}, {"early", {{1, 5}}, ",\"step\":0"}};
+    Args steps = {"--engine", "vllm", "--block-size", "2", "--arrivals", "step"};
+    CHECK(explained(dir, late, "early", steps)["cause"] == "never_seen");
+    CHECK(explained(dir, late, "late", steps)["cause"] == "not_full");
+}
+
+TEST_CASE("engine: the ceiling is what the same engine hits with room for everything") {
+    TempDir dir;
+    // The last output token is never stored, so c finds 2 of the 3 blocks of 12 tokens.
+    std::string turn = ",\"output_tokens\":[9,10,11,12]";
+    std::string path = dir.write("turns.jsonl", trace_of({{"a", {{1, 8}}, turn}, {"b", {{1, 8}}, turn}, {"c", {{1, 13}}}}));
+    for (const Args& engine : {Args{"--engine", "sglang:page=4"}, Args{"--engine", "vllm", "--block-size", "4"}}) {
+        Json r = replay_report(Args{path} + engine);
+        CHECK(r["results"]["hits"]["hit_tokens"] == 4 + 8);
+        CHECK(r["bounds"]["unlimited"]["hit_tokens"] == 12);
+    }
+    // A scheduler serves in another order than the file's.
+    path = dir.write("steps.jsonl", trace_of({{"late", {{1, 5}}, ",\"step\":9"}, {"early", {{1, 2}}, ",\"step\":0,\"output_tokens\":[3,4,5]"}}));
+    Json r = replay_report({path, "--engine", "vllm", "--block-size", "2", "--arrivals", "step"});
+    CHECK(r["results"]["hits"]["hit_tokens"] == 4);
+    CHECK(r["bounds"]["unlimited"]["hit_tokens"] == 4);
+    // Nothing fits, so no step computes anything.
+    r = replay_report({path, "--engine", "vllm", "--block-size", "2", "--arrivals", "step", "--blocks", "1", "--limit", "1"});
+    CHECK(r["results"]["requests"]["rejected"] == 1);
+    CHECK(r["engine"]["numbers"]["steps"] == 0);
+    // Decoding beyond the capacity: fractions stay fractions.
+    path = dir.write("long.jsonl", trace_of({{"a", {{1, 3}}, ",\"output_length\":9500"}}));
+    r = replay_report({path, "--engine", "sglang", "--tokens", "4110"});
+    check_schema(dir, {r});
+    CHECK(r["results"]["utilization"]["mean_free_fraction"] == 0);
+    CHECK(r["engine"]["numbers"]["decode_out_of_room"].get<int>() > 0);
 }
 
 TEST_CASE("engine: what is refused") {

@@ -151,9 +151,10 @@ TEST_CASE("plain: arrows: no file has more than 500 lines") {
 
 // A bug that cannot be planted any more looks like one that was found, for as long as nobody runs the long list.
 TEST_CASE("plain: mutants: what they change stands where they look for it") {
-    const std::pair<const char*, std::string> lists[] = {{"mutants.sh", "lib/kvsim/"}, {"kernel_mutants.sh", "kernels/"}};
-    for (const auto& [script, folder] : lists) {
-        std::string text = read_file(source_file(std::string("tests/long/") + script));
+    const std::pair<std::string, std::string> lists[] = {{"mutants.sh", "lib/kvsim/"}, {"kernel_mutants.sh", "kernels/"}};
+    for (const auto& list : lists) {
+        const std::string &script = list.first, &folder = list.second;
+        std::string text = read_file(source_file("tests/long/" + script));
         size_t begin = text.find("<<'LIST'\n");
         REQUIRE(begin != std::string::npos);
         std::istringstream lines(text.substr(begin + 9, text.find("\nLIST\n", begin) - begin - 9));

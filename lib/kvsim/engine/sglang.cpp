@@ -179,7 +179,7 @@ EngineRun SglangCache::numbers() const {
     };
     Tally sum = result_->counted();
     add("prompt_tokens", "tokens of prompts, of rejected requests too", counts_.prompt_tokens - warmup_.prompt_tokens);
-    add("cached_tokens", "hit tokens of admitted requests", counts_.cached_tokens - warmup_.cached_tokens);
+    if (!trace_->lengths_only) add("cached_tokens", "hit tokens of admitted requests", counts_.cached_tokens - warmup_.cached_tokens);
     add("rejected_requests", "requests whose budget did not fit", counts_.rejected - warmup_.rejected);
     add("evicted_tokens", "tokens of evicted nodes", sum.evicted_tokens);
     add("evicted_nodes", "nodes of the radix tree that were evicted, each as a whole",

@@ -81,8 +81,8 @@ static void define_counts(Definitions& d) {
     d.emplace_back("evictions", "blocks: pages of nodes that were evicted while counted requests were served; a node goes as "
                                 "a whole, an unlocked leaf with the smallest key, until as many tokens as are needed (not "
                                 "as are missing) were freed; stranded_blocks: 0, leaves go first");
-    d.emplace_back("utilization", "sampled when a counted request has made its last token: active = pages it holds, "
-                                  "evictable = the tree's other pages and copies not freed yet; mean_active_fraction, "
+    d.emplace_back("utilization", "sampled when a counted request has made its last token: active = pages it holds, copies "
+                                  "that it will free included, evictable = the tree's other pages; mean_active_fraction, "
                                   "mean_evictable_fraction: these / capacity_blocks, mean_free_fraction: the rest; "
                                   "peak_active_blocks, peak_resident_blocks: the largest sample, resident being both; "
                                   "mean_token_fill = tokens held / room of resident pages, summed over samples; "
@@ -105,8 +105,8 @@ static Definitions definitions(const CacheConfig& config, const Trace& trace, co
     define_flow(d, c, options);
     define_counts(d);
     if (!trace.lengths_only)
-        d.emplace_back("bounds.unlimited", "the same prompts, their last tokens included, with nothing ever evicted: what "
-                                           "is missed then was never seen before");
+        d.emplace_back("bounds.unlimited", "the hits of the same engine with room for everything: nothing is evicted, "
+                                           "nobody rejected");
     return d;
 }
 

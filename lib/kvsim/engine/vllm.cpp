@@ -133,12 +133,13 @@ static Definitions definitions(const CacheConfig& c, const Trace& trace, const R
     d.emplace_back("requests",
                    "total: requests past the warm-up; rejected: never got room; completed: the others (unfinished ones "
                    "too); waited: found no "
-                   "room when they were first to be admitted, each once; with_hit: at least one block hit");
+                   "room when they were first to be admitted, each once; preempted: times a running request lost its blocks, from "
+                   "the first counted admission on; recomputed_tokens: computed before a preemption and not hit when admitted "
+                   "again; with_hit: at least one block hit. Rejected requests are in lookup_tokens, too");
     define_counts(d, o);
     if (!trace.lengths_only)
         d.emplace_back("bounds.unlimited",
-                       "the same lookups with nothing ever evicted, the last token and partly filled blocks "
-                       "included: what is missed then was never seen before");
+                       "the hits of the same engine with room for everything: nothing is evicted, nobody rejected");
     return d;
 }
 

@@ -71,7 +71,6 @@ void VllmReplay::sample_usage(bool is_counted) {
     uint64_t used = pool.used();
     ++samples_;
     used_ += static_cast<double>(used);
-    peak_used_ = std::max(peak_used_, used);
     result.peak_active_blocks = std::max(result.peak_active_blocks, used);
     result.peak_resident_blocks = std::max(result.peak_resident_blocks, used + pool.published_free());
 }
@@ -96,35 +95,36 @@ void VllmReplay::number(const char* key, const char* what, std::variant<uint64_t
     result.engine->numbers.push_back({key, what, value});
 }
 
-void VllmReplay::finish(uint64_t steps) {
+void VllmReplay::finish(std::optional<uint64_t> steps) {
     const VllmPool& pool = manager.pool();
     result.total.evicted_blocks = pool.evictions();
     if (!past_warmup_) result.warmup = result.total;
     result.stranded_blocks = stranded();
     uint64_t total = manager.num_gpu_blocks();
     if (total != 0) number("num_gpu_blocks", "blocks of the pool, the null block included", total);
-    number("prefix_cache_queries", "tokens of requests when they were admitted for the first time", queries_);
-    number("prefix_cache_hits", "of these, hit", hits_);
-    if (steps != 0) {
+    bool names = !trace.lengths_only;  // else nothing can be said about hits
+    if (names) number("prefix_cache_queries", "tokens of requests when they were admitted for the first time", queries_);
+    if (names) number("prefix_cache_hits", "of these, hit", hits_);
+    if (steps && names) {
         number("preempted_prefix_cache_queries",
                "tokens, output included, of requests admitted again after a preemption", again_queries_);
         number("preempted_prefix_cache_hits", "of these, hit", again_hits_);
     }
     if (total != 0) {
         auto usable = static_cast<double>(pool.usable());
-        const char* when = steps != 0 ? "held blocks / usable ones, largest after any step was scheduled"
-                                      : "held blocks / usable ones, largest at the end of any request";
-        number("kv_cache_usage_peak", when, static_cast<double>(peak_used_) / usable);
+        const char* when = steps ? "held blocks / usable ones, largest after any step was scheduled"
+                                 : "held blocks / usable ones, largest after any admission and at the end of any request";
+        number("kv_cache_usage_peak", when, static_cast<double>(result.peak_active_blocks) / usable);
         number("kv_cache_usage_mean", "the same, mean",
                samples_ != 0 ? used_ / static_cast<double>(samples_) / usable : 0.0);
     }
     number("evictions", "published blocks taken for something else", result.counted().evicted_blocks);
     number("duplicate_blocks", "of the whole run: blocks published while a copy of them was there", pool.duplicates());
     number("cached_blocks", "published blocks at the end, all of them free", pool.published());
-    if (steps != 0) {
+    if (steps) {
         number("preemptions", "running requests that lost their blocks to another or to themselves",
                result.counted().preempted);
-        number("steps", "of the whole run: steps that computed something", steps);
+        number("steps", "of the whole run: steps that computed something", *steps);
     }
     if (unfinished != 0)
         number("unfinished", "admitted, but ended before their output was stored for lack of room", unfinished);

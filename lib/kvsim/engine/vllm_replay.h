@@ -4,6 +4,7 @@
 #include <kvsim/cache/cache.h>
 #include <kvsim/engine/vllm_manager.h>
 
+#include <optional>
 #include <vector>
 
 namespace kvsim {
@@ -41,8 +42,8 @@ class VllmReplay {
     void preempted(uint32_t request);
     /// Room is as full as it gets before somebody leaves.
     void sample_usage(bool is_counted);
-    /// Totals and the engine's own numbers. `steps`: of the scheduler; 0: there was none.
-    void finish(uint64_t steps);
+    /// Totals and the engine's own numbers. `steps`: of the scheduler, if there was one.
+    void finish(std::optional<uint64_t> steps);
 
     uint64_t unfinished = 0;  ///< counted requests that were admitted, but whose output could not be stored to the end
 
@@ -53,7 +54,7 @@ class VllmReplay {
 
     std::vector<Segment> segments_;
     uint64_t queries_ = 0, hits_ = 0, again_queries_ = 0, again_hits_ = 0;
-    uint64_t peak_used_ = 0, samples_ = 0, done_ = 0;
+    uint64_t samples_ = 0, done_ = 0;
     bool past_warmup_ = false;
     double used_ = 0;
 };

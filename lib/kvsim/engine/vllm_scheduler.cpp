@@ -62,7 +62,7 @@ class Scheduler {
             replay_.sample_usage(replay_.past_warmup());
             compute();
         }
-        replay_.finish(std::max<uint64_t>(steps, 1));
+        replay_.finish(steps);
     }
 
   private:
@@ -102,7 +102,8 @@ class Scheduler {
         if (r >= trace.arrival_s.size())
             throw_input(
                 "--arrivals time: the trace has no arrival times; expected one with them, or --arrivals sequential");
-        double step = std::floor(trace.arrival_s[r] * 1000.0 / options_.step_ms);
+        // In microseconds, so that a border of a step is one, whatever binary fractions make of it.
+        double step = std::floor(std::round(trace.arrival_s[r] * 1e6) / (options_.step_ms * 1e3));
         if (!(step >= 0 && step < 9e15))
             throw_input("--arrivals time: " + called(r) + " arrives at " + std::to_string(trace.arrival_s[r]) +
                         " s; expected a time from 0 s on, at most 9e15 steps");

@@ -37,7 +37,7 @@ void replay_sequentially(VllmReplay& replay) {
         replay.sample_usage(replay.counted(r));
         manager.free(s);
     }
-    replay.finish(0);
+    replay.finish(std::nullopt);
 }
 
 }  // namespace kvsim

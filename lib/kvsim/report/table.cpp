@@ -111,7 +111,9 @@ void add_usage(Rows& rows, const ReplayReport& report) {
                                         : format_count(run.stranded_blocks) + " stranded at the end");
     rows.add("peak resident blocks", format_count(run.peak_resident_blocks),
              report.memory ? format_bytes(report.peak_bytes()) : "");
-    rows.add("peak active blocks", format_count(run.peak_active_blocks), report.options->run.concurrency == 1 && report.layout().prefix_hits ? "held by one running request" : "held by running requests");
+    const RunOptions& o = report.options->run;
+    bool alone = o.concurrency == 1 && o.arrivals == Arrivals::sequential && report.layout().prefix_hits;
+    rows.add("peak active blocks", format_count(run.peak_active_blocks), alone ? "held by one running request" : "held by running requests");
     const std::optional<Utilization>& u = report.outcome->metrics.utilization;
     if (report.limited() && u)
         rows.add("mean utilization", format_percent(u->active + u->evictable),

@@ -17,7 +17,7 @@ class Shared {
     explicit Shared(const std::vector<CellSpec>& cells) {
         for (const CellSpec& cell : cells) {
             if (!cell.skip.empty() || !cache_row(cell.options.cache).prefix_hits) continue;
-            if (cell.trace->lengths_only) continue;
+            if (cell.trace->lengths_only || !cell.options.cache.engine.empty()) continue;
             unlimited_.try_emplace(unlimited_key(cell));
             if (!cell.options.bounds || !has_bounds(*cell.trace, cell.options.cache, cell.options.run)) continue;
             futures_.try_emplace(future_key(cell));

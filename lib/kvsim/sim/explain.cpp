@@ -9,7 +9,7 @@ namespace kvsim {
 
 const char* id_of(MissCause cause) {
     static constexpr const char* ids[] = {"rejected", "caching_off", "last_token", "not_full", "never_seen", "shorter_than_block",
-                                          "evicted",  "not_stored_yet", "scope", "window"};
+                                          "evicted",  "not_stored_yet", "scope", "window", "unnamed"};
     return ids[static_cast<size_t>(cause)];
 }
 
@@ -31,7 +31,8 @@ class Watcher final : public EngineObserver {
         uint32_t copies = 0, stored_by = kNone, evicted_for = kNone;
     };
     Watcher(const ExplainInput& in, uint32_t request)
-        : in_(in), request_(request), row_(in.trace.lookup_row(request)), history(in.trace.chains[row_].length) {}
+        : in_(in), request_(request), row_(in.trace.lookup_row(request)), history(in.trace.chains[row_].length),
+          before(in.trace.requests()) {}
 
     void stored(uint32_t owner, uint64_t begin, uint64_t end) override {
         each(owner, begin, end, [&](History& h) {
@@ -46,7 +47,10 @@ class Watcher final : public EngineObserver {
             h.evicted_for = by;
         });
     }
-    void admitted(uint32_t request, uint64_t, bool) override { looked_up_ = looked_up_ || request == request_; }
+    void admitted(uint32_t request, uint64_t, bool) override {
+        looked_up_ = looked_up_ || request == request_;
+        if (!looked_up_) before[request] = true;
+    }
 
   private:
     template <class F>
@@ -63,6 +67,7 @@ class Watcher final : public EngineObserver {
 
   public:
     std::vector<History> history;
+    std::vector<bool> before;  ///< requests that were admitted before it
 };
 
 class Explainer {
@@ -73,7 +78,7 @@ class Explainer {
         RunOptions run = in_.run;
         run.engine_observer = &watcher_;
         run.progress = nullptr;
-        RunResult result;
+        RunResult& result = result_;
         cache_row(in_.cache).make(in_.cache, in_.trace, run, RunPath::fastest)->run(in_.trace, run, result);
         e_.request = r_;
         e_.prompt_tokens = in_.trace.prompt_tokens[r_];
@@ -94,6 +99,7 @@ class Explainer {
     static std::string tokens(uint64_t n) { return format_count(n) + (n == 1 ? " token" : " tokens"); }
     std::string block(uint64_t k) const {
         uint64_t begin = k * in_.trace.block_size;
+        if (in_.trace.block_size == 1) return "token " + std::to_string(k);
         return "block " + std::to_string(k) + " (tokens " + std::to_string(begin) + " to " +
                std::to_string(begin + in_.trace.block_size - 1) + ")";
     }
@@ -102,10 +108,12 @@ class Explainer {
         return text;
     }
 
-    /// Who comes before and shares most, the first of equals.
-    Shared nearest(const Trace& t) const {
+    /// Who comes before and shares most, the first of equals. `stored`: of those that got room.
+    Shared nearest(const Trace& t, bool stored) const {
         Shared best;
-        for (uint32_t q = 0; q < r_; ++q) {
+        for (uint32_t q = 0; q < t.requests(); ++q) {
+            bool came = watcher_.before[q] || (!stored && q < r_ && result_.is_rejected(q));
+            if (!came) continue;
             uint64_t common = std::min<uint64_t>(t.chains.common_prefix(t.stored_row(q, in_.run.decode), t.lookup_row(r_)),
                                                  e_.prompt_tokens);
             if (common > best.tokens) best = {q, common};
@@ -116,16 +124,20 @@ class Explainer {
     std::string reason(bool rejected) {
         uint64_t size = in_.trace.block_size, k = e_.missed_block, end = (k + 1) * size;
         if (rejected)
-            return because(MissCause::rejected, "it never got room: " + tokens(e_.prompt_tokens) + " of prompt, a capacity of " +
-                                                    tokens(in_.run.capacity_blocks * size));
+            return because(MissCause::rejected, "it never got room: " + tokens(e_.prompt_tokens) + " of prompt and " +
+                                                    tokens(in_.run.decode ? in_.trace.output_tokens[r_] : 1) +
+                                                    " of output to come, a capacity of " + tokens(in_.run.capacity_blocks * size));
         Spec engine = Spec::parse(in_.cache.engine);
         if (engine.has("caching") && !engine.on_off("caching", true))
             return because(MissCause::caching_off, "caching is off: nothing is looked up");
         if (end > e_.prompt_tokens) {
             uint64_t left = e_.prompt_tokens - e_.hit_tokens;
             if (left == 0) return because(MissCause::last_token, "every token was hit");
-            return because(MissCause::not_full, "all full blocks were hit: the last " + tokens(left) + " of the prompt fill no block of " + std::to_string(size));
+            return because(MissCause::not_full, (e_.hit_tokens == 0 ? "the prompt" : "all full blocks were hit, and what is left") +
+                                                    std::string(" has ") + tokens(left) + ", fewer than a block of " + std::to_string(size));
         }
+        if (k >= watcher_.history.size())
+            return because(MissCause::unnamed, "the trace does not name " + block(k) + ": nothing can match it");
         const Watcher::History& h = watcher_.history[k];
         if (end == e_.prompt_tokens && h.copies > 0) {
             e_.other = h.stored_by;
@@ -145,10 +157,10 @@ class Explainer {
     }
 
     std::string never_stored(uint64_t k, uint64_t end) {
-        Shared near = nearest(in_.tokens);
-        if (in_.unscoped) {
-            Shared other = nearest(*in_.unscoped);
-            if (other.tokens >= end && other.tokens > near.tokens) {
+        Shared near = nearest(in_.tokens, false);
+        if (in_.unscoped && near.tokens < end) {
+            Shared other = nearest(*in_.unscoped, true);
+            if (other.tokens >= end) {
                 e_.other = other.request;
                 return because(MissCause::scope, "the same tokens of " + block(k) + " were in " + name(other.request) +
                                                      ", which has another salt or adapter");
@@ -163,9 +175,11 @@ class Explainer {
             return because(MissCause::shorter_than_block,
                            name(near.request) + " shares " + tokens(near.tokens) + ", but a hit takes whole blocks of " +
                                std::to_string(in_.trace.block_size) + ": " + block(k) + " differs at token " + std::to_string(near.tokens));
-        return because(MissCause::not_stored_yet, name(near.request) + " has the same tokens of " + block(k) +
-                                                      ", but had not stored them: it was rejected, is still being computed, or its last output "
-                                                      "token, which is never stored, stands there");
+        uint64_t held = in_.tokens.prompt_tokens[near.request] + uint64_t{in_.run.decode ? std::max(1u, in_.tokens.output_tokens[near.request]) : 1u} - 1;
+        const char* why = result_.is_rejected(near.request) ? "it was rejected"
+                          : end > held                      ? "its last output token, which is never stored, stands there"
+                                                            : "it had not computed them yet, or lost them before they filled a block";
+        return because(MissCause::not_stored_yet, name(near.request) + " has the same tokens of " + block(k) + ", but had not stored them: " + why);
     }
 
     std::string difference() const {
@@ -173,7 +187,8 @@ class Explainer {
         std::string text = "the trace reports " + tokens(reported) + ", the rules say " + std::to_string(e_.hit_tokens) + ": ";
         if (reported > e_.hit_tokens) return text + "the engine still had what the rules miss";
         uint64_t k = reported / size;
-        const Watcher::History& h = watcher_.history[k];
+        Watcher::History h;
+        if (k < watcher_.history.size()) h = watcher_.history[k];
         text += "the engine missed " + block(k);
         if (reported % size != 0) text += " (" + std::to_string(reported) + " is no multiple of " + std::to_string(size) + ")";
         return text + (h.stored_by == kNone ? "" : ", which " + name(h.stored_by) + " had stored");
@@ -182,6 +197,7 @@ class Explainer {
     const ExplainInput& in_;
     uint32_t r_;
     Watcher watcher_;
+    RunResult result_;
     Explanation e_;
 };
 

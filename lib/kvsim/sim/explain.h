@@ -25,6 +25,7 @@ enum class MissCause : uint8_t {
     not_stored_yet,      ///< the earlier request with the same tokens had not stored them
     scope,               ///< the same tokens were stored under another salt or adapter
     window,              ///< stored, but not where a group of layers needs it
+    unnamed,             ///< the trace does not say what stands there, so nothing can match it
 };
 const char* id_of(MissCause cause);
 

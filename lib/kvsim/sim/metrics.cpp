@@ -87,6 +87,7 @@ static std::optional<Observed> observe(const Trace& trace, const RunResult& run,
         o.abs_error_tokens += seen > ours ? seen - ours : ours - seen;
         if (seen != ours && !o.first_difference) o.first_difference = r;
     }
+    if (o.requests == 0) return std::nullopt;
     return o;
 }
 
@@ -112,8 +113,9 @@ static std::optional<Utilization> utilization_of(const RunResult& run, uint64_t 
     Utilization u;
     if (capacity != kUnlimited) {
         double room = static_cast<double>(sum.admissions) * static_cast<double>(capacity);
-        u.active = static_cast<double>(sum.active_blocks) / room;
-        double resident = static_cast<double>(sum.resident_blocks) / room;
+        // SGLang's decoding takes pages beyond the capacity where nothing is left to evict.
+        double resident = std::min(1.0, static_cast<double>(sum.resident_blocks) / room);
+        u.active = std::min(resident, static_cast<double>(sum.active_blocks) / room);
         u.evictable = resident - u.active;
         u.free = 1 - resident;
     }

@@ -107,16 +107,23 @@ static CompressionOutcome compress(const Trace& trace, const ReplayOptions& o, c
     return measure_compression(data, c);
 }
 
-// What an engine could hit if nothing were ever evicted: whole blocks, and not the last token.
-static void only_full_blocks(const Trace& trace, const RunOptions& run, UnlimitedHits& u) {
-    u.hit_blocks = u.hit_tokens = 0;
-    for (uint32_t r = 0; r < trace.requests(); ++r) {
-        uint32_t most = trace.prompt_tokens[r] == 0 ? 0 : (trace.prompt_tokens[r] - 1) / trace.block_size;
-        u.per_request[r] = std::min(u.per_request[r], most);
-        if (r < run.warmup_requests) continue;
-        u.hit_blocks += u.per_request[r];
-        u.hit_tokens += trace.leading_tokens(r, u.per_request[r]);
+// What an engine hits where there is room for everything: its own rules, its own order.
+static UnlimitedHits unlimited_engine(const Trace& trace, const ReplayOptions& options) {
+    RunOptions run = options.run;
+    run.capacity_blocks = kUnlimited;
+    run.bound_hits = nullptr;
+    run.progress = nullptr;
+    RunResult result;
+    cache_row(options.cache).make(options.cache, trace, run, RunPath::fastest)->run(trace, run, result);
+    UnlimitedHits u;
+    for (uint64_t i = run.warmup_requests; i < trace.requests(); ++i) {
+        auto r = static_cast<uint32_t>(i);
+        u.hit_blocks += result.hit_blocks[r];
+        u.hit_tokens += trace.leading_tokens(r, result.hit_blocks[r]);
     }
+    u.any_hit_blocks = u.hit_blocks;
+    u.per_request = std::move(result.hit_blocks);
+    return u;
 }
 
 ReplayOutcome replay(const Trace& trace, const ReplayOptions& given, const BoundsAt* known_bounds,
@@ -128,9 +135,10 @@ ReplayOutcome replay(const Trace& trace, const ReplayOptions& given, const Bound
     Accounting accounting = accounting_of(options.cache);
     ReplayOutcome out;
     auto start = std::chrono::steady_clock::now();
-    if (layout.prefix_hits)
+    if (!options.cache.engine.empty())
+        out.unlimited = unlimited_engine(trace, options);
+    else if (layout.prefix_hits)
         out.unlimited = known_unlimited ? *known_unlimited : unlimited_hits(trace, accounting, options.run);
-    if (out.unlimited && !options.cache.engine.empty()) only_full_blocks(trace, options.run, *out.unlimited);
     if (options.bounds && has_bounds(trace, options.cache, options.run))
         out.bounds = known_bounds ? *known_bounds
                                   : bounds_at(OfflineBounds(trace, options.run), trace, accounting, options.run.capacity_blocks);
