@@ -361,9 +361,8 @@ rule: sinks beyond what is kept|eviction/token_base.cpp|std::min(room.sinks, rul
 rule: tova adds up|eviction/token_tova.cpp|token_rule_of(room, TokenRule::Scores::last)|token_rule_of(room, TokenRule::Scores::sum)
 token kv: scores stay where they were|backend/token_kv.cpp|std::swap(scores_, kept_scores_);|
 token kv: last scores are added up|backend/token_kv.cpp|memory_.backend().fill(scores_.data(), 0, layer_scores * layout.layers * sizeof(float));|(void)0;
-token kv: one token too few|backend/token_kv.cpp|if (place_.tokens > rule_.keep) evict();|if (place_.tokens >= rule_.keep \&\& competes_) evict();
-prefix kv: a clone holds nothing|backend/prefix_kv.cpp|for (const Block\& b : clone.blocks) ++references_[b.place];|
-prefix kv: a freed clone's blocks stay|backend/prefix_kv.cpp|for (const Block\& b : found->second.blocks) give_back(b.place);|
+prefix kv: a clone holds nothing|backend/prefix_kv.cpp|for (const Block& b : clone.blocks) ++references_[b.place];|
+prefix kv: a freed clone's blocks stay|backend/prefix_kv.cpp|for (const Block& b : found->second.blocks) give_back(b.place);|
 explain: evictions for the request itself count|sim/explain.cpp|if (by == request_) return;  // room for what missed already|
 explain: what comes after the lookup counts|sim/explain.cpp|if (looked_up_ \|\| owner == request_) return;|if (owner == request_) return;
 window: a window beyond the budget|eviction/token_window.h|std::min(room.budget, room.sinks + window)|room.sinks + window
