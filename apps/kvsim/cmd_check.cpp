@@ -1,4 +1,5 @@
 #include "options.h"
+#include "outputs.h"
 
 #include <kvsim/core/error.h>
 #include <kvsim/core/output_file.h>
@@ -16,10 +17,7 @@ namespace kvsim::app {
 namespace {
 
 std::string text_of(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    if (!in || std::filesystem::is_directory(path)) throw Error(ErrorKind::io, path + ": cannot be read");
-    std::string text{std::istreambuf_iterator<char>(in), {}};
-    if (in.bad()) throw Error(ErrorKind::io, path + ": cannot be read");
+    std::string text = text_of_file(path);
     if (text.empty()) throw_input(path + ": is empty; expected a report of kvsim bench");
     return text;
 }

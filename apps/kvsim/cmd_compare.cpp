@@ -1,8 +1,7 @@
 #include "compare_axes.h"
+#include "outputs.h"
 
 #include <kvsim/core/error.h>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -34,6 +33,7 @@ class CompareCommand : public Command {
         axes_.add_seeds_to(*this, group);
         option("--jobs", jobs_, "threads (default: one per core)", group, "N");
         flag("--verify", axes_.verify, "check every invariant of every cell", group);
+        outputs_.add_to(*this);
         run = [this] { return execute(); };
     }
 
@@ -41,10 +41,9 @@ class CompareCommand : public Command {
     int execute() {
         auto start = std::chrono::steady_clock::now();
         check_given();
-        std::optional<OutputFile> file;
-        if (!common.report.empty()) file.emplace(common.report);
+        outputs_.open(*this, axes_.inputs());
         CompareReport report;
-        axes_.make_cells(common.console, !common.report.empty(), report);
+        axes_.make_cells(common.console, outputs_.wants_json(), report);
         bool any = std::any_of(report.cells.begin(), report.cells.end(),
                                [](const CompareCell& c) { return c.spec.skip.empty(); });
         if (!any) throw_input(report.cells.front().spec.skip);
@@ -57,7 +56,9 @@ class CompareCommand : public Command {
         compare_with(report, axes_.versus, block_requests_, axes_.first_seed);
         report.config = resolved();
         report.wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-        write(report, file);
+        if (outputs_.wants_json()) outputs_.write(compare_json(report));
+        outputs_.print(compare_table(report));
+        if (report.interrupted) common.console.say("interrupted: what was finished is there");
         return report.interrupted ? kExitInterrupted : 0;
     }
 
@@ -71,7 +72,7 @@ class CompareCommand : public Command {
             throw_input("--blame has no effect with --bounds none: regret is told by a bound");
         unsigned cores = std::max(1u, std::thread::hardware_concurrency());
         job_count_ = jobs_.empty() ? cores : static_cast<unsigned>(whole_option(jobs_, "--jobs", 1, 4096));
-        axes_.check(common.report);
+        axes_.check();
     }
 
     void simulate(CompareReport& report) {
@@ -115,17 +116,8 @@ class CompareCommand : public Command {
         return c;
     }
 
-    void write(const CompareReport& report, std::optional<OutputFile>& file) const {
-        if (file) {
-            file->write(compare_json(report));
-            file->commit();
-        }
-        bool taken = common.report == "-";
-        if (!(taken && common.console.quiet)) std::fputs(compare_table(report).c_str(), taken ? stderr : stdout);
-        if (report.interrupted) common.console.say("interrupted: what was finished is there");
-    }
-
     CompareAxes axes_;
+    Outputs outputs_;
     std::string bounds_ = "all", bootstrap_block_ = "200", blame_ = "0", jobs_;
     uint32_t block_requests_ = 200;
     unsigned job_count_ = 1;

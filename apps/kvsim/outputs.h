@@ -1,0 +1,45 @@
+// What a command leaves behind: the JSON report, exports made of it, and the table people read.
+#pragma once
+
+#include "cli.h"
+
+#include <kvsim/core/output_file.h>
+
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kvsim::app {
+
+/// The text of a file. Throws Error(io) if it cannot be read.
+std::string text_of_file(const std::string& path);
+
+class Outputs {
+  public:
+    /// --export-<id> for the ids given; all of them if none are.
+    void add_to(Command& command, const std::vector<std::string>& ids = {});
+    /// Opens --report and the exports before any work is done. Throws Error(input) where two outputs, or an output and one
+    /// of `inputs`, are the same file. `others`: outputs that the command opens itself.
+    void open(const Command& command, const std::vector<std::string>& inputs, const std::vector<std::string>& others = {});
+    bool given(const std::string& id) const;
+    /// Whether anything is made of the JSON report at all.
+    bool wants_json() const { return !open_.empty(); }
+    /// Writes what was asked for; nothing is renamed before all of it is there.
+    void write(const std::string& json);
+    /// The table goes to standard output, or to standard error where a file took that; with --quiet not there.
+    void print(const std::string& table) const;
+    /// Where the table goes, for colours.
+    bool colored() const;
+
+  private:
+    struct Export {
+        std::string id, path;
+    };
+    std::deque<Export> exports_;
+    std::deque<std::pair<std::string, OutputFile>> open_;  ///< id ("" = the report) and file
+    const Command* command_ = nullptr;
+    bool taken_ = false;
+};
+
+}  // namespace kvsim::app
