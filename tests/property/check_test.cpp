@@ -60,7 +60,7 @@ bool cell_fails(CheckKind kind, int limit, bool relative, const std::string& op,
 }
 
 TEST_CASE("check: the verdict of random cells under a random rule") {
-    kvsim_test::random_check("rules", [] {
+    CHECK(kvsim_test::random_check("rules", [] {
         Cells now = random_cells(), before = random_cells();
         auto kind = static_cast<CheckKind>(*rc::gen::inRange(0, 5));
         bool two = kind == CheckKind::max_drop || kind == CheckKind::max_rise, relative = two && *rc::gen::arbitrary<bool>();
@@ -85,11 +85,11 @@ TEST_CASE("check: the verdict of random cells under a random rule") {
         for (const auto& [name, is] : now) differ += before.count(name) == 0 || before[name] != is;
         for (const auto& [name, was] : before) differ += now.count(name) == 0;
         RC_ASSERT(check_reports("a", a, "b", &b, {}).failures() == differ);
-    });
+    }));
 }
 
 TEST_CASE("check: rates are the ratios of their counts") {
-    kvsim_test::random_check("ratios", [] {
+    CHECK(kvsim_test::random_check("ratios", [] {
         auto counts = [] {
             uint64_t whole = *rc::gen::inRange<uint64_t>(1, 40) * *rc::gen::element<uint64_t>(1, 3, 7, 1000, 999999937);
             return std::pair<uint64_t, uint64_t>{*rc::gen::inRange<uint64_t>(0, whole + 1), whole};
@@ -111,7 +111,7 @@ TEST_CASE("check: rates are the ratios of their counts") {
         // p / w - q / v > limit / 1000
         auto left = static_cast<__int128>(p) * v * 1000 - static_cast<__int128>(q) * w * 1000, right = static_cast<__int128>(limit) * w * v;
         RC_ASSERT(check_reports("a", a, "b", &b, o).passed() == (left <= right));
-    });
+    }));
 }
 
 }  // namespace check_property_test
