@@ -74,6 +74,13 @@ TEST_CASE("check: a key that some cells have, and changes within the sampling no
     CHECK(run(now, base, o).findings[1].verdict == CheckVerdict::noise);
     now["cells"][1]["results"]["hits"]["token_hit_rate"] = 0.18999;
     CHECK_FALSE(run(now, base, o).passed());
+    for (Json* wide : {&now, &base}) {  // one wide interval is not enough
+        Json other = *wide;
+        (*wide)["cells"][1]["difference"]["low"] = -0.5;
+        (*wide)["cells"][1]["difference"]["high"] = 0.5;
+        CHECK_FALSE(run(now, base, o).passed());
+        *wide = other;
+    }
     now["cells"][0]["results"]["hits"]["token_hit_rate"] = 0.29;  // has no interval
     CHECK(run(now, base, o).failures() == 2);
     CheckOptions in_vain = rules({{drop, "rejected=0"}});

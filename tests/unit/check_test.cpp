@@ -36,6 +36,9 @@ TEST_CASE("check: a drop of exactly the limit passes, one step more does not") {
     CHECK_FALSE(passes(replay(989999, 3000000), replay(1000000, 3000000), drop, "token_hit_rate=1%"));
     CHECK(passes(replay(7, 9), replay(2, 3), drop, "token_hit_rate=0"));
     CHECK_FALSE(passes(replay(199999999, 300000000), replay(2, 3), drop, "token_hit_rate=0"));
+    // 1/7 less 0.005 is 965 of 7,000; as printed, 0.14285714285714285 - 0.13785714285714284 is more.
+    CHECK(passes(replay(965, 7000), replay(1000, 7000), drop, "token_hit_rate=0.005"));
+    CHECK_FALSE(passes(replay(964, 7000), replay(1000, 7000), drop, "token_hit_rate=0.005"));
     // Counts that do not make the printed rate do not count.
     Json edited = replay(1000000, 3000000);
     edited["results"]["hits"]["token_hit_rate"] = 0.1;
