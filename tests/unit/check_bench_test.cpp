@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+namespace check_bench_test {
+
 using namespace kvsim;
 
 namespace {
@@ -66,3 +68,5 @@ TEST_CASE("check: what is no comparison is an error") {
     CHECK(error("{\"schema_version\":\"2.0\",\"kind\":\"bench\",\"kernels\":[]}", good).find("expected 1.x") != std::string::npos);
     CHECK(error(report("{\"name\":\"x\",\"backend\":\"cpu\",\"median_us\":1}"), good).find("a row of kernels") != std::string::npos);
 }
+
+}  // namespace check_bench_test
