@@ -121,7 +121,7 @@ TEST_CASE("series: compare, whatever the number of threads") {
 TEST_CASE("series: what --timeline takes") {
     TempDir dir;
     std::string demo = dir.write("demo.jsonl", kDemo);
-    for (const char* bad : {"1", "0", "100001", "-3", "many", "1e3", "2.5", ""})
+    for (const char* bad : {"1", "0", "100001", "-3", "many", "1e3", "2.5"})
         fails({"replay", demo, "--timeline=" + std::string(bad)}, {"--timeline"});
     fails({"compare", demo, "--timeline", "1"}, {"--timeline 1: expected a whole number from 2 to 100000, or none"});
     CHECK(replay_report({demo, "--timeline", "100000"})["series"]["timeline"]["points"] == 4);
@@ -132,7 +132,7 @@ TEST_CASE("series: what --timeline takes") {
 TEST_CASE("series: a page implies 200 points") {
     TempDir dir;
     std::string demo = dir.write("demo.jsonl", kDemo);
-    Args args = {"replay", demo, "--export-html", dir.file("page.html"), "--report", "-"};
+    Args args = {"replay", demo, "--export-html", dir.path("page.html"), "--report", "-"};
     ProcessResult r = kvsim(args);
     if (r.exit_code != 0) {
         MESSAGE("skipped: no pages yet: " << r.err);

@@ -275,9 +275,11 @@ void check_replay() {
     options.warmup_requests = random() % (requests + 2);
     options.decode = random() % 2 == 0;
     RunResult run;
+    run.samples.resize(trace.requests());
     cache->run(trace, options, run);
     cache->check_invariants();
     RunResult expected;
+    expected.samples.resize(trace.requests());
     uint32_t r = 0;
     for (const NaiveRequest& told : naive_requests(story, 1, false, false)) {
         if (r == options.warmup_requests) expected.warmup = expected.total;
@@ -291,6 +293,7 @@ void check_replay() {
         ++r;
     }
     if (options.warmup_requests >= r) expected.warmup = expected.total;
+    RC_ASSERT(run.samples == expected.samples);
     for (auto [ours, theirs] : {std::pair{&run.total, &expected.total}, {&run.warmup, &expected.warmup}}) {
         RC_ASSERT(ours->admissions == theirs->admissions);
         RC_ASSERT(ours->evicted_blocks == theirs->evicted_blocks);

@@ -54,6 +54,8 @@ struct AdmissionSample {
     static constexpr uint64_t kNever = ~uint64_t{0};
     uint64_t active = 0;
     uint64_t resident = kNever;  ///< kNever: the request found no room
+
+    bool operator==(const AdmissionSample&) const = default;
 };
 
 struct RunResult {
