@@ -42,6 +42,7 @@ class CompareCommand : public Command {
     int execute() {
         auto start = std::chrono::steady_clock::now();
         check_given();
+        refuse_reports(axes_.inputs());
         outputs_.open(*this, axes_.inputs());
         CompareReport report;
         axes_.make_cells(common.console, outputs_.wants_json(), report);
