@@ -22,7 +22,7 @@ class ReportCommand : public Command {
   private:
     int execute() {
         outputs_.open(*this, {report_});
-        outputs_.write(text_of_file(report_));
+        outputs_.write(report_text(report_, text_of_file(report_)));
         return 0;
     }
 

@@ -61,6 +61,12 @@ Json read_report(const std::string& file, const std::string& text) {
     return j;
 }
 
+std::string report_text(const std::string& file, const std::string& text) {
+    Json report = read_report(file, text);
+    if (json_of(text).data() == text.data()) return text;
+    return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 std::string export_report(const ExportRow& row, const Json& report) {
     std::string kind = report.at("kind");
     if (!row.takes(kind)) throw_input("--export-" + row.id + ": nothing is written of a report of kind \"" + kind + "\"");

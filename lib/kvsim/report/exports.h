@@ -27,6 +27,9 @@ const Registry<ExportRow>& exports();
 /// the line and column, if it is neither, if it is no report of kvsim, or one of another major schema version.
 nlohmann::ordered_json read_report(const std::string& file, const std::string& text);
 
+/// The JSON text of a report: as it was written, or taken out of a page. Throws as read_report does.
+std::string report_text(const std::string& file, const std::string& text);
+
 /// The export of a report's text. Throws Error(input) if its kind has none.
 std::string export_report(const ExportRow& row, const nlohmann::ordered_json& report);
 std::string export_report(const ExportRow& row, const std::string& report_text);
