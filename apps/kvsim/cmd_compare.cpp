@@ -43,7 +43,7 @@ class CompareCommand : public Command {
         auto start = std::chrono::steady_clock::now();
         check_given();
         refuse_reports(axes_.inputs());
-        outputs_.open(*this, axes_.inputs());
+        outputs_.open(*this, "compare", axes_.inputs());
         CompareReport report;
         axes_.make_cells(common.console, outputs_.wants_json(), report);
         bool any = std::any_of(report.cells.begin(), report.cells.end(),
