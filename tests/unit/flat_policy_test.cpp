@@ -9,6 +9,8 @@
 #include <random>
 #include <vector>
 
+namespace flat_policy_test {
+
 using namespace kvsim;
 
 namespace {
@@ -98,3 +100,5 @@ TEST_CASE("consecutive numbers: no more than asked for") {
         }
     }
 }
+
+}  // namespace flat_policy_test
