@@ -26,17 +26,26 @@ fill forgotten in blocks|layout/prefix_pinned.h|if (named == stored && named > 0
 whole block stays partial|layout/prefix_pinned.h|this->partial_.clear_run(s.begin, s.count);|
 runs used for long requests under tree|layout/prefix.cpp|> options.capacity_blocks) return false;|> 2 * options.capacity_blocks) return false;
 flat: a hit is not touched|layout/flat_steps.h|++n) this->on_hit(begin + n);|++n) (void)0;
-flat: hits of a run keep their places|eviction/flat_lru.h|            stamp[n] = head + n;|            (void)head;
+flat: lru: a stretch is longer than it is|eviction/flat_lru.h|stamp[n] == place + n|stamp[n] >= place
 flat: a block that is filled stays partly filled|layout/prefix_flat.h|            this->partial_.clear_run(begin, count);|
 flat: a leading block that is filled stays partly filled|layout/prefix_flat.h|if (lead < kept) this->partial_.clear_run(s.begin, std::min(n, kept - lead));|
 flat: the tail weighs as much as the rest|layout/prefix_flat.h|if (hits.last && position >= edges.tail)|if (false)
 flat: old content taken for new|layout/prefix_flat.h|            seen_ = std::max(seen_, begin + count);  // runs|            // runs
 flat: output is told of late|layout/prefix_flat.h|            this->strategy_.mark(last);\n        }\n        if|        }\n        if
+flat: arc: nobody is told after renewal|eviction/flat_log.h|for (uint32_t number : marked) mark(tail + number);|
+flat: log: the edge stays behind|eviction/flat_log.h|edge = head_ + before_edge;|edge = head_ + before_edge / 2;
+flat: log: old numbers stay|eviction/flat_log.h|if (stamp >= first_place_ && stamp < head_) stamp = 0;|(void)stamp;
+flat: log: whoever has left still stands there|eviction/flat_log.h|        live_.clear_run(at, here);|
+flat: arc: B1 grows beyond the cache|eviction/flat_arc.h|if (!once_full) n = std::min(n, room_ - once);|
+flat: arc: a ghost that there is not is forgotten|eviction/flat_arc.h|std::min<uint64_t>(steps, once_.ghosts)|steps
+flat: arc: B2 alone decides nothing|eviction/flat_arc.h|(size == target_ && !once)|false
+flat: arc: output leaves ghosts|eviction/flat_arc.h|if (block < named_) return;|return;
+flat: gdsf: newcomers are young|eviction/flat_gdsf.h|old_ += rank == floor_;|old_ += rank == kNone;
+flat: gdsf: who was used since goes|eviction/flat_gdsf.h|settle(upper_);|
+flat: gdsf: a bucket in no order|eviction/flat_gdsf.h|        std::sort(upper_|        if (false) std::sort(upper_
+flat: gdsf: a larger rank is taken for this one|eviction/flat_gdsf.h|if (seats_[number].rank == rank) {|if (true) {
 flat: room is left in a run|eviction/flat_fifo.h|if (n > free_) evict(n - free_, leave);|if (n > free_) evict(std::min<uint64_t>(n, most_ - free_), leave);
-flat: a run longer than the cache|eviction/flat_lru.h|std::min<uint64_t>(count, most_));\n            if|uint64_t{count});\n            if
-flat: lru: the last are not counted|eviction/flat_lru.h|uint32_t more = left > 0 ? 1 : 0;|uint32_t more = 1;
-flat: lru: old numbers stay|eviction/flat_lru.h|for (uint32_t& stamp : stamp_) stamp = 0;|
-flat: lru: marks are lost in a new ring|eviction/flat_lru.h|if (marked) marks_.set(head_ & mask());|
+flat: a run longer than the cache|eviction/flat_lru.h|std::min<uint64_t>(count, most_));|uint64_t{count});
 flat: clock: newcomers stand behind the hand|eviction/flat_clock.h|ring[hand] = block++;|ring[hand] = block++, hand = hand == 0 ? most_ - 1 : hand - 1;
 flat: sieve: the hand waits at the newest|eviction/flat_sieve.h|survivors = hand = 0;|survivors = 0, hand = end;
 flat: sieve: survivors are forgotten|eviction/flat_sieve.h|log[survivors++] = at_hand;|
