@@ -4,7 +4,10 @@
 #include <kvsim/core/units.h>
 #include <kvsim/report/check_parts.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace kvsim {
@@ -227,7 +230,13 @@ class RuleRun {
             bool noise = check_.options.ignore_noise && rule_.needs_baseline() && within_noise(unit, *before, *is, now, *then);
             f.verdict = noise ? CheckVerdict::noise : CheckVerdict::failed;
             f.failed = !noise;
+            if (rule_.needs_baseline()) f.note = change(is->value->get<double>(), was->value->get<double>());
         }
+    }
+
+    static std::string change(double is, double was) {
+        std::string text = fmt::format("{:+.4g}", is - was);
+        return was == 0 ? text : text + fmt::format(", {:+.2f} %", 100 * (is - was) / std::fabs(was));
     }
 
     const CheckRule& rule_;

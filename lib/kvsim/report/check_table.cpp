@@ -14,8 +14,9 @@ constexpr size_t kMostRows = 100;       // more are in the report
 constexpr size_t kFewCells = 12;        // of more, those that hold a rule are one row
 constexpr size_t kMostAnnotations = 10; // more are not shown by GitHub
 
-// Digits that tell both apart: six, or all.
-std::pair<std::string, std::string> numbers(const std::string& was, const std::string& is) {
+// Six digits; all where these do not tell both apart, or not why a rule failed.
+std::pair<std::string, std::string> numbers(const CheckFinding& f) {
+    const std::string &was = f.was, &is = f.is;
     auto shortened = [](const std::string& text) {
         bool fraction = text.find('.') != std::string::npos && text.find_first_not_of("0123456789.-+eE") == std::string::npos;
         return fraction ? fmt::format("{:.6g}", std::stod(text)) : text;
@@ -23,7 +24,8 @@ std::pair<std::string, std::string> numbers(const std::string& was, const std::s
     auto shown = [](const std::string& text) {
         return text.empty() ? "-" : printable(text.size() <= 60 ? text : text.substr(0, 57) + "...");
     };
-    if (was != is && !was.empty() && !is.empty() && shortened(was) == shortened(is)) return {shown(was), shown(is)};
+    bool alike = was != is && !was.empty() && !is.empty() && shortened(was) == shortened(is);
+    if (alike || (f.failed && !f.rule.empty())) return {shown(was), shown(is)};
     return {shown(shortened(was)), shown(shortened(is))};
 }
 
@@ -88,7 +90,7 @@ std::string check_table(const Check& c) {
             continue;
         }
         any = true;
-        auto [was, is] = numbers(f.was, f.is);
+        auto [was, is] = numbers(f);
         std::vector<std::string> row = {what_of(f), was, is, f.allowed, word(f)};
         if (folded) row = {what_of(f), "", "", f.allowed, "passed"};
         if (cells) row.insert(row.begin(), folded ? format_count(good[f.rule]) + " cells" : f.cell.empty() ? "-" : printable(f.cell));
@@ -121,7 +123,7 @@ std::string check_annotations(const Check& c) {
         bool warns = f.verdict == CheckVerdict::unsure || f.verdict == CheckVerdict::noise;
         if (!f.failed && !warns) continue;
         if (f.failed && ++errors > kMostAnnotations) continue;
-        auto [was, is] = numbers(f.was, f.is);
+        auto [was, is] = numbers(f);
         std::string text = what_of(f) + ": was " + was + ", is " + is;
         if (!f.allowed.empty()) text += "; allowed: " + f.allowed;
         text += "; " + std::string(verdict_id(f.verdict)) + (f.note.empty() ? "" : " (" + printable(f.note) + ")");
