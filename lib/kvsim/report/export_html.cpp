@@ -1,8 +1,9 @@
 // One page with everything in it: the report as JSON, Chart.js, and the scripts that make tables and charts of the one
 // with the other. It loads nothing: its policy allows exactly these scripts and this style, named by their digests, so
 // that a name out of a trace could not run even if it got past the escaping. Text is put in with its five characters
-// escaped; the scripts write text as text; the JSON has "</" and "<!" written so that no name ends its element.
+// escaped; the scripts write text as text; the JSON has "<" written so that no name ends its element or begins another.
 #include <kvsim/core/digest.h>
+#include <kvsim/core/units.h>
 #include <kvsim/core/version.h>
 #include <kvsim/report/export_html.h>
 #include <kvsim/report/headline.h>
@@ -64,8 +65,8 @@ std::string inlined(std::string_view part) {
 
 std::string json_in_page(const Json& report) {
     std::string out = report.dump(-1, ' ', false, Json::error_handler_t::replace);
-    replace_all(out, "</", "<\\/");
-    replace_all(out, "<!", "\\u003c!");
+    replace_all(out, "<", "\\u003c");
+    replace_all(out, "\\u003c/", "<\\/");
     return out;
 }
 
@@ -97,7 +98,7 @@ std::string export_html(const Json& report) {
                       "; base-uri 'none'; form-action 'none'";
     parts["version"] = escaped(version());
     parts["headline"] = escaped(first);
-    parts["title"] = escaped(title_of(report));
+    parts["title"] = escaped(printable(title_of(report)));
     parts["kind"] = escaped(text_at(report, "kind"));
     parts["notice"] = escaped(page::notice);
     parts["tag"] = kReportTag;

@@ -62,16 +62,28 @@ const own = {
   versus: "token hit rate minus that of the strategy compared with, in percentage points, and its interval; see difference",
   band: "from the rate of the strategy compared with plus the lower end of the interval to the same plus the upper end: where the " +
     "band leaves its line, the trace shows a difference (before the correction for many comparisons)",
+  "trace.requests": "in the trace, as it was read", "trace.counted_requests": "those past the warm-up", "trace.sha256": "of the decompressed bytes",
+  "trace.prompt_tokens": "of all requests", "trace.output_tokens": "of all requests", "trace.block_size": "tokens in a block", "trace.blocks": "looked up by all requests",
+  "trace.unique_blocks": "different blocks that the trace names",
   ceiling: "the hits of a cache with room for everything: what is missed then was never seen before",
 };
+const exact = /^(trace|config|confidence|timing|goal)\./;  // where a last word alone would name something else
 function defined(key) {
   const all = report.definitions || {};
+  if (exact.test(key)) return all[key] || own[key];
   for (let k = key; k; k = k.includes(".") ? k.slice(0, k.lastIndexOf(".")) : "") {
     if (typeof all[k] === "string") return all[k];
     const last = k.slice(k.lastIndexOf(".") + 1);
     if (typeof all[last] === "string") return all[last];
   }
   return own[key];
+}
+// The part of a definition that is about this key: definitions are lists of "name, name: what it is; ...".
+function aboutKey(key) {
+  const text = defined(key), last = key.slice(key.lastIndexOf(".") + 1);
+  if (!text || !text.includes("; ")) return text;
+  const parts = text.split("; ").filter((part) => new RegExp("(^|[^a-z_])" + last.replace(/[^a-z0-9_]/gi, ".") + "([^a-z_]|$)").test(part));
+  return parts.length ? parts.join("; ") : text;
 }
 const note = h("div", { id: "note", role: "tooltip", hidden: true });
 document.body.append(note);

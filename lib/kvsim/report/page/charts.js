@@ -103,7 +103,7 @@ function chip(entry, d) {
 // Capacities on a logarithmic axis: blocks, and under them bytes where they are known. `marked`: capacities that get a
 // tick if there is room; none: 1, 2 and 5 of each decade.
 function capacityAxis(low, high, bytesPerBlock, marked) {
-  const short = (n) => (n >= 1e6 ? n / 1e6 + "M" : n >= 1e5 && n % 1000 === 0 ? n / 1000 + "k" : count(n));
+  const short = (n) => (n >= 1e7 ? n / 1e6 + "M" : count(n));
   return {
     type: "logarithmic", min: low, max: high,
     title: { display: true, text: bytesPerBlock ? "capacity: blocks, and KV bytes of them (logarithmic)" : "capacity in blocks (logarithmic)" },
@@ -137,22 +137,27 @@ function thinned(xs, ys, most = 1200) {
     Math.floor((Math.log(p.x) - low) / step) !== Math.floor((Math.log(all[i + 1].x) - low) / step));
 }
 
-// Words beside the points of data sets that have `texts`.
+// Words beside the points of data sets that have `texts`: above or below, right or left, where nothing else is written.
 const pointTexts = {
   id: "pointTexts",
   afterDatasetsDraw(c) {
+    const taken = [];
+    c.ctx.save();
+    c.ctx.fillStyle = css("--ink");
+    c.ctx.font = "600 12px " + Chart.defaults.font.family;
     c.data.datasets.forEach((d, i) => {
       if (!d.texts || !c.isDatasetVisible(i)) return;
-      c.ctx.save();
-      c.ctx.fillStyle = css("--ink");
-      c.ctx.font = "600 12px " + Chart.defaults.font.family;
       c.getDatasetMeta(i).data.forEach((p, k) => {
-        const right = p.x + 8 + c.ctx.measureText(d.texts[k]).width < c.chartArea.right;
-        c.ctx.textAlign = right ? "left" : "right";
-        c.ctx.fillText(d.texts[k], p.x + (right ? 8 : -8), p.y + (d.below ? 16 : -7));
+        const w = c.ctx.measureText(d.texts[k]).width;
+        const places = [[8, 16], [8, 30], [8, 44], [8, 58], [-8 - w, 16], [8, -7], [-8 - w, -7]].map(([x, y]) => ({ x: p.x + x, y: p.y + y, w }));
+        const free = (b) => b.x > c.chartArea.left && b.x + w < c.chartArea.right && b.y - 10 > c.chartArea.top && b.y < c.chartArea.bottom &&
+          taken.every((o) => b.x + w < o.x || o.x + o.w < b.x || Math.abs(b.y - o.y) > 12);
+        const box = places.find(free) || places[0];
+        taken.push(box);
+        c.ctx.fillText(d.texts[k], box.x, box.y);
       });
-      c.ctx.restore();
     });
+    c.ctx.restore();
   },
 };
 Chart.register(pointTexts);

@@ -25,6 +25,7 @@ function tablesOf() {
       row.cells.set(c.axes.capacity, c);
       if (!t.columns.some((k) => k.given === c.axes.capacity)) t.columns.push({ given: c.axes.capacity });
     }
+    t.rows.forEach((r) => (r.ran = [...r.cells.values()].some(finished)));
     t.columns.forEach((k) => fillColumn(t, k));
     t.columns.sort((a, b) => (isNumber(a.blocks) ? a.blocks : Infinity) - (isNumber(b.blocks) ? b.blocks : Infinity));
     t.hits = t.cells.some((c) => isNumber(rateOf(c)));
@@ -64,16 +65,23 @@ function versusWords(cell) {
   if (!d) return null;
   const mark = { better: "better", worse: "worse" }[d.verdict];
   return h("span", { class: mark || "quiet" },
-    (d.token_hit_rate >= 0 ? "+" : "") + points(d.token_hit_rate) + " [" + points(d.low) + ", " + points(d.high) + "]", " ",
-    mark || "no difference shown");
+    (d.token_hit_rate >= 0 ? "+" : "") + points(d.token_hit_rate) + " " + (mark || "no difference shown"),
+    h("span", { class: "sub" }, points(d.low) + " to " + points(d.high)));
 }
+// The cell that this one was compared with: engines with the first of the column.
+function baseline(t, cell) {
+  const is = (c) => finished(c) && (at(c, "axes.engine") || at(c, "axes.eviction")) === at(cell, "difference.versus") && c.axes.capacity === cell.axes.capacity;
+  const alike = (c) => c.axes.layout === cell.axes.layout && c.axes.accounting === cell.axes.accounting;
+  return t.cells.find((c) => is(c) && alike(c)) || t.cells.find(is);
+}
+const isBaseline = (t, r) => t.cells.some((c) => t.name(c) === r.name && t.versus && (at(c, "axes.engine") || at(c, "axes.eviction")) === t.versus);
 const verdictSign = (cell) => ({ better: "+", worse: "\u2212", no_difference: "=" })[at(cell, "difference.verdict")] || "";
 
 function answer(t) {
   if (!t.hits) return;
   const most = Math.max(...t.columns.flatMap((k) => [k.best, k.optimal || 0, k.admit || 0])) || 1;
-  const head = ["capacity", t.bytesPerBlock && "KV memory", "best strategy", "prompt tokens hit", "", "best possible", "gap in points", t.versus && "against " + t.versus].filter((x) => x !== 0 && x !== undefined);
-  const keys = { "prompt tokens hit": "token_hit_rate", "best possible": "gap", "gap in points": "gap", ["against " + t.versus]: "versus" };
+  const head = ["blocks", t.bytesPerBlock && "KV memory", "best strategy", "prompt tokens hit", "", "best possible", "gap, points", t.versus && "against " + t.versus].filter((x) => x !== 0 && x !== undefined);
+  const keys = { "prompt tokens hit": "token_hit_rate", "best possible": "gap", "gap, points": "gap", ["against " + t.versus]: "versus" };
   const row = (k) => {
     const who = k.winners.map((r) => r.name), cell = k.winners.length ? k.winners[0].cells.get(k.given) : null;
     const names = who.length === k.of && k.of > 1 ? "all " + k.of + " the same" : who.length > 3 ? who.slice(0, 2).join(", ") + " and " + (who.length - 2) + " others" : words(who);
@@ -82,19 +90,19 @@ function answer(t) {
     if (isNumber(bound)) tick.style.left = (100 * bound) / most + "%";
     const compared = k.winners.map((r) => r.cells.get(k.given)).find((c) => c.difference);
     const cells = [
-      ["capacity", k.label + (isNumber(k.blocks) ? " blocks" : "")], t.bytesPerBlock && ["KV memory", bytes(k.bytes)],
+      ["blocks", k.label], t.bytesPerBlock && ["KV memory", bytes(k.bytes)],
       ["best strategy", h("span", { class: "who" }, names || "-")], ["prompt tokens hit", cell ? percent(k.best, 1) : "-"],
       ["", h("span", { class: "meter", "aria-hidden": "true" }, bar, isNumber(bound) && tick)],
-      ["best possible", percent(bound, 1)], ["gap in points", cell ? points(gapOf(cell), 1) : "-"],
-      t.versus && ["against " + t.versus, k.winners.some((r) => r.name === t.versus) ? "it is the one compared with" : versusWords(compared) || "-"],
+      ["best possible", percent(bound, 1)], ["gap, points", cell ? points(gapOf(cell), 1) : "-"],
+      t.versus && ["against " + t.versus, k.winners.some((r) => isBaseline(t, r)) ? h("span", { class: "quiet" }, "the baseline") : versusWords(compared) || "-"],
     ].filter(Boolean);
-    return h("tr", {}, cells.map(([label, content], i) => h(i ? "td" : "th", { "data-label": label, scope: i ? null : "row", class: /hit|possible|gap|memory/.test(label) ? "num" : null }, content)));
+    return h("tr", {}, cells.map(([label, content], i) => h(i ? "td" : "th", { "data-label": label, scope: i ? null : "row", class: /hit|possible|gap|memory|blocks/.test(label) ? "num" : null }, content)));
   };
   return section("answer", "Which strategy at which capacity",
     h("p", { class: "lead" }, "The bar is what the best strategy hits, the tick what the best possible cache of that size would" +
       (t.rows.some((r) => r.future) ? "; strategies that know the future are left out." : ".")),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "The best strategy at each capacity" },
-      h("table", { class: "answer", id: "answer-table" }, h("thead", {}, h("tr", {}, head.map((x) => h("th", { scope: "col", class: /hit|possible|gap|memory/.test(x) ? "num" : null }, x, def(keys[x] || "", x))))),
+      h("table", { class: "answer", id: "answer-table" }, h("thead", {}, h("tr", {}, head.map((x) => h("th", { scope: "col", class: /hit|possible|gap|memory|blocks/.test(x) ? "num" : null }, x, def(keys[x] || "", x))))),
         h("tbody", {}, t.columns.map(row)))));
 }
 
@@ -102,10 +110,10 @@ function answer(t) {
 function emphasized(t) {
   const wins = new Map();
   for (const k of t.columns) k.winners.slice(0, 1).forEach((r) => wins.set(r, (wins.get(r) || 0) + 1));
-  const versus = t.rows.find((r) => r.name === t.versus);
+  const versus = t.rows.find((r) => r.ran && isBaseline(t, r));
   const out = [...wins.entries()].sort((a, b) => b[1] - a[1]).map(([r]) => r).filter((r) => r !== versus).slice(0, 7);
   if (versus) out.push(versus);
-  for (const r of t.rows) if (t.rows.length <= 8 && !r.future && !out.includes(r)) out.push(r);
+  for (const r of t.rows) if (t.rows.length <= 8 && r.ran && !r.future && !out.includes(r)) out.push(r);
   return t.rows.filter((r) => out.slice(0, 8).includes(r));
 }
 
@@ -115,6 +123,7 @@ function curves(t) {
   const strong = emphasized(t), state = { bands: strong.length <= 4 };
   const xs = columns.map((k) => k.blocks), cellAt = (r, k) => { const c = r.cells.get(k.given); return finished(c) ? c : undefined; };
   const line = (label, ys, more) => Object.assign({ label, data: columns.map((k, i) => ({ x: k.blocks, y: isNumber(ys[i]) ? ys[i] : NaN })), borderWidth: 2, pointRadius: 0, fill: false, tension: 0 }, more);
+  const faint = t.rows.filter((r) => r.ran && !strong.includes(r));
   const config = () => {
     const sets = [];
     const bound = (name, key, dash) => columns.some((k) => isNumber(k[key])) && sets.push(line(name, columns.map((k) => k[key]), { borderColor: css("--ink"), borderDash: dash, borderWidth: 1.5, plainWidth: 1.5, bound: true, order: 3 }));
@@ -122,7 +131,7 @@ function curves(t) {
     bound("optimal", "optimal", [2, 3]);
     bound("ceiling", "ceiling", [12, 3, 2, 3]);
     strong.forEach((r, i) => sets.push(line(r.name, columns.map((k) => rateOf(cellAt(r, k) || {})), { borderColor: color(i), backgroundColor: color(i), pointStyle: shapes[i % 8], pointRadius: 4.5, pointHoverRadius: 7, borderWidth: 2.5, plainWidth: 2.5, order: 1 })));
-    t.rows.filter((r) => !strong.includes(r)).forEach((r) => sets.push(line(r.name, columns.map((k) => rateOf(cellAt(r, k) || {})), { borderColor: css("--faint"), backgroundColor: css("--faint"), borderWidth: 1, pointRadius: 2, faint: true, order: 5 })));
+    faint.forEach((r) => sets.push(line(r.name, columns.map((k) => rateOf(cellAt(r, k) || {})), { borderColor: css("--faint"), backgroundColor: css("--faint"), borderWidth: 1, pointRadius: 2, faint: true, order: 5 })));
     strong.forEach((r, i) => sets.push(...bandsOf(t, columns, r, color(i), state.bands ? 0.16 : 0)));
     return {
       type: "line", data: { datasets: sets },
@@ -139,8 +148,7 @@ function curves(t) {
   });
   const box = h("input", { type: "checkbox", id: "bands", checked: state.bands });
   box.addEventListener("change", () => { state.bands = box.checked; frame.draw(); });
-  const faint = t.rows.filter((r) => !strong.includes(r)).map((r) => r.name);
-  const only = (hide) => () => { faint.forEach((n) => (hide ? frame.hidden.add(n) : frame.hidden.delete(n))); frame.apply(); };
+  const only = (hide) => () => { faint.forEach((r) => (hide ? frame.hidden.add(r.name) : frame.hidden.delete(r.name))); frame.apply(); };
   const level = at(report, "confidence.level");
   const s = section("curves", "Hit rate by capacity",
     h("p", { class: "lead" }, "Coloured: strategies that are the best at some capacity" + (t.versus ? ", and " + t.versus + ", which all are compared with" : "") +
@@ -157,10 +165,9 @@ function curves(t) {
 }
 // Two invisible lines with the room between them filled.
 function bandsOf(t, columns, row, base, alpha) {
-  const versus = t.rows.find((r) => r.name === t.versus);
   const ends = ["low", "high"].map((end) => columns.map((k) => {
-    const c = row.cells.get(k.given), against = versus && versus.cells.get(k.given);
-    return { x: k.blocks, y: finished(c) && finished(against) && c.difference ? rateOf(against) + c.difference[end] : NaN };
+    const c = row.cells.get(k.given), against = finished(c) && c.difference && baseline(t, c);
+    return { x: k.blocks, y: against ? rateOf(against) + c.difference[end] : NaN };
   }));
   if (!ends[0].some((p) => isNumber(p.y))) return [];
   const common = { decoration: true, band: row.name, base, alpha, borderWidth: 0, pointRadius: 0, pointHitRadius: 0, pointHoverRadius: 0, order: 8, tension: 0 };

@@ -52,12 +52,15 @@ function kernels(r) {
   const s = section("kernels", "Kernels", h("p", { class: "lead" }, "Times of one launch. What could not be measured here says so."));
   const shape = (k) => Object.entries(k.shape || {}).map(([key, v]) => (typeof v === "string" ? v : key + " " + plain(v))).join(", ");
   const number = (label, key, digits = 2) => ({ label, key, number: true, value: (k) => (isNumber(k[key]) ? k[key] : undefined), text: (k) => (isNumber(k[key]) ? k[key].toFixed(digits) : k[key] === undefined ? "" : plain(k[key])) });
-  s.append(sortable({ id: "kernels-table", label: "Kernels", rows, columns: [
+  const ran = rows.filter((k) => (k.status || "ok") === "ok"), others = rows.filter((k) => !ran.includes(k));
+  const table = (id, label, of) => sortable({ id, label, rows: of, columns: [
     { label: "kernel", key: "kernels", text: (k) => k.name }, { label: "backend", text: (k) => k.backend || "" }, { label: "shape", wordy: true, text: shape },
-    { label: "status", text: (k) => (k.status || "ok") + (k.reason ? ": " + k.reason : ""), wordy: true },
+    { label: "status", text: (k) => (k.status || "ok") + (k.reason ? ": " + k.reason : "") },
     number("median us", "median_us"), number("95 % from", "ci_low_us"), number("to", "ci_high_us"), number("p95 us", "p95_us"), number("GB/s", "gb_per_s"),
     { label: "of copy", key: "fraction_of_copy", number: true, value: (k) => (isNumber(k.fraction_of_copy) ? k.fraction_of_copy : undefined), text: (k) => (isNumber(k.fraction_of_copy) ? percent(k.fraction_of_copy, 1) : "") },
-    number("roofline us", "roofline_us")].filter((c) => c.label === "kernel" || rows.some((k) => c.text(k) !== "")) }));
+    number("roofline us", "roofline_us")].filter((c) => c.label === "kernel" || of.some((k) => c.text(k) !== "" && c.text(k) !== "not measured" && c.text(k) !== "ok")) });
+  if (ran.length) s.append(table("kernels-table", "Measured: " + plural(ran.length, "timing"), ran));
+  if (others.length) s.append(h("details", { open: ran.length === 0 }, h("summary", {}, "Not measured: " + plural(others.length, "timing")), table("kernels-others", "Not measured", others)));
   if (measured.length < 2 || measured.length > 60) return;
   const label = (k) => k.name + " " + [at(k, "shape.kv_dtype"), at(k, "shape.context") && "context " + k.shape.context, at(k, "shape.batch") && "batch " + k.shape.batch].filter(Boolean).join(", ") + " (" + k.backend + ")";
   s.append(chart({
@@ -85,7 +88,7 @@ function curve(r) {
     line("optimal_admit", bound("optimal_admit"), [7, 4]);
     line("optimal", bound("optimal"), [2, 3]);
     if (isNumber(ceiling)) line("ceiling", [{ x: low, y: ceiling }, { x: high, y: ceiling }], [12, 3, 2, 3]);
-    if (knees.length) sets.push({ label: "knees", data: knees, texts: r.knees.map((k) => Math.round(100 * k.share) + " %"), below: true, showLine: false, borderColor: color(1), backgroundColor: color(1), pointRadius: 6, pointHoverRadius: 8, order: 0 });
+    if (knees.length) sets.push({ label: "knees", data: knees, texts: r.knees.map((k) => Math.round(100 * k.share) + " %"), showLine: false, borderColor: color(1), backgroundColor: color(1), pointRadius: 6, pointHoverRadius: 8, order: 0 });
     if (t) sets.push({ label: "tiers", data: [t.fast, t.inclusive, t.exclusive].map((p) => ({ x: p.blocks, y: p.token_hit_rate })), texts: ["fast", "inclusive", "exclusive"], showLine: false, borderColor: color(2), backgroundColor: color(2), pointStyle: "rectRot", pointRadius: 7, order: 0 });
     return { type: "line", data: { datasets: sets }, options: {
       normalized: true, parsing: false, interaction: { mode: "nearest", axis: "x", intersect: false },

@@ -8,7 +8,7 @@ function strategies(t) {
   const value = (r, k) => (r.bound ? k[r.bound] : rateOf((finished(r.cells.get(k.given)) && r.cells.get(k.given)) || {}));
   const matrix = sortable({
     id: "strategies-table", label: "Token hit rate in percent. Bold: the best of a column; then +, \u2212 or =: better, worse, no difference shown" + (t.versus ? " against " + t.versus : ""),
-    rows: [...t.rows.filter((r) => [...r.cells.values()].some(finished)), ...extra],
+    rows: [...t.rows.filter((r) => r.ran), ...extra],
     columns: [{ label: "strategy", text: (r) => r.name, cell: (r) => [r.name, r.future && h("span", { class: "sub" }, "knows the future")] },
       ...t.columns.map((k) => ({
         label: k.label, sub: isNumber(k.bytes) ? bytes(k.bytes) : undefined, number: true,
@@ -67,11 +67,12 @@ function served(t) {
 }
 
 // Looked-up blocks by what became of them; they sum to all. `rows`: [{name, results}].
-const causes = [["hit", 2, "a leading hit"], ["compulsory", -1, ""], ["stranded", 3, ""], ["capacity", 4, ""], ["regret", 1, ""]];
+// Beside the hits what would be hits with better choices.
+const causes = [["hit", 2], ["regret", 1], ["stranded", 3], ["capacity", 4], ["compulsory", -1]];
 function missChart(id, title, rowsOf, summary) {
   const parts = (results) => {
     const all = at(results, "hits.lookup_blocks"), m = results.misses;
-    return [at(results, "hits.hit_blocks"), m.compulsory, m.stranded, m.capacity, m.regret].map((n) => ratio(n, all));
+    return causes.map(([label]) => ratio(label === "hit" ? at(results, "hits.hit_blocks") : m[label], all));
   };
   const config = () => {
     const rows = rowsOf(), of = rows.map((r) => parts(r.results));

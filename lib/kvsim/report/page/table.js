@@ -79,6 +79,7 @@ function numbers(id, label, object, path) {
     }
   };
   walk(object, "");
+  const what = (r) => aboutKey(path ? path + "." + r.key : r.key) || "";
   return sortable({
     id, label, rows,
     columns: [
@@ -88,7 +89,7 @@ function numbers(id, label, object, path) {
         text: (r) => (/(rate|fraction|share|mass|fill|fragmentation)$/.test(r.key) && isNumber(r.value) && r.value <= 1 ? percent(r.value)
           : /bytes$/.test(r.key) && isNumber(r.value) ? count(r.value) + " (" + bytes(r.value) + ")" : plain(r.value)),
       },
-      { label: "what it is", wordy: true, text: (r) => defined(path ? path + "." + r.key : r.key) || "" },
-    ],
+      { label: "what it is", wordy: true, text: what },
+    ].filter((c) => c.text !== what || rows.some(what)),
   });
 }
