@@ -328,6 +328,7 @@ int cli_main(int argc, const char* const* argv) {
         commands.push_back(app::size_command(root));
         commands.push_back(app::bench_command(root));
         commands.push_back(app::check_command(root));
+        commands.push_back(app::report_command(root));
         CLI::App* trace = root.add_subcommand("trace", "look at, check, convert and make traces");
         trace->allow_extras();
         app::add_version(*trace);

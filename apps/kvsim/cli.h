@@ -72,6 +72,7 @@ std::unique_ptr<Command> curve_command(CLI::App& parent);
 std::unique_ptr<Command> size_command(CLI::App& parent);
 std::unique_ptr<Command> bench_command(CLI::App& parent);
 std::unique_ptr<Command> check_command(CLI::App& parent);
+std::unique_ptr<Command> report_command(CLI::App& parent);
 std::unique_ptr<Command> trace_info_command(CLI::App& parent);
 std::unique_ptr<Command> trace_validate_command(CLI::App& parent);
 std::unique_ptr<Command> trace_convert_command(CLI::App& parent);

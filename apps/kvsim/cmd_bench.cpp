@@ -1,4 +1,5 @@
 #include "options.h"
+#include "outputs.h"
 
 #include <kvsim/backend/row_format.h>
 #include <kvsim/core/error.h>
@@ -7,8 +8,6 @@
 #include <kvsim/core/units.h>
 #include <kvsim/model/hf_config.h>
 #include <kvsim/report/bench_report.h>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -40,6 +39,7 @@ class BenchCommand : public Command {
                "SIZE");
         option("--warmup", warmup_, "launches before the first sample at least; every buffer is used once anyway",
                group, "N");
+        outputs_.add_to(*this);
         run = [this] { return execute(); };
     }
 
@@ -65,12 +65,10 @@ class BenchCommand : public Command {
 
     int execute() {
         auto start = std::chrono::steady_clock::now();
-        check_outputs("", {common.report});
         resolve();
         std::vector<BenchCell> cells = bench_cells(kernels_, axes_);
         std::vector<std::string> chosen = chosen_backends();
-        std::optional<OutputFile> file;
-        if (!common.report.empty()) file.emplace(common.report);
+        outputs_.open(*this, "bench", {});
         stop_on_interrupt(stop_);
         BenchReport report;
         for (const std::string& backend : chosen) report.runs.push_back(run_on(backend, cells));
@@ -78,12 +76,8 @@ class BenchCommand : public Command {
         report.interrupted = stop_;
         report.config = resolved();
         report.wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-        if (file) {
-            file->write(bench_json(report));
-            file->commit();
-        }
-        bool taken = common.report == "-";
-        if (!(taken && common.console.quiet)) std::fputs(bench_table(report).c_str(), taken ? stderr : stdout);
+        if (outputs_.wants_json()) outputs_.write(bench_json(report));
+        outputs_.print(bench_table(report));
         if (report.interrupted) common.console.say("interrupted: what was finished is there");
         return report.interrupted ? kExitInterrupted : 0;
     }
@@ -240,6 +234,7 @@ class BenchCommand : public Command {
     std::vector<std::string> kernels_, kv_dtype_, batch_, context_, block_size_, order_, kv_heads_, q_heads_, head_dim_;
     std::string model_, backend_ = "all", min_time_ = "0.05", samples_, buffers_ = "1536MiB", warmup_ = "1";
     BenchAxes axes_;
+    Outputs outputs_;
     BenchOptions measure_;
     std::atomic<bool> stop_{false};  // lives as long as signals can come
 };

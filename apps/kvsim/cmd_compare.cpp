@@ -1,8 +1,7 @@
 #include "compare_axes.h"
+#include "outputs.h"
 
 #include <kvsim/core/error.h>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -32,8 +31,10 @@ class CompareCommand : public Command {
         option("--blame", blame_, "the N prefixes, sessions and categories that lost most to each strategy", group,
                "N");
         axes_.add_seeds_to(*this, group);
+        series_.add_to(*this);
         option("--jobs", jobs_, "threads (default: one per core)", group, "N");
         flag("--verify", axes_.verify, "check every invariant of every cell", group);
+        outputs_.add_to(*this);
         run = [this] { return execute(); };
     }
 
@@ -41,10 +42,10 @@ class CompareCommand : public Command {
     int execute() {
         auto start = std::chrono::steady_clock::now();
         check_given();
-        std::optional<OutputFile> file;
-        if (!common.report.empty()) file.emplace(common.report);
+        refuse_reports(axes_.inputs());
+        outputs_.open(*this, "compare", axes_.inputs());
         CompareReport report;
-        axes_.make_cells(common.console, !common.report.empty(), report);
+        axes_.make_cells(common.console, outputs_.wants_json(), report);
         bool any = std::any_of(report.cells.begin(), report.cells.end(),
                                [](const CompareCell& c) { return c.spec.skip.empty(); });
         if (!any) throw_input(report.cells.front().spec.skip);
@@ -57,13 +58,16 @@ class CompareCommand : public Command {
         compare_with(report, axes_.versus, block_requests_, axes_.first_seed);
         report.config = resolved();
         report.wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-        write(report, file);
+        if (outputs_.wants_json()) outputs_.write(compare_json(report));
+        outputs_.print(compare_table(report));
+        if (report.interrupted) common.console.say("interrupted: what was finished is there");
         return report.interrupted ? kExitInterrupted : 0;
     }
 
     void check_given() {
         if (bounds_ != "all" && bounds_ != "none") throw_input("--bounds " + bounds_ + ": expected all or none");
         axes_.bounds = bounds_ == "all";
+        axes_.timeline = series_.points(outputs_.given("html"));
         block_requests_ = static_cast<uint32_t>(whole_option(bootstrap_block_, "--bootstrap-block", 0, 1u << 30));
         axes_.needs_versus = block_requests_ > 0;
         axes_.blame = whole_option(blame_, "--blame", 0, 1u << 20);
@@ -71,7 +75,7 @@ class CompareCommand : public Command {
             throw_input("--blame has no effect with --bounds none: regret is told by a bound");
         unsigned cores = std::max(1u, std::thread::hardware_concurrency());
         job_count_ = jobs_.empty() ? cores : static_cast<unsigned>(whole_option(jobs_, "--jobs", 1, 4096));
-        axes_.check(common.report);
+        axes_.check();
     }
 
     void simulate(CompareReport& report) {
@@ -112,20 +116,13 @@ class CompareCommand : public Command {
         c.emplace_back("versus", axes_.versus);
         c.emplace_back("bootstrap_block", uint64_t{block_requests_});
         c.emplace_back("blame", uint64_t{axes_.blame});
+        if (axes_.timeline != 0) c.emplace_back("timeline", axes_.timeline);
         return c;
     }
 
-    void write(const CompareReport& report, std::optional<OutputFile>& file) const {
-        if (file) {
-            file->write(compare_json(report));
-            file->commit();
-        }
-        bool taken = common.report == "-";
-        if (!(taken && common.console.quiet)) std::fputs(compare_table(report).c_str(), taken ? stderr : stdout);
-        if (report.interrupted) common.console.say("interrupted: what was finished is there");
-    }
-
     CompareAxes axes_;
+    SeriesOptions series_;
+    Outputs outputs_;
     std::string bounds_ = "all", bootstrap_block_ = "200", blame_ = "0", jobs_;
     uint32_t block_requests_ = 200;
     unsigned job_count_ = 1;

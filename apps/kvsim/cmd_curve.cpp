@@ -1,11 +1,10 @@
 #include "one_trace.h"
+#include "outputs.h"
 
 #include <kvsim/core/error.h>
 #include <kvsim/core/parallel.h>
 #include <kvsim/core/spec.h>
 #include <kvsim/report/curve_report.h>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -39,21 +38,20 @@ class CurveCommand : public Command {
                "F,S");
         option("--by", by_, "a curve per group: category, session, turn, salt or lora (LRU)", group, "COLUMN");
         option("--jobs", jobs_, "threads (default: one per core)", group, "N");
+        outputs_.add_to(*this);
         run = [this] { return execute(); };
     }
 
   private:
     int execute() {
-        check_outputs(one_.trace_options.path, {common.report});
-        std::optional<OutputFile> file;
-        if (!common.report.empty()) file.emplace(common.report);
+        outputs_.open(*this, "curve", {one_.trace_options.path});
         at_ = list_items(at_, "--at");
         uint64_t points = points_.empty() ? 0 : whole_option(points_, "--points", 2, 1u << 24);
         job_count_ = jobs_.empty() ? std::max(1u, std::thread::hardware_concurrency())
                                    : static_cast<unsigned>(whole_option(jobs_, "--jobs", 1, 4096));
         if (!tiers_.empty() && split_spec_list(tiers_).size() != 2)
             throw_input("--tiers " + tiers_ + ": expected two capacities, F,S");
-        one_.load(*this, "curve");
+        one_.load(*this, "curve", outputs_.wants_json());
         CurveReport r;
         r.base = one_.report;
         ReplayOutcome unlimited = at_capacity(kUnlimited, false);
@@ -67,12 +65,8 @@ class CurveCommand : public Command {
         add_rows(r, largest);
         r.bounds_ms = ms_since(start);
         add_tiers(r);
-        if (file) {
-            file->write(curve_json(r));
-            file->commit();
-        }
-        bool taken = common.report == "-";
-        if (!(taken && common.console.quiet)) std::fputs(curve_table(r).c_str(), taken ? stderr : stdout);
+        if (outputs_.wants_json()) outputs_.write(curve_json(r));
+        outputs_.print(curve_table(r));
         return 0;
     }
 
@@ -193,6 +187,7 @@ class CurveCommand : public Command {
     }
 
     OneTrace one_;
+    Outputs outputs_;
     std::vector<std::string> at_;
     std::string points_, tiers_, by_, jobs_;
     unsigned job_count_ = 1;

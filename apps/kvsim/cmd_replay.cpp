@@ -1,10 +1,9 @@
 #include "options.h"
+#include "outputs.h"
 
 #include <kvsim/core/error.h>
 #include <kvsim/core/units.h>
 #include <kvsim/model/hf_config.h>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -38,8 +37,10 @@ class ReplayCommand : public Command {
         option("--explain", explain_, "engines: why a request (its rank, or the name of its sequence) hit no more, or the first one whose cached_tokens the rules do not give",
                "Analysis", "REQUEST|first-difference");
         option("--by", by_, "hits per group: category, session, turn, salt or lora", "Analysis", "COLUMN");
+        series_.add_to(*this);
         option("--per-request", per_request_, "write one JSON object per request to FILE (- = standard output)",
                "Output", "FILE");
+        outputs_.add_to(*this);
         run = [this] { return execute(); };
     }
 
@@ -58,19 +59,21 @@ class ReplayCommand : public Command {
             throw_input("--decode linked has no effect here: it names output for later prompts to hit, and nothing here hits output");
         options.bounds = on_off(bounds_, "--bounds", "all", "none");
         options.verify = verify_;
+        options.timeline = series_.points(outputs_.given("html"));
         if (trace_.path.empty() && !data_.given()) throw_input("expected the argument trace, or --kv-data; see kvsim replay --help");
         std::unique_ptr<KvData> data = data_.load(options.cache.layout, backend_.given());
-        check_outputs(trace_.path, {common.report, per_request_});
-        std::optional<OutputFile> report_file, per_request_file;
-        if (!common.report.empty()) report_file.emplace(common.report);
+        outputs_.open(*this, "replay", {trace_.path}, {per_request_});
+        std::optional<OutputFile> per_request_file;
         if (!per_request_.empty()) per_request_file.emplace(per_request_);
 
         ReplayReport report;
+        if (options.timeline != 0 && !outputs_.wants_json())
+            report.notes.push_back("the series of --timeline are in the JSON report (--report FILE) and on the page (--export-html FILE)");
         bool by_token = matches_tokens(options.cache);
         bool keep_tokens = !explain_.empty();
         uint32_t block_size = 0;
         Trace trace = trace_.path.empty() ? trace_.of_data(*data)
-                                          : trace_.load(common.console, !common.report.empty(), &report.load_ms,
+                                          : trace_.load(common.console, outputs_.wants_json(), &report.load_ms,
                                                         work_.linked(), by_token || keep_tokens ? &block_size : nullptr);
         std::optional<Trace> tokens;
         if (keep_tokens) tokens = split_tokens(trace, block_size);
@@ -108,7 +111,7 @@ class ReplayCommand : public Command {
         report.outcome = &outcome;
         report.config = resolved(trace, options);
         if (tokens) report.explanation = explain(trace, *tokens, options, outcome);
-        write(report, report_file, per_request_file);
+        write(report, per_request_file);
         return 0;
     }
 
@@ -220,19 +223,15 @@ class ReplayCommand : public Command {
         if (backend_.attend) c.emplace_back("attend", "true");
         c.emplace_back("bounds", bounds_);
         if (!by_.empty()) c.emplace_back("by", by_);
+        if (options.timeline != 0) c.emplace_back("timeline", options.timeline);
         return c;
     }
 
-    void write(const ReplayReport& report, std::optional<OutputFile>& json, std::optional<OutputFile>& rows) const {
+    void write(const ReplayReport& report, std::optional<OutputFile>& rows) {
         if (rows) write_per_request(*report.trace, report.outcome->run, *rows);
-        if (json) json->write(replay_json(report));
+        if (outputs_.wants_json()) outputs_.write(replay_json(report));
         if (rows) rows->commit();
-        if (json) json->commit();
-        // The table is data like the report; it gives way where one of them takes standard output.
-        bool taken = common.report == "-" || per_request_ == "-";
-        if (taken && common.console.quiet) return;
-        std::FILE* to = taken ? stderr : stdout;
-        std::fputs(replay_table(report, common.console.colored(taken ? STDERR_FILENO : STDOUT_FILENO)).c_str(), to);
+        outputs_.print(replay_table(report, outputs_.colored()));
     }
 
     TraceOptions trace_;
@@ -242,6 +241,8 @@ class ReplayCommand : public Command {
     WorkOptions work_;
     DataOptions data_;
     BackendOptions backend_;
+    SeriesOptions series_;
+    Outputs outputs_;
     std::string warmup_, bounds_ = "all", by_, per_request_, explain_;
     bool verify_ = false;
 };

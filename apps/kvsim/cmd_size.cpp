@@ -1,12 +1,11 @@
 #include "one_trace.h"
+#include "outputs.h"
 
 #include <kvsim/core/error.h>
 #include <kvsim/core/spec.h>
 #include <kvsim/core/suggest.h>
 #include <kvsim/core/units.h>
 #include <kvsim/report/curve_report.h>
-
-#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
@@ -27,17 +26,16 @@ class SizeCommand : public Command {
         option("--goal", goal_,
                "token_hit_rate=R, block_hit_rate=R, or ceiling=S: a share of the most hit tokens any cache could have",
                "Analysis", "KEY=V");
+        outputs_.add_to(*this);
         run = [this] { return execute(); };
     }
 
   private:
     int execute() {
-        check_outputs(one_.trace_options.path, {common.report});
-        std::optional<OutputFile> file;
-        if (!common.report.empty()) file.emplace(common.report);
+        outputs_.open(*this, "size", {one_.trace_options.path});
         SizeReport r;
         parse_goal(r);
-        one_.load(*this, "size to look for");
+        one_.load(*this, "size to look for", outputs_.wants_json());
         auto start = std::chrono::steady_clock::now();
         ReplayOutcome unlimited = at_capacity(kUnlimited);
         uint64_t goal = needed_hits(r, unlimited);
@@ -61,14 +59,8 @@ class SizeCommand : public Command {
         r.base.config.emplace_back("goal", goal_);
         if (one_.report.memory)
             r.bytes.push_back({one_.report.memory->model, one_.model.kv_dtype, one_.report.memory->bytes_per_block});
-        if (file) {
-            file->write(size_json(r));
-            file->commit();
-        }
-        bool taken = common.report == "-";
-        if (!(taken && common.console.quiet))
-            std::fputs(size_table(r, common.console.colored(taken ? STDERR_FILENO : STDOUT_FILENO)).c_str(),
-                       taken ? stderr : stdout);
+        if (outputs_.wants_json()) outputs_.write(size_json(r));
+        outputs_.print(size_table(r, outputs_.colored()));
         return 0;
     }
 
@@ -142,6 +134,7 @@ class SizeCommand : public Command {
     }
 
     OneTrace one_;
+    Outputs outputs_;
     std::string goal_;
 };
 

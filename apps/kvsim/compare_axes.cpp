@@ -97,7 +97,7 @@ void CompareAxes::add_seeds_to(Command& c, const std::string& group) {
 
 // ---- what was given ------------------------------------------------------------------------------------------
 
-void CompareAxes::check(const std::string& report) {
+void CompareAxes::check() {
     namespace fs = std::filesystem;
     const std::pair<const char*, std::vector<std::string>*> axes[] = {
         {"--layout", &layouts_}, {"--eviction", &evictions_}, {"--accounting", &accountings_}, {"--engine", &engines_},
@@ -127,7 +127,6 @@ void CompareAxes::check(const std::string& report) {
     seed_count_ = whole_option(seeds_, "--seeds", 1, 1000);
     first_seed = whole_option(seed_, "--seed", 0, ~uint64_t{0} / 2);
     for (size_t i = 0; i < paths_.size(); ++i) {
-        check_outputs(paths_[i], {report});
         for (size_t k = 0; k < i; ++k)
             if (paths_[i] == paths_[k] || (paths_[i] != "-" && paths_[k] != "-" &&
                                            fs::weakly_canonical(paths_[i]) == fs::weakly_canonical(paths_[k])))
@@ -322,6 +321,7 @@ CompareCell CompareAxes::cell_of(const Group& group, const CacheConfig& config, 
     options.run = run_;
     options.verify = verify;
     options.bounds = bounds;
+    options.timeline = timeline;
     if (!warmup_.empty()) options.run.warmup_requests = parse_share(warmup_, v.trace->requests(), "--warmup");
     if (options.run.warmup_requests >= v.trace->requests())
         throw_input("--warmup " + warmup_ + " leaves none of " + std::to_string(v.trace->requests()) +

@@ -18,7 +18,8 @@ class CompareAxes {
     void add_to(Command& command);
     void add_seeds_to(Command& command, const std::string& group);
     /// Whatever can be told wrong before a trace is read. Throws Error(input).
-    void check(const std::string& report);
+    void check();
+    const std::vector<std::string>& inputs() const { return paths_; }
     /// Reads the traces and crosses the axes. What makes no sense is a cell with the reason in `spec.skip`.
     void make_cells(const Console& console, bool digest, CompareReport& report);
     /// What results depend on; a valid configuration of the command.
@@ -27,6 +28,7 @@ class CompareAxes {
     std::string versus;        ///< empty until check(): lru, or the first engine where only engines hit
     bool needs_versus = true;  ///< there are differences to tell, so the strategy they refer to is added
     size_t blame = 0;          ///< it was asked who lost most
+    uint64_t timeline = 0;     ///< points of the series of each cell
     bool bounds = true, verify = false;
     uint64_t first_seed = 0;
 

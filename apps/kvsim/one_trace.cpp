@@ -17,7 +17,7 @@ void OneTrace::add_to(Command& c) {
              "all|none");
 }
 
-void OneTrace::load(Command& command, const std::string& what) {
+void OneTrace::load(Command& command, const std::string& what, bool digest) {
     console_ = &command.common.console;
     options.cache = cache.resolve();
     if (!cache_row(options.cache).prefix_hits)
@@ -29,7 +29,7 @@ void OneTrace::load(Command& command, const std::string& what) {
     work.resolve(options.run);
     tokens_ = matches_tokens(options.cache);
     options.run.compute_last_token = tokens_;
-    trace = trace_options.load(*console_, !command.common.report.empty(), &report.load_ms, work.linked(),
+    trace = trace_options.load(*console_, digest, &report.load_ms, work.linked(),
                                tokens_ ? &block_size_ : nullptr);
     if (trace.lengths_only) throw_input("the trace names no blocks, so there is no " + what);
     if (trace.expand_samples()) console_->say("note: parallel samples (n) are replayed as requests of their own");

@@ -15,7 +15,8 @@ class OneTrace {
     void add_to(Command& command);
     /// Loads; `options` and `report` are filled but for the capacity. Throws Error(input), also for layouts and traces
     /// without prefix hits: `what` names what they have none of.
-    void load(Command& command, const std::string& what);
+    /// `digest`: the report will name the bytes that were read.
+    void load(Command& command, const std::string& what, bool digest);
     /// A capacity as --blocks takes it, in blocks of the trace as it is replayed. Throws Error(input) naming `option`.
     uint64_t capacity(const std::string& blocks, const std::string& option) const;
     /// What results depend on; a valid configuration of the command.
