@@ -14,8 +14,9 @@ namespace {
 
 // The parts that columns are of, in the order of reports. 0: of a row that has no parts.
 size_t part_of(std::string_view key) {
-    static constexpr const char* kParts[] = {"axes",    "table",   "status", "reason", "knows_future", "goal",       "capacity",
-                                             "engine",  "results", "seeds",  "bounds", "pareto",       "difference", "timing"};
+    static constexpr const char* kParts[] = {"report", "kind",     "by",     "tool",    "trace", "config", "axes",  "table",      "status", "reason",
+                                             "knows_future", "goal", "capacity", "engine", "results", "seeds", "bounds", "pareto", "difference",
+                                             "explain", "timing"};
     std::string_view first = key.substr(0, key.find('.'));
     for (size_t i = 0; i < std::size(kParts); ++i)
         if (first == kParts[i]) return i + 1;
