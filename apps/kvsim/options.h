@@ -109,6 +109,15 @@ struct CacheOptions {
     CacheConfig resolve() const;
 };
 
+/// Series for plots.
+struct SeriesOptions {
+    std::string timeline;
+
+    void add_to(Command& command);
+    /// Points; 0: none. `page`: an HTML page is made, which draws them. Throws Error(input).
+    uint64_t points(bool page) const;
+};
+
 struct WorkOptions {
     std::string decode = "on", concurrency = "1", arrivals;
 

@@ -7,7 +7,7 @@ import sys
 
 KINDS = ["replay", "compare", "curve", "size", "bench", "check", "trace_info", "trace_validate", "list"]
 # Parts that several kinds have, told once.
-SHARED = ["tool", "trace", "capacity", "engine", "results", "compression", "bounds", "difference", "blame", "knees",
+SHARED = ["tool", "trace", "capacity", "engine", "results", "compression", "bounds", "series", "difference", "blame", "knees",
           "curve_columns", "point", "kernels", "kernel", "spread"]
 
 with open(sys.argv[1], encoding="utf-8") as f:
@@ -42,6 +42,8 @@ def unit(node):
             return "true or false"
         if n.get("type") == "string" or "enum" in n or "const" in n:
             return "text"
+    if not set(node) - {"description"}:
+        return "any"
     return "list" if node.get("type") == "array" else "object"
 
 

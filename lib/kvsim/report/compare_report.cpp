@@ -73,6 +73,7 @@ static Json cell_json(const CompareReport& report, const CompareCell& cell) {
                       {"token_hit_rate_high", s.high}};
     }
     if (r.has_hits()) j["bounds"] = bounds_json(r);
+    if (r.outcome->series) j["series"] = series_json(r);
     if (cell.result.outcome.compression) j["pareto"] = cell.pareto;
     if (report.confidence && cell.compared) j["difference"] = difference_json(report, cell);
     Json who = blame_json(cell.result.blame);

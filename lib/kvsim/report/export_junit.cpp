@@ -1,6 +1,8 @@
 // JUnit XML as CI servers read it (what Jenkins' schema allows: tests/support/junit.xsd). A case passes when it ran: gates
 // are `kvsim check`'s. What was skipped or could not be measured is skipped with its reason, what was interrupted is an
 // error. No timestamps, no host: the same report gives the same file.
+#include <kvsim/report/check.h>
+#include <kvsim/core/error.h>
 #include <kvsim/report/escape.h>
 #include <kvsim/report/export_junit.h>
 #include <kvsim/report/export_parts.h>
@@ -134,10 +136,15 @@ void add_run(std::vector<Suite>& suites, const Json& report) {
 }  // namespace
 
 bool junit_takes(std::string_view kind) {
-    return kind == "replay" || kind == "compare" || kind == "curve" || kind == "size" || kind == "bench";
+    return kind == "check" || kind == "replay" || kind == "compare" || kind == "curve" || kind == "size" || kind == "bench";
 }
 
 std::string export_junit(const NamedReports& reports) {
+    for (const NamedReport& r : reports) {
+        if (text_at(*r.report, "kind") != "check") continue;
+        if (reports.size() > 1) throw_input(r.name + ": --export-junit takes a report of kind \"check\" alone");
+        return check_junit(*r.report);
+    }
     std::vector<Suite> suites;
     for (const NamedReport& r : reports) {
         size_t first = suites.size();

@@ -1,6 +1,7 @@
 // Markdown for a pull request or the summary of a CI job: the headline, tables, charts in Mermaid, definitions folded
 // away. Rates are percentages here and nowhere else. Names are set as code, so nothing in them is markup.
 #include <kvsim/core/units.h>
+#include <kvsim/report/check.h>
 #include <kvsim/report/escape.h>
 #include <kvsim/report/export_markdown.h>
 #include <kvsim/report/export_markdown_parts.h>
@@ -352,6 +353,7 @@ std::string bench_markdown(const Json& report) {
 }
 
 std::string one_report(const Json& report) {
+    if (text_at(report, "kind") == "check") return check_markdown(report);
     std::string kind = text_at(report, "kind"), names, out = "## kvsim " + markdown_text(kind);
     std::vector<std::string> said;
     auto name = [&](const Json& trace) {
@@ -372,7 +374,7 @@ std::string one_report(const Json& report) {
 }  // namespace
 
 bool markdown_takes(std::string_view kind) {
-    return kind == "replay" || kind == "compare" || kind == "curve" || kind == "size" || kind == "bench";
+    return kind == "check" || kind == "replay" || kind == "compare" || kind == "curve" || kind == "size" || kind == "bench";
 }
 
 std::string export_markdown(const NamedReports& reports) {
