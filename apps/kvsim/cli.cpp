@@ -42,7 +42,7 @@ Command::Command(CLI::App& parent, const std::string& name, const std::string& s
     flag("--print-config", common.print_config, "print the merged configuration as JSON and stop", "General");
     flag("--quiet", common.console.quiet, "no narration on standard error", "General");
     flag("--verbose", common.console.verbose, "explain decisions on standard error", "General");
-    option("--color", common.console.color, "auto, always or never (NO_COLOR is honoured)", "General", "WHEN");
+    option("--color", common.console.color, "auto: on a terminal, unless NO_COLOR is set or TERM is dumb", "General", "auto|always|never");
     add_version(*app_)->group("General");
 }
 
@@ -207,7 +207,7 @@ int Command::finish() {
     merge_config();
     const std::string& color = common.console.color;
     if (color != "auto" && color != "always" && color != "never")
-        throw_input("--color " + color + ": expected auto, always or never");
+        throw_input("--color " + color + ": expected auto, always or never" + did_you_mean(color, {"auto", "always", "never"}));
     if (common.print_config) {
         print_config();
         return 0;

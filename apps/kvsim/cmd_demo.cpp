@@ -145,7 +145,9 @@ class DemoCommand : public Command {
         say("   $ " + line + "\n");
         std::fflush(stdout);
         CapturedOutput output;
-        int code = run_command_line(step.command);
+        std::vector<std::string> words = step.command;
+        if (common.console.quiet) words.emplace_back("--quiet");
+        int code = run_command_line(words);
         print(output.text(), step.lines);
         if (code != step.exit_code) {
             if (code <= 1) throw_failed("demo: '" + line + "' ended with " + std::to_string(code) + ", expected " + std::to_string(step.exit_code));
@@ -156,9 +158,12 @@ class DemoCommand : public Command {
         return 0;
     }
 
-    static void say(const std::string& line) { std::printf("%s\n", line.c_str()); }
+    void say(const std::string& line) const {
+        if (!common.console.quiet) std::printf("%s\n", line.c_str());
+    }
 
-    static void print(const std::string& text, size_t lines) {
+    void print(std::string text, size_t lines) const {
+        while (text.size() > 1 && text.compare(text.size() - 2, 2, "\n\n") == 0) text.pop_back();
         size_t shown = 0;
         for (size_t at = 0; at < text.size() && shown < lines; ++shown) {
             size_t end = std::min(text.find('\n', at), text.size());

@@ -21,6 +21,9 @@ uint64_t whole_option(const std::string& text, const std::string& option, uint64
 /// or there twice.
 std::vector<std::string> list_items(const std::vector<std::string>& given, const std::string& option);
 
+/// Throws Error(input) on a near miss of `unlimited`; what else may stand there, others tell.
+void check_unlimited(const std::string& text, const std::string& option);
+
 struct TraceOptions {
     std::string path, format = "auto", limit, block_size;
 
@@ -50,6 +53,8 @@ struct ModelOptions {
     std::optional<TokenStorage> storage(std::vector<std::string>& lines) const;
     /// Layers that budgets are told for. Throws Error(input) where the model is not that of the data.
     uint32_t layers(const KvData* data) const;
+    /// Says the model's shape and the bytes that follow from it.
+    void explain(const std::optional<MemoryBytes>& bytes, const Console& console) const;
     std::string keys() const { return k_dtype.empty() ? kv_dtype : k_dtype; }
     std::string values() const { return v_dtype.empty() ? kv_dtype : v_dtype; }
     /// "int4", or "keys int8, values int4"; `fallback` is what is used where none is given.
@@ -107,7 +112,12 @@ struct CacheOptions {
     void add_rules_to(Command& command);
     /// Checked and complete. Throws Error(input).
     CacheConfig resolve() const;
+    /// Says what of the resolved configuration nobody chose.
+    void explain_defaults(const CacheConfig& resolved, const Console& console) const;
 };
+
+/// Says how the prefix layout computes a replay of this.
+void explain_path(const CacheConfig& cache, const Trace& trace, const RunOptions& run, const Console& console);
 
 struct WorkOptions {
     std::string decode = "on", concurrency = "1", arrivals;

@@ -78,7 +78,8 @@ std::string Spec::choice(const std::string& key, const std::string& fallback,
     const std::string* value = ask(key);
     if (!value) return fallback;
     if (std::find(words.begin(), words.end(), *value) == words.end())
-        throw_input(id_ + ": parameter " + key + "=" + *value + ": expected one of " + join(words));
+        throw_input(id_ + ": parameter " + key + "=" + *value + ": expected one of " + join(words) +
+                    did_you_mean(*value, words));
     return *value;
 }
 
