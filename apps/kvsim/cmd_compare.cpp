@@ -34,6 +34,7 @@ class CompareCommand : public Command {
         option("--blame", blame_, "the N prefixes, sessions and categories that lost most to each strategy", group,
                "N");
         axes_.add_seeds_to(*this, group);
+        series_.add_to(*this);
         option("--jobs", jobs_, "threads (default: one per core)", group, "N");
         flag("--verify", axes_.verify, "check every invariant of every cell", group);
         outputs_.add_to(*this);
@@ -89,6 +90,7 @@ class CompareCommand : public Command {
     void check_given() {
         if (bounds_ != "all" && bounds_ != "none") throw_input("--bounds " + bounds_ + ": expected all or none" + did_you_mean(bounds_, {"all", "none"}));
         axes_.bounds = bounds_ == "all";
+        axes_.timeline = series_.points(outputs_.given("html"));
         block_requests_ = static_cast<uint32_t>(whole_option(bootstrap_block_, "--bootstrap-block", 0, 1u << 30));
         axes_.needs_versus = block_requests_ > 0;
         axes_.blame = whole_option(blame_, "--blame", 0, 1u << 20);
@@ -137,10 +139,12 @@ class CompareCommand : public Command {
         c.emplace_back("versus", axes_.versus);
         c.emplace_back("bootstrap_block", uint64_t{block_requests_});
         c.emplace_back("blame", uint64_t{axes_.blame});
+        if (axes_.timeline != 0) c.emplace_back("timeline", axes_.timeline);
         return c;
     }
 
     CompareAxes axes_;
+    SeriesOptions series_;
     Outputs outputs_;
     std::string bounds_ = "all", bootstrap_block_ = "200", blame_ = "0", jobs_;
     uint32_t block_requests_ = 200;

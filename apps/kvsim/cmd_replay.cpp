@@ -38,6 +38,7 @@ class ReplayCommand : public Command {
         option("--explain", explain_, "engines: why a request (its rank, or the name of its sequence) hit no more, or the first one whose cached_tokens the rules do not give",
                "Analysis", "REQUEST|first-difference");
         option("--by", by_, "hits per group", "Analysis", "category|session|turn|salt|lora");
+        series_.add_to(*this);
         option("--per-request", per_request_, "write one JSON object per request to FILE (- = standard output)",
                "Output", "FILE");
         outputs_.add_to(*this);
@@ -59,6 +60,7 @@ class ReplayCommand : public Command {
             throw_input("--decode linked has no effect here: it names output for later prompts to hit, and nothing here hits output");
         options.bounds = on_off(bounds_, "--bounds", "all", "none");
         options.verify = verify_;
+        options.timeline = series_.points(outputs_.given("html"));
         if (trace_.path.empty() && !data_.given()) throw_input("expected the argument trace, or --kv-data; see kvsim replay --help");
         std::unique_ptr<KvData> data = data_.load(options.cache.layout, backend_.given());
         outputs_.open(*this, {trace_.path}, {per_request_});
@@ -66,6 +68,8 @@ class ReplayCommand : public Command {
         if (!per_request_.empty()) per_request_file.emplace(per_request_);
 
         ReplayReport report;
+        if (options.timeline != 0 && !outputs_.wants_json())
+            report.notes.push_back("the series of --timeline are in the JSON report (--report FILE) and on the page (--export-html FILE)");
         bool by_token = matches_tokens(options.cache);
         bool keep_tokens = !explain_.empty();
         uint32_t block_size = 0;
@@ -230,6 +234,7 @@ class ReplayCommand : public Command {
         if (backend_.attend) c.emplace_back("attend", "true");
         c.emplace_back("bounds", bounds_);
         if (!by_.empty()) c.emplace_back("by", by_);
+        if (options.timeline != 0) c.emplace_back("timeline", options.timeline);
         return c;
     }
 
@@ -247,6 +252,7 @@ class ReplayCommand : public Command {
     WorkOptions work_;
     DataOptions data_;
     BackendOptions backend_;
+    SeriesOptions series_;
     Outputs outputs_;
     std::string warmup_, bounds_ = "all", by_, per_request_, explain_;
     bool verify_ = false;

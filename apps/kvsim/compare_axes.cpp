@@ -322,6 +322,7 @@ CompareCell CompareAxes::cell_of(const Group& group, const CacheConfig& config, 
     options.run = run_;
     options.verify = verify;
     options.bounds = bounds;
+    options.timeline = timeline;
     if (!warmup_.empty()) options.run.warmup_requests = parse_share(warmup_, v.trace->requests(), "--warmup");
     if (options.run.warmup_requests >= v.trace->requests())
         throw_input("--warmup " + warmup_ + " leaves none of " + std::to_string(v.trace->requests()) +

@@ -416,4 +416,21 @@ void WorkOptions::resolve(RunOptions& run) const {
     }
 }
 
+void SeriesOptions::add_to(Command& c) {
+    c.option("--timeline", timeline,
+             "series in the JSON report: utilization and hit rate at N points of the replay, hits by depth, age of evicted blocks "
+             "(default: none; 200 with --export-html)",
+             "Analysis", "N|none");
+}
+
+uint64_t SeriesOptions::points(bool page) const {
+    constexpr uint64_t kDrawn = 200, kMost = 100000;
+    if (timeline.empty()) return page ? kDrawn : 0;
+    uint64_t n = 0;
+    if (timeline == "none") return 0;
+    if (!parse_whole(timeline, n) || n < 2 || n > kMost)
+        throw_input("--timeline " + timeline + ": expected a whole number from 2 to " + std::to_string(kMost) + ", or none");
+    return n;
+}
+
 }  // namespace kvsim::app

@@ -119,6 +119,15 @@ struct CacheOptions {
 /// Says how the prefix layout computes a replay of this.
 void explain_path(const CacheConfig& cache, const Trace& trace, const RunOptions& run, const Console& console);
 
+/// Series for plots.
+struct SeriesOptions {
+    std::string timeline;
+
+    void add_to(Command& command);
+    /// Points; 0: none. `page`: an HTML page is made, which draws them. Throws Error(input).
+    uint64_t points(bool page) const;
+};
+
 struct WorkOptions {
     std::string decode = "on", concurrency = "1", arrivals;
 

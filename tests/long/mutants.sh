@@ -506,6 +506,22 @@ sglang: the prompt is not published|engine/sglang.cpp|publish(q, q.prompt, false
 sglang: half pages are kept|engine/sglang.cpp|used_ -= ceil_page(q.committed) - floor_page(q.committed);|
 sglang: decode off decodes|engine/sglang.cpp|q.outputs = options.decode ?|q.outputs = true ?
 sglang: pages without room are not counted|engine/sglang.cpp|if (!room) counts_.out_of_room += static_cast<uint64_t>(taken / page_);|
+series: points one later|sim/series.cpp|t.requests.push_back(r - 1);|t.requests.push_back(r);
+series: windows are never left|sim/series.cpp|        if (r < requests_) return;|        return;
+series: who found no room shows nothing|sim/series.cpp|if (run.samples[r].resident != AdmissionSample::kNever) now|now
+series: free without what is evictable|sim/series.cpp|capacity - std::min(capacity, now.resident)|capacity - active
+series: deep tokens count at every depth|sim/series.cpp|std::min(tokens, bin_begin(bin + 1) * unit) - bin|tokens - bin
+series: depths of the warm-up|sim/series.cpp|for (uint64_t i = warmup_requests; i|for (uint64_t i = 0; i
+series: ages one too high|sim/series.cpp|last == kNone ? 0 : s.request - last|last == kNone ? 0 : s.request - last + 1
+series: evicted blocks keep their last use|sim/series.cpp|        last = kNone;\n        if|        if
+series: a hit is no use|layout/prefix_blocks.h|for (BlockId b : hits) used(b);|
+series: what was hit is used after evictions|layout/prefix_blocks.h|            events_.insert(events_.end(), evictions.begin(), evictions.end());\n            for|            events_.insert(events_.begin(), evictions.begin(), evictions.end());\n            for
+series: what was stored and went again is used|layout/prefix_blocks.h|if (resident(b)) used(b);|used(b);
+series: flat tails are not used|layout/prefix_flat_blocks.h|                this->used(block);|
+series: flat blocks are used by whoever stored them|layout/prefix_flat_blocks.h|        this->used(block);\n        if (count|        if (count
+series: a plain queue forgets hits|layout/prefix_plain_queue.h|if (observed) use_hits(result.hit_blocks[r]);|
+series: samples of readmissions|engine/vllm_replay.cpp|again ? kNone : s.request|s.request
+series: the seed that is not shown|sim/compare.cpp|shown.cache.eviction = cell.by_seed[median];|
 LIST
 }
 

@@ -126,6 +126,7 @@ void compare(const VllmWorkload& w, Seen& seen) {
     recorder.block = trace.block_size;
     recorder.pool = &cache.manager().pool();
     RunResult result;
+    result.samples.resize(trace.requests());
     cache.run(trace, options, result);
     cache.check_invariants();
     recorder.states.push_back(recorder.state());
@@ -142,6 +143,12 @@ void compare(const VllmWorkload& w, Seen& seen) {
               std::count_if(border, naive.events.end(), [](const NaiveVllmEvent& e) { return e.what == 'e'; }));
     if (w.config.steps) same_steps(*result.engine, naive);
     same_sums(result, naive);
+    for (uint32_t r = 0; r < trace.requests(); ++r) {
+        auto first = naive.first.find(static_cast<int>(r));
+        AdmissionSample sample;
+        if (first != naive.first.end()) sample = {first->second.first, first->second.second};
+        RC_ASSERT(result.samples[r] == sample);
+    }
     seen.requests += w.requests.size();
     seen.evictions += result.total.evicted_blocks;
     seen.preemptions += result.total.preempted;

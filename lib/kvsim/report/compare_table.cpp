@@ -11,6 +11,12 @@
 
 namespace kvsim {
 
+bool knows_future(const CompareCell& c) {
+    if (c.spec.options.cache.eviction.empty()) return false;
+    const BlockStrategyRow* row = block_strategies().find(Spec::parse(c.spec.options.cache.eviction).id());
+    return row && row->info.knows_future;
+}
+
 namespace {
 
 double rate_of(uint64_t part, uint64_t whole) {
@@ -85,12 +91,6 @@ bool has_hits(const CompareCell& c) { return cell_report(c).has_hits(); }
 const Bound* reference(const CompareCell& c) {
     if (!c.result.outcome.bounds || c.result.outcome.bounds->any_hits_only) return nullptr;
     return &c.result.outcome.bounds->of(Accounting::parse(c.spec.options.cache.accounting).kind);
-}
-
-bool knows_future(const CompareCell& c) {
-    if (c.spec.options.cache.eviction.empty()) return false;
-    const BlockStrategyRow* row = block_strategies().find(Spec::parse(c.spec.options.cache.eviction).id());
-    return row && row->info.knows_future;
 }
 
 double token_hit_rate(const CompareCell& c) {
