@@ -14,3 +14,4 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/kvsimConfigVersion.
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/kvsimConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/kvsimConfigVersion.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/kvsim)
 install(DIRECTORY traces configs DESTINATION ${CMAKE_INSTALL_DATADIR}/kvsim)
+include(${CMAKE_CURRENT_LIST_DIR}/package.cmake)

@@ -184,6 +184,7 @@ void Command::print_config() const {
         if (o->get_lnames().empty()) continue;
         const std::string& name = o->get_lnames().front();
         if (name == "help" || name == "version" || name == "config" || name == "print-config") continue;
+        if (name == "layout" && o->count() == 0 && on_command_line(*app_, {"--engine"})) continue;  // they exclude each other
         std::vector<std::string> values = o->results();
         if (o->count() == 0 && !takes_list(*app_, name)) values = {o->get_default_str()};
         if (!values.empty() && !values.front().empty()) items.push_back({name, values, {}});

@@ -162,9 +162,7 @@ void CompareAxes::check_capacities() const {
     if (int(!blocks_.empty()) + int(!tokens_.empty()) + int(!memory_.empty()) > 1)
         throw_input("--blocks, --tokens and --memory exclude each other; give one of them");
     if (!memory_.empty() && models_.empty()) throw_input("--memory needs --model");
-    for (const std::string& b : blocks_) check_unlimited(b, "--blocks");
-    for (const std::string& b : blocks_)
-        if (b != "unlimited") parse_share(b, 1, "--blocks");
+    for (const std::string& b : blocks_) check_capacity(b, "--blocks");
     for (const std::string& t : tokens_) whole_option(t, "--tokens", 1, ~uint64_t{0} / 2);
     for (const std::string& m : memory_) parse_size_bytes(m, "--memory");
 }

@@ -37,10 +37,14 @@ std::vector<std::string> list_items(const std::vector<std::string>& given, const
     return items;
 }
 
-void check_unlimited(const std::string& text, const std::string& option) {
+void check_capacity(const std::string& text, const std::string& option) {
     if (text == "unlimited") return;
-    if (std::string hint = did_you_mean(text, {"unlimited"}); !hint.empty())
-        throw_input(option + " " + text + ": expected a whole number, a percentage from 0% to 100%, or unlimited" + hint);
+    try {
+        parse_share(text, 1, option);
+    } catch (const Error&) {
+        throw_input(option + " " + text + ": expected a whole number, a percentage from 0% to 100%, or unlimited" +
+                    did_you_mean(text, {"unlimited"}));
+    }
 }
 
 // ---- trace ---------------------------------------------------------------------------------------------------
@@ -255,7 +259,7 @@ uint64_t CapacityOptions::resolve(const Trace& trace, const std::optional<Memory
     std::string given;
     if (!blocks.empty()) {
         given = blocks_option + " " + blocks;
-        check_unlimited(blocks, blocks_option);
+        check_capacity(blocks, blocks_option);
         if (trace.lengths_only && blocks.back() == '%')
             throw_input(given + ": the trace names no blocks, so its unique blocks are unknown; expected a number of blocks");
         capacity = parse_share(blocks, trace.unique_blocks(), blocks_option);
@@ -306,7 +310,7 @@ uint64_t CapacityOptions::resolve_tokens(Trace& trace, uint32_t block_size, cons
 
 void CacheOptions::add_to(Command& c) {
     const std::string group = "Cache";
-    c.option("--layout", given.layout, "cache layout, see `kvsim list layouts`", group, "ID");
+    layout_option_ = c.option("--layout", given.layout, "cache layout, see `kvsim list layouts`", group, "ID");
     c.option("--eviction", given.eviction,
              "eviction strategy, see `kvsim list evictions` (default: lru under prefix and paged, none under contiguous)",
              group, "ID");
@@ -339,7 +343,7 @@ void CacheOptions::add_rules_to(Command& c) {
 
 CacheConfig CacheOptions::resolve() const {
     CacheConfig config = given;
-    if (!config.engine.empty() && config.layout == kDefaultLayout) config.layout.clear();  // nobody chose it
+    if (!config.engine.empty() && config.layout == kDefaultLayout && !chose_layout()) config.layout.clear();
     resolve_cache(config);
     return config;
 }
@@ -348,7 +352,7 @@ void CacheOptions::explain_defaults(const CacheConfig& resolved, const Console& 
     if (!console.explains()) return;
     std::string chosen;
     auto add = [&](const std::string& option, const std::string& value) { chosen += (chosen.empty() ? "" : ", ") + option + " " + value; };
-    if (resolved.engine.empty() && given.layout == kDefaultLayout) add("--layout", resolved.layout);
+    if (resolved.engine.empty() && !chose_layout()) add("--layout", resolved.layout);
     for (const CacheOption& option : cache_options())
         if ((given.*option.value).empty() && !(resolved.*option.value).empty()) add(option.name, resolved.*option.value);
     if (!resolved.engine.empty()) console.explain("engine: " + resolved.engine);

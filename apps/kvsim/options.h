@@ -21,8 +21,8 @@ uint64_t whole_option(const std::string& text, const std::string& option, uint64
 /// or there twice.
 std::vector<std::string> list_items(const std::vector<std::string>& given, const std::string& option);
 
-/// Throws Error(input) on a near miss of `unlimited`; what else may stand there, others tell.
-void check_unlimited(const std::string& text, const std::string& option);
+/// Throws Error(input) unless it is N, P% or unlimited.
+void check_capacity(const std::string& text, const std::string& option);
 
 struct TraceOptions {
     std::string path, format = "auto", limit, block_size;
@@ -106,6 +106,7 @@ struct CacheOptions {
 
     void add_to(Command& command);
     CacheOptions() { given.layout = kDefaultLayout; }
+    bool chose_layout() const { return layout_option_ && layout_option_->count() > 0; }
     /// --engine, of commands that replay once.
     void add_engine_to(Command& command);
     /// All but the layout, strategy and accounting, which are lists in compare.
@@ -114,6 +115,9 @@ struct CacheOptions {
     CacheConfig resolve() const;
     /// Says what of the resolved configuration nobody chose.
     void explain_defaults(const CacheConfig& resolved, const Console& console) const;
+
+  private:
+    const CLI::Option* layout_option_ = nullptr;
 };
 
 /// Says how the prefix layout computes a replay of this.

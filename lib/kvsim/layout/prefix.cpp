@@ -73,6 +73,9 @@ static std::string bare_id(const std::string& eviction) {
 }
 
 void check_block_strategy(const std::string& eviction, const Accounting& accounting) {
+    if (eviction.find(',') < eviction.find(':'))
+        throw_input("--eviction " + eviction + ": expected one strategy; kvsim compare takes several");
+    Spec::parse(eviction);
     refuse_other_scope(eviction, "block");
     block_strategies().get(bare_id(eviction)).make(eviction, accounting);
 }

@@ -157,7 +157,9 @@ static const FormatRow& detect(LineSource& source, std::string& why) {
     if (head.empty() && !source.next()) throw_input(source.name() + ": has only blank lines; expected a trace");
     throw_input(source.name() + ":" + std::to_string(std::max<uint64_t>(1, source.number())) +
                 ": cannot tell the trace format" +
-                (keys.empty() ? " (the first line is neither a JSON object nor the header of a known table)" : " from the keys " + join(keys)) +
+                (!keys.empty() ? " from the keys " + join(keys)
+                 : line.substr(0, 1) == "{" ? " (the first line is a JSON object without keys)"
+                                            : " (the first line is neither a JSON object nor the header of a known table)") +
                 "; give --format, one of: " + join(trace_formats().ids()));
 }
 
