@@ -68,7 +68,7 @@ class BenchCommand : public Command {
         resolve();
         std::vector<BenchCell> cells = bench_cells(kernels_, axes_);
         std::vector<std::string> chosen = chosen_backends();
-        outputs_.open(*this, {});
+        outputs_.open(*this, "bench", {});
         stop_on_interrupt(stop_);
         BenchReport report;
         for (const std::string& backend : chosen) report.runs.push_back(run_on(backend, cells));

@@ -2,61 +2,87 @@
 #include "outputs.h"
 
 #include <kvsim/core/error.h>
-#include <kvsim/core/output_file.h>
-#include <kvsim/core/spec.h>
-#include <kvsim/report/check_bench.h>
+#include <kvsim/report/check.h>
 
 #include <cstdio>
+#include <deque>
 #include <filesystem>
-#include <fstream>
-#include <optional>
-#include <iterator>
 
 namespace kvsim::app {
 
 namespace {
 
-std::string text_of(const std::string& path) {
-    std::string text = text_of_file(path);
-    if (text.empty()) throw_input(path + ": is empty; expected a report of kvsim bench");
-    return text;
-}
-
 class CheckCommand : public Command {
   public:
     explicit CheckCommand(CLI::App& parent)
-        : Command(parent, "check", "a report of kvsim bench against an earlier one: exit code 1 if a kernel got slower",
-                  "  kvsim check new.json --baseline base.json\n"
-                  "  kvsim check new.json --baseline base.json --tolerance 10% --report verdicts.json") {
-        positional("report", report_, "a report of kvsim bench; gates of other reports are not there yet", true);
-        option("--baseline", baseline_, "the report to hold it against, of the same device", "Gate", "FILE");
-        option("--tolerance", tolerance_, "what may be lost beyond the noise of both runs (default 5%)", "Gate", "P%");
+        : Command(parent, "check", "the gate for CI: a report against rules or an earlier report; exit code 1 if it fails",
+                  "  kvsim check new.json --baseline base.json --max-drop token_hit_rate=0.005\n"
+                  "  kvsim check new.json --min token_hit_rate=0.3 --max requests.rejected=0 --export-junit gate.xml\n\n"
+                  "KEY is a dotted path of the report, or the end of one. Without rules everything must equal the baseline.") {
+        positional("report", report_, "a report of replay, compare, curve, size or bench (JSON, or a page that carries one)", true);
+        option("--baseline", baseline_, "the report to hold it against", "Gate", "FILE");
+        rule(CheckKind::max_drop, "what KEY may lose against the baseline: 0.005, or 1% of it", "KEY=N|P%");
+        rule(CheckKind::max_rise, "what KEY may gain against the baseline", "KEY=N|P%");
+        rule(CheckKind::min, "the least KEY may be", "KEY=V");
+        rule(CheckKind::max, "the most KEY may be", "KEY=V");
+        rule(CheckKind::fail_if, "fail where this is so, for example 'token_hit_rate < 0.3' (< <= > >= == !=)", "'KEY < V'");
+        option("--within-noise", within_noise_,
+               "ignore: a drop or rise of compare's token_hit_rate passes within the interval of its difference (default: fail)", "Gate",
+               "fail|ignore");
+        option("--tolerance", tolerance_, "bench reports without rules: what may be lost beyond the noise of both runs (default 5%)", "Gate",
+               "P%");
+        outputs_.add_to(*this, {"markdown", "junit"});
+        option("--annotate", annotate_, "github: failures as ::error lines on standard output", "Output", "github");
         run = [this] { return execute(); };
     }
 
   private:
-    int execute() {
-        if (baseline_.empty()) throw_input("check: expected --baseline FILE");
-        double percent = 0;
-        bool is_percent = !tolerance_.empty() && tolerance_.back() == '%';
-        if (!is_percent || !parse_number(tolerance_.substr(0, tolerance_.size() - 1), percent) || percent < 0 || percent >= 100)
+    void rule(CheckKind kind, const std::string& help, const std::string& type) {
+        auto& [of, texts] = rules_.emplace_back();
+        of = kind;
+        list("--" + std::string(check_option(kind)), texts, help, "Gate", type);
+    }
+
+    CheckOptions options() const {
+        CheckOptions o;
+        for (const auto& [kind, texts] : rules_)
+            for (const std::string& text : texts) o.rules.push_back(CheckRule::parse(kind, text));
+        if (!within_noise_.empty() && within_noise_ != "fail" && within_noise_ != "ignore")
+            throw_input("--within-noise " + within_noise_ + ": expected fail or ignore");
+        o.ignore_noise = within_noise_ == "ignore";
+        if (tolerance_.empty()) return o;
+        bool percent = tolerance_.back() == '%';
+        std::optional<Exact> value = Exact::parse(tolerance_.substr(0, tolerance_.size() - 1));
+        if (!percent || !value || *value < Exact() || !(*value < Exact(100)))
             throw_input("--tolerance " + tolerance_ + ": expected a percentage from 0% to below 100%");
-        check_outputs(report_, {common.report});
-        check_outputs(baseline_, {common.report});
-        std::optional<OutputFile> file;
-        if (!common.report.empty()) file.emplace(common.report);
+        o.tolerance = *value / Exact(100);
+        o.tolerance_text = tolerance_;
+        return o;
+    }
+
+    int execute() {
+        CheckOptions o = options();
+        if (!annotate_.empty() && annotate_ != "github") throw_input("--annotate " + annotate_ + ": expected github");
+        outputs_.open(*this, "check", {report_, baseline_});
+        if (!annotate_.empty() && outputs_.on_stdout()) throw_input("--annotate github writes to standard output; give the other output a file");
         auto name = [](const std::string& path) { return std::filesystem::path(path).filename().string(); };
-        BenchCheck c = check_bench(name(report_), text_of(report_), name(baseline_), text_of(baseline_), percent / 100);
-        if (file) file->write(check_bench_json(c));
-        if (file) file->commit();
-        bool taken = common.report == "-";
-        if (!taken || !common.console.quiet) std::fputs(check_bench_table(c).c_str(), taken ? stderr : stdout);
-        if (c.passed()) return 0;
-        std::fprintf(stderr, "to accept it as the baseline: cp '%s' '%s'\n", report_.c_str(), baseline_.c_str());
+        std::string text = text_of_file(report_), before;
+        if (!baseline_.empty()) before = text_of_file(baseline_);
+        Check check = check_texts(name(report_), text, name(baseline_), baseline_.empty() ? nullptr : &before, o);
+        if (outputs_.wants_json()) outputs_.write(check_json(check));
+        outputs_.print(check_table(check));
+        if (!annotate_.empty()) std::fputs(check_annotations(check).c_str(), stdout);
+        if (check.passed()) return 0;
+        if (!baseline_.empty()) {
+            std::fflush(stdout);
+            std::fprintf(stderr, "to accept it as the baseline: cp %s %s\n", shell_word(report_).c_str(), shell_word(baseline_).c_str());
+        }
         return 1;
     }
 
-    std::string report_, baseline_, tolerance_ = "5%";
+    std::string report_, baseline_, tolerance_, within_noise_, annotate_;
+    std::deque<std::pair<CheckKind, std::vector<std::string>>> rules_;
+    Outputs outputs_;
 };
 
 }  // namespace

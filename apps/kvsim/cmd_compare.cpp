@@ -45,7 +45,8 @@ class CompareCommand : public Command {
     int execute() {
         auto start = std::chrono::steady_clock::now();
         check_given();
-        outputs_.open(*this, axes_.inputs());
+        refuse_reports(axes_.inputs());
+        outputs_.open(*this, "compare", axes_.inputs());
         CompareReport report;
         axes_.make_cells(common.console, outputs_.wants_json(), report);
         bool any = std::any_of(report.cells.begin(), report.cells.end(),

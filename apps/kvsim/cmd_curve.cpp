@@ -45,7 +45,7 @@ class CurveCommand : public Command {
 
   private:
     int execute() {
-        outputs_.open(*this, {one_.trace_options.path});
+        outputs_.open(*this, "curve", {one_.trace_options.path});
         at_ = list_items(at_, "--at");
         uint64_t points = points_.empty() ? 0 : whole_option(points_, "--points", 2, 1u << 24);
         job_count_ = jobs_.empty() ? std::max(1u, std::thread::hardware_concurrency())

@@ -21,11 +21,11 @@ namespace kvsim::app {
 
 namespace {
 
-constexpr const char* kTrace = "kvsim-demo.jsonl";
-constexpr const char* kBase = "kvsim-demo-base.json";
-constexpr const char* kNew = "kvsim-demo-new.json";
-constexpr const char* kGenerator = "chat:sessions=200";
-constexpr uint64_t kSeed = 1;
+constexpr const char* kDemoTrace = "kvsim-demo.jsonl";
+constexpr const char* kDemoBase = "kvsim-demo-base.json";
+constexpr const char* kDemoNew = "kvsim-demo-new.json";
+constexpr const char* kDemoGenerator = "chat:sessions=200";
+constexpr uint64_t kDemoSeed = 1;
 
 struct DemoStep {
     std::string title;
@@ -87,7 +87,7 @@ class DemoCommand : public Command {
         if (page_ == "-") throw_input("--export-html -: expected a file; standard output has the tour");
         has_page_ = exports().get("html").takes("compare");
         has_gate_ = root_.get_subcommand("check")->get_option_no_throw("--max-drop") != nullptr;
-        check_outputs("", {kTrace, kBase, kNew, page_});
+        check_outputs("", {kDemoTrace, kDemoBase, kDemoNew, page_});
         refuse_foreign();
         std::vector<DemoStep> tour = steps();
         say("kvsim demo: a small chat service, and what a KV cache does for it. Everything below can be typed as it stands.\n");
@@ -105,10 +105,10 @@ class DemoCommand : public Command {
         };
         std::vector<DemoStep> tour;
         tour.push_back({"A trace: who asked what, when. Yours comes from your engine's log; this one is made up.",
-                        {"trace", "generate", kGenerator, "--seed", std::to_string(kSeed), "--output", kTrace},
+                        {"trace", "generate", kDemoGenerator, "--seed", std::to_string(kDemoSeed), "--output", kDemoTrace},
                         {}});
         tour.push_back({"One cache: what would 10 GiB for keys and values do?",
-                        with(with({"replay", kTrace}, cache), {"--report", kBase}),
+                        with(with({"replay", kDemoTrace}, cache), {"--report", kDemoBase}),
                         {"token hit rate: prompt tokens that were still there, so that nobody computes them again",
                          "ceiling: the same with endless memory; the rest was never seen before",
                          "of the optimum: how close it comes to a cache that knows the future, in the same memory",
@@ -116,21 +116,21 @@ class DemoCommand : public Command {
                          "FLOP-weighted: late tokens cost more than early ones; this is the work saved",
                          "active, evictable: blocks in use by a running request, and blocks kept in case they are asked for again"}});
         tour.push_back({"Which strategy: the same trace, other rules about what goes, in more and less memory.",
-                        with({"compare", kTrace, "--eviction", "lru,fifo,lfu,s3_fifo", "--memory", "5GiB,10GiB,20GiB", "--model", "llama-3.1-8b"},
+                        with({"compare", kDemoTrace, "--eviction", "lru,fifo,lfu,s3_fifo", "--memory", "5GiB,10GiB,20GiB", "--model", "llama-3.1-8b"},
                              has_page_ ? std::vector<std::string>{"--export-html", page_} : std::vector<std::string>{}),
                         {"a cell: the token hit rate, then the share of the optimum; * is the best of its column",
                          "+ - =: better or worse than lru beyond chance, or nothing that this trace can show"}});
         tour.push_back({"How much memory: the smallest cache that gets 90 % of what is there to get.",
-                        {"size", kTrace, "--goal", "ceiling=0.9", "--model", "llama-3.1-8b"},
+                        {"size", kDemoTrace, "--goal", "ceiling=0.9", "--model", "llama-3.1-8b"},
                         {"blocks, tokens, GiB: the same room in three units; engines log tokens, machines have GiB"},
                         2});
         if (!has_gate_) return tour;
         tour.push_back({"A gate: somebody changes the strategy, and CI runs the same replay again ...",
-                        with(with({"replay", kTrace}, cache), {"--eviction", "fifo", "--report", kNew}),
+                        with(with({"replay", kDemoTrace}, cache), {"--eviction", "fifo", "--report", kDemoNew}),
                         {},
                         0});
         tour.push_back({"... and compares the two reports: not more than one point of the hit rate may go.",
-                        {"check", kNew, "--baseline", kBase, "--max-drop", "token_hit_rate=0.01"},
+                        {"check", kDemoNew, "--baseline", kDemoBase, "--max-drop", "token_hit_rate=0.01"},
                         {"exit code 1: the gate failed, which is what it is there for; 0 would have let the change pass"},
                         ~size_t{0},
                         1});
@@ -177,7 +177,7 @@ class DemoCommand : public Command {
         std::string here = std::filesystem::current_path().string() + "/";
         if (has_page_)
             say("The page with all of it: " + std::filesystem::absolute(page_).string() + "\n  open it in a browser; it needs no network and can be mailed");
-        say("The trace: " + here + kTrace);
+        say("The trace: " + here + kDemoTrace);
         say("More: kvsim list, kvsim COMMAND --help. To clean up: rm kvsim-demo*");
     }
 
@@ -188,18 +188,18 @@ class DemoCommand : public Command {
             throw_input(path + ": is there already and is not " + what + " of kvsim demo; move it, or go to another directory");
         };
         std::error_code ignored;
-        if (fs::exists(kTrace, ignored)) {
+        if (fs::exists(kDemoTrace, ignored)) {
             bool ours = false;
             try {
                 LoadOptions o;
-                o.path = kTrace;
-                Trace there = load_trace(o), made = generate_trace(kGenerator, kSeed);
+                o.path = kDemoTrace;
+                Trace there = load_trace(o), made = generate_trace(kDemoGenerator, kDemoSeed);
                 ours = there.name == made.name && there.requests() == made.requests() && there.unique_blocks() == made.unique_blocks();
             } catch (const Error&) {
             }
-            if (!ours) foreign(kTrace, "the trace");
+            if (!ours) foreign(kDemoTrace, "the trace");
         }
-        std::vector<std::string> reports = {kBase, kNew};
+        std::vector<std::string> reports = {kDemoBase, kDemoNew};
         if (has_page_) reports.push_back(page_);
         for (const std::string& path : reports) {
             if (!fs::exists(path, ignored)) continue;
@@ -207,7 +207,7 @@ class DemoCommand : public Command {
             try {
                 nlohmann::ordered_json report = read_report(path, text_of_file(path));
                 const auto& trace = report.at("config").at("trace");
-                ours = trace == kTrace || (trace.is_array() && trace.size() == 1 && trace[0] == kTrace);
+                ours = trace == kDemoTrace || (trace.is_array() && trace.size() == 1 && trace[0] == kDemoTrace);
             } catch (const std::exception&) {
             }
             if (!ours) foreign(path, path == page_ ? "the page" : "a report");

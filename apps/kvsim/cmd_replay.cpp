@@ -63,7 +63,7 @@ class ReplayCommand : public Command {
         options.timeline = series_.points(outputs_.given("html"));
         if (trace_.path.empty() && !data_.given()) throw_input("expected the argument trace, or --kv-data; see kvsim replay --help");
         std::unique_ptr<KvData> data = data_.load(options.cache.layout, backend_.given());
-        outputs_.open(*this, {trace_.path}, {per_request_});
+        outputs_.open(*this, "replay", {trace_.path}, {per_request_});
         std::optional<OutputFile> per_request_file;
         if (!per_request_.empty()) per_request_file.emplace(per_request_);
 

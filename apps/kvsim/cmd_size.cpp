@@ -32,7 +32,7 @@ class SizeCommand : public Command {
 
   private:
     int execute() {
-        outputs_.open(*this, {one_.trace_options.path});
+        outputs_.open(*this, "size", {one_.trace_options.path});
         SizeReport r;
         parse_goal(r);
         one_.load(*this, "size to look for", outputs_.wants_json());

@@ -115,7 +115,7 @@ TEST_CASE("series: compare, whatever the number of threads") {
         CHECK(one["cells"][i]["series"] == four["cells"][i]["series"]);
     }
     CHECK(contains(one["definitions"]["eviction_age"], "as a leading block"));
-    CHECK(contains(one["definitions"]["eviction_age"], "absent: an engine"));
+    CHECK(contains(one["definitions"]["eviction_age"], "absent: an engine does not"));
 }
 
 TEST_CASE("series: what --timeline takes") {

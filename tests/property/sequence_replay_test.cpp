@@ -9,6 +9,8 @@
 
 #include "property/naive_sequences.h"
 
+namespace sequence_replay_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -293,3 +295,5 @@ TEST_CASE("long: sequence replay: many more cases") {
     CHECK(holds(true, 1000));
     CHECK(holds(false, 1000));
 }
+
+}  // namespace sequence_replay_test

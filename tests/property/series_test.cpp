@@ -104,7 +104,9 @@ void check_series(const Twin& twin, const StoryWishes& wishes, bool reblock) {
 }
 
 bool series_hold(const Twin& twin, const char* name, const StoryWishes& wishes, bool reblock) {
-    return random_check(name, [&] { check_series(twin, wishes, reblock); });
+    bool ok = true;
+    for (int i = 0; i < 5 && ok; ++i) ok = random_check(name, [&] { check_series(twin, wishes, reblock); });
+    return ok;
 }
 
 void check_all_series(const Twin& twin) {

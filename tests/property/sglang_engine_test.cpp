@@ -13,6 +13,8 @@
 #include "property/naive_sglang.h"
 #include "support/random_check.h"
 
+namespace sglang_engine_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -346,3 +348,5 @@ TEST_CASE("sglang: output beyond the budget") {
 }
 
 TEST_CASE("long: sglang against the rules with real tokens") { check_all(40); }
+
+}  // namespace sglang_engine_test

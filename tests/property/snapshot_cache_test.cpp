@@ -10,6 +10,8 @@
 
 #include "property/naive_cache.h"
 
+namespace snapshot_cache_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -321,3 +323,5 @@ TEST_CASE("snapshot cache: against a list") {
 TEST_CASE("replay of snapshots: against a list") {
     for (int round = 0; round < 6; ++round) CHECK(kvsim_test::random_check("twin", check_replay));
 }
+
+}  // namespace snapshot_cache_test

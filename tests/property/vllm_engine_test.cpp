@@ -9,6 +9,8 @@
 
 #include "property/vllm_workload.h"
 
+namespace vllm_engine_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -178,3 +180,5 @@ void check(uint64_t cases, int requests) {
 TEST_CASE("vllm: equal to the naive twin") { check(30, 45); }
 
 TEST_CASE("long: vllm: equal to the naive twin over a million requests") { check(250, 45); }
+
+}  // namespace vllm_engine_test

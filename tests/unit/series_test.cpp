@@ -122,7 +122,7 @@ TEST_CASE("series: a point per request at most, and no limit") {
 TEST_CASE("series: points of single requests sum to the tally") {
     std::string text = kSeriesHead;
     for (int r = 0; r < 60; ++r)
-        text += asks("r" + std::to_string(r), r, std::to_string(r * 7 % 13) + "," + std::to_string(100 + r * 5 % 11), 2,
+        text += asks("r" + std::to_string(r), r, std::to_string(r * 7 % 13) + "," + std::to_string(100 + r * 7 % 13 * 3 + r % 3), 2,
                      ",\"output_length\":" + std::to_string(r % 9) + ",\"step\":" + std::to_string(r));
     Trace t = load_text(text);
     ReplayOptions all[] = {options_of("lru", "pinned", 20, 60), options_of("sieve", "flat", 20, 60), {}, {}, {}, {}, {}};

@@ -7,6 +7,8 @@
 
 #include <functional>
 
+namespace spec_test {
+
 using namespace kvsim;
 using Words = std::vector<std::string>;
 
@@ -134,3 +136,5 @@ TEST_CASE("shares: N or P%, rounded down, exactly") {
     for (const char* bad : {"", "%", "-1", "101%", "1.5", "x%", "nan%"})
         CHECK(error_of([&] { parse_share(bad, 10, "--blocks"); }).find("--blocks") == 0);
 }
+
+}  // namespace spec_test

@@ -19,10 +19,6 @@ bool knows_future(const CompareCell& c) {
 
 namespace {
 
-double rate_of(uint64_t part, uint64_t whole) {
-    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
 /// One table: cells by row label and column.
 struct Grid {
     std::vector<std::string> rows;

@@ -35,7 +35,7 @@ static void define_bounds(Definitions& d, const ReplayReport& report) {
 // Why the ages of evicted blocks are not told.
 static std::string no_ages(const ReplayReport& report) {
     const CacheConfig& cache = report.options->cache;
-    if (!cache.engine.empty()) return "an engine may have several copies of a block, and which one was used last is not told";
+    if (!cache.engine.empty()) return "an engine does not tell every use of each of its blocks";
     if (!report.layout().prefix_hits) return "blocks are their sequences' own and leave with them";
     return report.limited() ? "snapshots are evicted as wholes" : "nothing is evicted";
 }
