@@ -82,7 +82,11 @@ bool Outputs::given(const std::string& id) const {
            std::any_of(exports_.begin(), exports_.end(), [&](const Export& e) { return e.id == id && !e.path.empty(); });
 }
 
-void Outputs::write(const std::vector<std::pair<std::string, std::string>>& reports) {
+void Outputs::write(const NamedTexts& reports) {
+    write(reports, command_->common.report.empty() ? std::string() : report_text(reports.front().first, reports.front().second));
+}
+
+void Outputs::write(const NamedTexts& reports, const std::string& json) {
     std::vector<std::string> ids;
     for (const auto& [id, file] : open_)
         if (!id.empty()) ids.push_back(id);
@@ -90,7 +94,7 @@ void Outputs::write(const std::vector<std::pair<std::string, std::string>>& repo
     std::vector<std::string> texts;
     if (!ids.empty()) texts = export_texts(ids, reports);
     size_t next = 0;
-    for (auto& [id, file] : open_) file.write(id.empty() ? report_text(reports.front().second) : texts[next++]);
+    for (auto& [id, file] : open_) file.write(id.empty() ? json : texts[next++]);
     for (auto& [id, file] : open_) file.commit();
     if (!appended_.empty()) append(texts.back());
 }
