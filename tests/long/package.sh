@@ -28,6 +28,7 @@ cmake --build "$work/consumer-build"
 if grep -rnE '#[[:space:]]*include[[:space:]]*[<"](fmt|simdjson|nlohmann|CLI|zstd|zlib|openssl|hwy|kernels/(cpu|device|cuda|emu))' "$prefix/include"; then
     die "the installed headers above include headers of other libraries"
 fi
+grep -q 'Chart.js Contributors' "$prefix"/share/doc/*/copyright || die "no copyright file names what pages carry"
 [[ -f $prefix/include/kvsim/cli_main.h ]] || die "cli_main.h is not installed"
 
 # A strategy from outside: listed, compared with all others by default, chosen by name, its parameters checked.
