@@ -19,7 +19,7 @@ void add_fields(Fields& to, const Json& from, const std::vector<const char*>& ke
         if (const Json* value = find_value(from, key)) add_fields(to, *value, std::string(key));
 }
 
-std::string text_of(const Json& scalar) {
+std::string scalar_text(const Json& scalar) {
     return scalar.is_string() ? scalar.get<std::string>() : scalar.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -31,7 +31,7 @@ std::string cell_name(const Json& axes, bool layout, bool accounting) {
     return out + (eviction.empty() ? of : eviction);
 }
 
-std::vector<CellTable> tables_of(const Json& report) {
+std::vector<CellTable> cell_tables(const Json& report) {
     std::map<uint64_t, CellTable> tables;
     const Json& traces = array_at(report, "traces");
     for (const Json& cell : array_at(report, "cells")) {
@@ -67,7 +67,7 @@ std::string shape_words(const Json& shape) {
     Fields fields;
     add_fields(fields, shape, "");
     std::string out;
-    for (const auto& [key, value] : fields) out += (out.empty() ? "" : " ") + key + "=" + text_of(*value);
+    for (const auto& [key, value] : fields) out += (out.empty() ? "" : " ") + key + "=" + scalar_text(*value);
     return out;
 }
 

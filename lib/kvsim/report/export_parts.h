@@ -20,7 +20,7 @@ void add_fields(Fields& to, const Json& from, const std::string& prefix);
 void add_fields(Fields& to, const Json& from, const std::vector<const char*>& keys);
 
 /// A text as it is, anything else as in the report: the same digits.
-std::string text_of(const Json& scalar);
+std::string scalar_text(const Json& scalar);
 
 /// Who a cell of a compare report is: "vllm", "lru"; with the layout and accounting before it where asked for.
 std::string cell_name(const Json& axes, bool layout, bool accounting);
@@ -30,7 +30,7 @@ struct CellTable {
     const Json* trace = nullptr;  ///< of `traces`; null if the report does not say
     std::vector<const Json*> cells;
 };
-std::vector<CellTable> tables_of(const Json& report);
+std::vector<CellTable> cell_tables(const Json& report);
 /// "demo, blocks of 16 tokens, llama-3.1-8b in fp8_e4m3"
 std::string table_name(const CellTable& table);
 /// "10%", "10000 blocks"
