@@ -57,7 +57,7 @@ class Csv {
             for (size_t i = 0; i < order_.size(); ++i) {
                 if (i > 0) out += ',';
                 const Json* value = order_[i] < row.size() ? row[order_[i]] : nullptr;
-                if (value && !value->is_null()) out += value->is_string() ? csv_text(value->get_ref<const std::string&>()) : scalar_text(*value);
+                if (value && !value->is_null()) out += value->is_string() ? csv_text(value->get_ref<const std::string&>()) : text_of(*value);
             }
             out += "\n";
         }

@@ -40,7 +40,7 @@ std::string case_xml(const Case& c) {
     if (is_error(c)) out += "      <error type=\"" + xml_text(c.status) + "\" message=\"" + xml_text(message) + "\"/>\n";
     if (!c.numbers.empty()) {
         out += "      <system-out>";
-        for (const auto& [key, value] : c.numbers) out += xml_text(key) + " = " + xml_text(scalar_text(*value)) + "\n";
+        for (const auto& [key, value] : c.numbers) out += xml_text(key) + " = " + xml_text(text_of(*value)) + "\n";
         out += "</system-out>\n";
     }
     return out + "    </testcase>\n";
@@ -61,7 +61,7 @@ std::string suite_xml(const Suite& suite) {
     if (!suite.properties.empty()) {
         out += "    <properties>\n";
         for (const auto& [key, value] : suite.properties)
-            out += "      <property name=\"" + xml_text(key) + "\" value=\"" + xml_text(scalar_text(*value)) + "\"/>\n";
+            out += "      <property name=\"" + xml_text(key) + "\" value=\"" + xml_text(text_of(*value)) + "\"/>\n";
         out += "    </properties>\n";
     }
     return out + cases + "  </testsuite>\n";

@@ -66,7 +66,7 @@ std::string shown(const std::string& key, const Json& value) {
         uint64_t n = value.get<uint64_t>();
         return is_bytes(key) ? format_bytes(n) : format_count(n);
     }
-    return value.is_number_float() ? fmt::format("{:.4g}", value.get<double>()) : scalar_text(value);
+    return value.is_number_float() ? fmt::format("{:.4g}", value.get<double>()) : text_of(value);
 }
 
 std::string percent_of(std::optional<double> part, std::optional<double> whole) {
@@ -98,9 +98,9 @@ std::string list_of(const Json& report, const char* key) {
     for (const auto& [name, value] : object->items()) {
         std::string text;
         if (value.is_array()) {
-            for (const Json& item : value) text += (text.empty() ? "" : ", ") + markdown_code(scalar_text(item));
+            for (const Json& item : value) text += (text.empty() ? "" : ", ") + markdown_code(text_of(item));
         } else {
-            text = value.is_string() && std::string_view(key) == "config" ? markdown_code(scalar_text(value)) : markdown_text(scalar_text(value));
+            text = value.is_string() && std::string_view(key) == "config" ? markdown_code(text_of(value)) : markdown_text(text_of(value));
         }
         out += "- **" + markdown_text(name) + "**: " + text + "\n";
     }

@@ -19,7 +19,7 @@ void add_fields(Fields& to, const Json& from, const std::vector<const char*>& ke
         if (const Json* value = find_value(from, key)) add_fields(to, *value, std::string(key));
 }
 
-std::string scalar_text(const Json& scalar) {
+std::string text_of(const Json& scalar) {
     return scalar.is_string() ? scalar.get<std::string>() : scalar.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -67,7 +67,7 @@ std::string shape_words(const Json& shape) {
     Fields fields;
     add_fields(fields, shape, "");
     std::string out;
-    for (const auto& [key, value] : fields) out += (out.empty() ? "" : " ") + key + "=" + scalar_text(*value);
+    for (const auto& [key, value] : fields) out += (out.empty() ? "" : " ") + key + "=" + text_of(*value);
     return out;
 }
 

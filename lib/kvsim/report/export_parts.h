@@ -20,7 +20,7 @@ void add_fields(Fields& to, const Json& from, const std::string& prefix);
 void add_fields(Fields& to, const Json& from, const std::vector<const char*>& keys);
 
 /// A text as it is, anything else as in the report: the same digits.
-std::string scalar_text(const Json& scalar);
+std::string text_of(const Json& scalar);
 
 /// Who a cell of a compare report is: "vllm", "lru"; with the layout and accounting before it where asked for.
 std::string cell_name(const Json& axes, bool layout, bool accounting);
