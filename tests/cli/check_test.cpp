@@ -4,6 +4,8 @@
 
 #include <regex>
 
+namespace check_test {
+
 namespace check_cli_test {
 
 using namespace kvsim_test;
@@ -214,3 +216,5 @@ TEST_CASE("check: the examples of the documentation do what they say") {
 }
 
 }  // namespace check_cli_test
+
+}  // namespace check_test
