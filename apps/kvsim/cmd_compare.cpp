@@ -2,10 +2,13 @@
 #include "outputs.h"
 
 #include <kvsim/core/error.h>
+#include <kvsim/core/suggest.h>
+#include <kvsim/core/units.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <optional>
 #include <thread>
 
@@ -49,8 +52,10 @@ class CompareCommand : public Command {
         bool any = std::any_of(report.cells.begin(), report.cells.end(),
                                [](const CompareCell& c) { return c.spec.skip.empty(); });
         if (!any) throw_input(report.cells.front().spec.skip);
+        explain_cells(report);
         stop_on_interrupt(stop_);
         simulate(report);
+        explain_skipped(report);
         report.interrupted = stop_;
         if (!report.interrupted) refuse_if_all_skipped(report);
         find_knees(report);
@@ -64,8 +69,27 @@ class CompareCommand : public Command {
         return report.interrupted ? kExitInterrupted : 0;
     }
 
+    void explain_cells(const CompareReport& report) const {
+        if (!common.console.explains()) return;
+        std::vector<CellSpec> specs;
+        for (const CompareCell& c : report.cells) specs.push_back(c.spec);
+        size_t runs = count_runs(specs);
+        std::string shared = runs == specs.size() ? "" : "; cells that only model or dtype tell apart share one";
+        common.console.explain(format_count(specs.size()) + " cells, " + format_count(runs) + " runs with " + std::to_string(job_count_) +
+                               " threads" + shared);
+    }
+
+    // The table says where cells are missing; here is why.
+    void explain_skipped(const CompareReport& report) const {
+        std::map<std::string, size_t> reasons;
+        for (const CompareCell& c : report.cells)
+            if (c.result.status == CellStatus::skipped) ++reasons[c.result.reason];
+        for (const auto& [reason, count] : reasons)
+            common.console.explain("skipped: " + format_count(count) + (count == 1 ? " cell: " : " cells: ") + reason);
+    }
+
     void check_given() {
-        if (bounds_ != "all" && bounds_ != "none") throw_input("--bounds " + bounds_ + ": expected all or none");
+        if (bounds_ != "all" && bounds_ != "none") throw_input("--bounds " + bounds_ + ": expected all or none" + did_you_mean(bounds_, {"all", "none"}));
         axes_.bounds = bounds_ == "all";
         axes_.timeline = series_.points(outputs_.given("html"));
         block_requests_ = static_cast<uint32_t>(whole_option(bootstrap_block_, "--bootstrap-block", 0, 1u << 30));

@@ -2,6 +2,7 @@
 #include "outputs.h"
 
 #include <kvsim/core/error.h>
+#include <kvsim/core/suggest.h>
 #include <kvsim/core/units.h>
 #include <kvsim/model/hf_config.h>
 
@@ -36,7 +37,7 @@ class ReplayCommand : public Command {
              "Analysis");
         option("--explain", explain_, "engines: why a request (its rank, or the name of its sequence) hit no more, or the first one whose cached_tokens the rules do not give",
                "Analysis", "REQUEST|first-difference");
-        option("--by", by_, "hits per group: category, session, turn, salt or lora", "Analysis", "COLUMN");
+        option("--by", by_, "hits per group", "Analysis", "category|session|turn|salt|lora");
         series_.add_to(*this);
         option("--per-request", per_request_, "write one JSON object per request to FILE (- = standard output)",
                "Output", "FILE");
@@ -105,6 +106,7 @@ class ReplayCommand : public Command {
         std::optional<PrefillFlops> flops = model_.flops(report.notes);
         if (flops) options.flops = &*flops;
         report.cost = model_.cost();
+        explain_decisions(trace, options, report);
         ReplayOutcome outcome = simulate(trace, options);
         report.trace = &trace;
         report.options = &options;
@@ -113,6 +115,15 @@ class ReplayCommand : public Command {
         if (tokens) report.explanation = explain(trace, *tokens, options, outcome);
         write(report, per_request_file);
         return 0;
+    }
+
+    void explain_decisions(const Trace& trace, const ReplayOptions& options, const ReplayReport& report) const {
+        const Console& console = common.console;
+        model_.explain(report.memory, console);
+        cache_.explain_defaults(options.cache, console);
+        if (options.run.capacity_blocks == kUnlimited)
+            console.explain("capacity: unlimited, so nothing is ever evicted and there are no bounds to tell");
+        explain_path(options.cache, trace, options.run, console);
     }
 
     // The trace in single tokens; the trace itself from its own blocks to those of the engine.
@@ -162,7 +173,7 @@ class ReplayCommand : public Command {
 
     static bool on_off(const std::string& value, const std::string& option, const std::string& yes,
                        const std::string& no) {
-        if (value != yes && value != no) throw_input(option + " " + value + ": expected " + yes + " or " + no);
+        if (value != yes && value != no) throw_input(option + " " + value + ": expected " + yes + " or " + no + did_you_mean(value, {yes, no}));
         return value == yes;
     }
 

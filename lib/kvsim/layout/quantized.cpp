@@ -2,6 +2,7 @@
 #include <kvsim/eviction/token_policy.h>
 #include <kvsim/layout/quantized_replay.h>
 #include <kvsim/layout/sequence_layouts.h>
+#include <kvsim/layout/strategy_scope.h>
 
 #include <algorithm>
 
@@ -10,6 +11,7 @@ namespace kvsim {
 static void resolve_quantized(CacheConfig& c) {
     if (c.eviction.empty()) c.eviction = "none";
     if (c.eviction.rfind("token/", 0) == 0) c.eviction.erase(0, 6);
+    refuse_other_scope(c.eviction, "token");
     make_token_strategy(c.eviction, TokenContext{});
 }
 

@@ -192,6 +192,8 @@ void run_once(const std::vector<CellSpec>& cells, const std::vector<size_t>& sam
 
 }  // namespace
 
+size_t count_runs(const std::vector<CellSpec>& cells) { return distinct_runs(cells).size(); }
+
 std::vector<CellResult> run_cells(const std::vector<CellSpec>& cells, const CompareOptions& options) {
     std::vector<CellResult> results(cells.size());
     Shared shared(cells);
