@@ -139,10 +139,8 @@ CheckParts check_parts(const std::string& file, const Json& report) {
 void name_cells(CheckParts& a, CheckParts* b) {
     if (a.report->at("kind") != "compare") return;
     std::map<std::string, std::set<std::string>> values;
-    size_t cells = 0;
     for (const CheckParts* p : {static_cast<const CheckParts*>(&a), static_cast<const CheckParts*>(b)}) {
         if (!p) continue;
-        cells += p->cells.size();
         for (const CheckUnit& u : p->cells)
             for (const auto& [axis, value] : u.json->at("axes").items())
                 values[axis].insert(axis == "trace" ? u.id.substr(0, u.id.find('\n')) : text_of(value));
