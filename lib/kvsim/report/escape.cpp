@@ -56,7 +56,7 @@ std::string markdown_code(std::string_view name) {
     bool simple = !name.empty() && name.front() != ' ' && name.back() != ' ';
     for (char c : name) {
         text += is_space(c) ? ' ' : c;
-        simple = simple && !is_control(c) && !is_one_of(c, "`|\\");
+        simple = simple && (is_space(c) || !is_control(c)) && !is_one_of(c, "`|\\");
     }
     if (simple) return '`' + text + '`';
     std::string out = "<code>";

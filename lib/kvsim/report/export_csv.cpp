@@ -1,15 +1,27 @@
 // One table of all rows. A column is a dotted key of the report; columns stand in the report's order: what a later row
-// has more comes behind the column that precedes it there.
+// has more comes behind the column that precedes it there, and where parts of the report are missing in a row, in its part.
 #include <kvsim/report/escape.h>
 #include <kvsim/report/export_csv.h>
 #include <kvsim/report/export_parts.h>
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 
 namespace kvsim {
 
 namespace {
+
+// The parts that columns are of, in the order of reports. 0: of a row that has no parts.
+size_t part_of(std::string_view key) {
+    static constexpr const char* kParts[] = {"report", "kind",     "by",     "tool",    "trace", "config", "axes",  "table",      "status", "reason",
+                                             "knows_future", "goal", "capacity", "engine", "results", "seeds", "bounds", "pareto", "difference",
+                                             "explain", "timing"};
+    std::string_view first = key.substr(0, key.find('.'));
+    for (size_t i = 0; i < std::size(kParts); ++i)
+        if (first == kParts[i]) return i + 1;
+    return 0;
+}
 
 class Csv {
   public:
@@ -25,6 +37,7 @@ class Csv {
         for (const auto& [key, value] : fields) {
             size_t place = place_of(key, at);
             if (place == order_.size()) {
+                while (at < order_.size() && part_of(key) > part_of(columns_[order_[at]]) && part_of(columns_[order_[at]]) > 0) ++at;
                 place = at;
                 order_.insert(order_.begin() + static_cast<ptrdiff_t>(at), columns_.size());
                 columns_.push_back(key);

@@ -64,9 +64,13 @@ std::string inlined(std::string_view part) {
 }
 
 std::string json_in_page(const Json& report) {
-    std::string out = report.dump(-1, ' ', false, Json::error_handler_t::replace);
-    replace_all(out, "<", "\\u003c");
-    replace_all(out, "\\u003c/", "<\\/");
+    std::string text = report.dump(-1, ' ', false, Json::error_handler_t::replace), out;
+    out.reserve(text.size());
+    for (size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '<') out += text[i];
+        else if (i + 1 < text.size() && text[i + 1] == '/') out += "<\\";
+        else out += "\\u003c";
+    }
     return out;
 }
 

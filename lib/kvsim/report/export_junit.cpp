@@ -2,6 +2,7 @@
 // are `kvsim check`'s. What was skipped or could not be measured is skipped with its reason, what was interrupted is an
 // error. No timestamps, no host: the same report gives the same file.
 #include <kvsim/report/check.h>
+#include <kvsim/core/error.h>
 #include <kvsim/report/escape.h>
 #include <kvsim/report/export_junit.h>
 #include <kvsim/report/export_parts.h>
@@ -139,7 +140,11 @@ bool junit_takes(std::string_view kind) {
 }
 
 std::string export_junit(const NamedReports& reports) {
-    if (reports.size() == 1 && text_at(*reports.front().report, "kind") == "check") return check_junit(*reports.front().report);
+    for (const NamedReport& r : reports) {
+        if (text_at(*r.report, "kind") != "check") continue;
+        if (reports.size() > 1) throw_input(r.name + ": --export-junit takes a report of kind \"check\" alone");
+        return check_junit(*r.report);
+    }
     std::vector<Suite> suites;
     for (const NamedReport& r : reports) {
         size_t first = suites.size();

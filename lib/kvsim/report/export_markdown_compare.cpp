@@ -16,7 +16,7 @@ namespace {
 constexpr const char* kRate = "results.hits.token_hit_rate";
 
 /// Cells by row and column.
-struct Grid {
+struct CellGrid {
     std::vector<std::string> rows, columns;  ///< who; capacities as given
     std::map<std::pair<size_t, size_t>, const Json*> cells;
 
@@ -43,13 +43,13 @@ size_t place_in(std::vector<std::string>& names, const std::string& name) {
     return static_cast<size_t>(at - names.begin());
 }
 
-Grid grid_of(const CellTable& table) {
+CellGrid grid_of(const CellTable& table) {
     std::set<std::string> layouts, accountings;
     for (const Json* c : table.cells) {
         if (std::string layout = text_at(*c, "axes.layout"); !layout.empty()) layouts.insert(layout);
         if (std::string accounting = text_at(*c, "axes.accounting"); !accounting.empty()) accountings.insert(accounting);
     }
-    Grid g;
+    CellGrid g;
     for (const Json* c : table.cells) {
         const Json* axes = find_value(*c, "axes");
         if (!axes) continue;
@@ -66,7 +66,7 @@ std::string bound_of(const Json& cell) {
 }
 
 /// Highest rate of a column that a real cache reached.
-double best_of(const Grid& g, size_t column) {
+double best_of(const CellGrid& g, size_t column) {
     double best = 0;
     for (size_t r = 0; r < g.rows.size(); ++r)
         if (const Json* c = g.at(r, column); c && has_hits(*c) && !true_at(*c, "knows_future")) best = std::max(best, rate_at(*c));
@@ -76,7 +76,7 @@ double best_of(const Grid& g, size_t column) {
 bool is_best(const Json& cell, double best) { return best > 0 && rate_at(cell) == best && !true_at(cell, "knows_future"); }
 
 /// A finished cell of the column in blocks of the table's size; else any of it.
-const Json* any_of_column(const Grid& g, size_t column, const CellTable& table) {
+const Json* any_of_column(const CellGrid& g, size_t column, const CellTable& table) {
     const Json* any = nullptr;
     for (size_t r = 0; r < g.rows.size(); ++r) {
         const Json* c = g.at(r, column);
@@ -102,7 +102,7 @@ std::string cell_text(const Json* c, double best) {
     return rate + (verdict == "better" ? " · +" : verdict == "worse" ? " · -" : verdict.empty() ? "" : " · =");
 }
 
-std::string cells_table(const Grid& g, const CellTable& table) {
+std::string cells_table(const CellGrid& g, const CellTable& table) {
     MarkdownTable text;
     std::vector<std::string> head = {"capacity"}, blocks = {"blocks"}, tokens = {"tokens"}, bytes = {"KV bytes"};
     bool with_bytes = false;
@@ -147,7 +147,7 @@ std::string cells_table(const Grid& g, const CellTable& table) {
     return text.str();
 }
 
-std::string legend(const Json& report, const Grid& g) {
+std::string legend(const Json& report, const CellGrid& g) {
     bool hits = false, bounds = false, compared = false, sequences = false;
     std::string future;
     for (const auto& [place, c] : g.cells) {
@@ -171,7 +171,7 @@ std::string legend(const Json& report, const Grid& g) {
 }
 
 // The bests, the one that others are compared with, then the highest on average; last the bound.
-std::string chart_of(const Json& report, const Grid& g) {
+std::string chart_of(const Json& report, const CellGrid& g) {
     MermaidChart chart{"Token hit rate by capacity", "capacity", "token hit rate in percent", {}, {}};
     for (const std::string& c : g.columns) {
         bool digits = !c.empty() && c.size() < 19 && c.find_first_not_of("0123456789") == std::string::npos;
@@ -208,7 +208,7 @@ std::string chart_of(const Json& report, const Grid& g) {
 }
 
 // Of the best of each column and of the one that others are compared with.
-std::string misses_of(const Json& report, const Grid& g) {
+std::string misses_of(const Json& report, const CellGrid& g) {
     MarkdownTable text(2);
     text.add({"capacity", "strategy", "hits %", "compulsory %", "stranded %", "capacity %", "regret %"});
     for (size_t k = 0; k < g.columns.size(); ++k) {
@@ -248,7 +248,7 @@ std::string knees_of(const Json& report, const CellTable& table) {
 }
 
 // Rejections, seeds, blame and reasons, each said once.
-std::string remarks_of(const Grid& g) {
+std::string remarks_of(const CellGrid& g) {
     std::vector<std::string> lines;
     auto say = [&](const std::string& line) {
         if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
@@ -294,7 +294,7 @@ std::string trade_off(const CellTable& table) {
     return text.str() + "Bold: no other cell is smaller and nearer to full attention.\n\n";
 }
 
-std::string facts_of(const Grid& g, const CellTable& table) {
+std::string facts_of(const CellGrid& g, const CellTable& table) {
     if (!table.trace) return {};
     std::string out = count_at(*table.trace, "requests") + " requests";
     std::optional<uint64_t> all = whole_at(*table.trace, "requests"), counted = whole_at(*table.trace, "counted_requests");
@@ -332,7 +332,7 @@ std::string compare_markdown(const Json& report) {
     std::string out;
     for (const CellTable& table : tables_of(report)) {
         out += "### " + markdown_text(table_name(table)) + "\n\n";
-        Grid g = grid_of(table);
+        CellGrid g = grid_of(table);
         out += facts_of(g, table);
         bool traded = std::all_of(table.cells.begin(), table.cells.end(), [](const Json* c) { return is_measured(*c) || text_at(*c, "status") == "skipped"; });
         if (!traded) out += cells_table(g, table) + legend(report, g) + chart_of(report, g) + misses_of(report, g);

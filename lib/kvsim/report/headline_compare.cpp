@@ -46,7 +46,7 @@ std::string table_of(const Json& cell) {
     return text_at(cell, "axes.engine").empty() ? key + std::to_string(whole_at(cell, "axes.block_size").value_or(0)) : key;
 }
 
-std::string title_of(const Json& cell) {
+std::string cell_title(const Json& cell) {
     std::string out = cleaned(text_at(cell, "axes.trace"));
     if (std::optional<uint64_t> size = whole_at(cell, "axes.block_size")) out += ", blocks of " + format_count(*size);
     for (const char* axis : {"axes.model", "axes.kv_dtype", "axes.k_dtype", "axes.v_dtype"})
@@ -54,14 +54,14 @@ std::string title_of(const Json& cell) {
     return out;
 }
 
-std::vector<Table> tables_of(const Json& report) {
+std::vector<Table> headline_tables(const Json& report) {
     std::vector<Table> out;
     std::map<std::string, size_t> place;
     std::map<std::string, std::pair<std::string, std::string>> first;  // layout and accounting
     for (const Json& cell : array_at(report, "cells")) {
         std::string key = table_of(cell);
         auto [at, added] = place.try_emplace(key, out.size());
-        if (added) out.push_back({title_of(cell), {}, {}});
+        if (added) out.push_back({cell_title(cell), {}, {}});
         Table& t = out[at->second];
         std::string capacity = text_at(cell, "axes.capacity");
         if (!t.columns.count(capacity)) t.order.push_back(capacity);
@@ -116,7 +116,7 @@ std::string names_text(const Winner& w) {
 
 double rate_of(const Winner& w) { return *number_at(*w.cells.front(), "results.hits.token_hit_rate"); }
 
-bool is_pinned(const Json& cell) { return text_at(cell, "axes.accounting").substr(0, 6) == "pinned"; }
+bool cell_pinned(const Json& cell) { return text_at(cell, "axes.accounting").substr(0, 6) == "pinned"; }
 
 // "23 strategies", "5 strategies and engines"
 std::string everyone(size_t number, const std::vector<Winner>& winners) {
@@ -129,7 +129,7 @@ std::string everyone(size_t number, const std::vector<Winner>& winners) {
 // bound of the first: cells that tie under different accountings have bounds of their own in the table.
 std::string gap_words(const Winner& w, bool with_best) {
     const Json& cell = *w.cells.front();
-    if (std::optional<Gap> gap = gap_of(cell, is_pinned(cell))) {
+    if (std::optional<Gap> gap = gap_of(cell, cell_pinned(cell))) {
         if (gap->gap == 0) return gap->reached ? "the best possible" : "as many as the cache that hits the most blocks";
         return points_text(gap->gap) + " below the best possible" + (with_best ? " (" + share_text(gap->best) + ")" : "");
     }
@@ -328,7 +328,7 @@ std::string compression_headline(const Json& report) {
 std::string compare_headline(const Json& report) {
     if (std::string out = compression_headline(report); !out.empty()) return out;
     std::string out;
-    std::vector<Table> tables = tables_of(report);
+    std::vector<Table> tables = headline_tables(report);
     double level = number_at(report, "confidence.level").value_or(0.95);
     size_t told = 0, all = 0;
     for (const Table& t : tables) {

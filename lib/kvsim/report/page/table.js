@@ -24,7 +24,7 @@ function sortable(options) {
   };
   const line = (row) => h("tr", { class: row.rowClass },
     columns.map((c, i) => h(i === 0 ? "th" : "td",
-      { class: [c.number && "num", c.wordy && "words", c.best && c.best(row) && "best", c.mark && c.mark(row)].filter(Boolean).join(" ") || null, scope: i === 0 ? "row" : null },
+      { class: [c.number && "num", c.wordy && "words", c.best && c.best(row) && "best", c.mark && c.mark(row)].filter(Boolean).join(" ") || null, scope: i === 0 ? "row" : null, "data-value": c.number && isNumber(value(c, row)) ? value(c, row) : null },
       c.cell ? c.cell(row) : c.text(row))));
   columns.forEach((c, i) => {
     const button = h("button", { type: "button", class: "sort" }, c.label);
