@@ -564,6 +564,7 @@ check: times: missing kernels pass|report/check_times.cpp|CheckVerdict::missing,
 check: numbers: carry lost|report/check_number.cpp|carry != 0; ++i) {|false; ++i) {
 check: numbers: sign of a difference|report/check_number.cpp|return Exact(b.negative_, less(right, left)|return Exact(negative_, less(right, left)
 check: properties of annotations are texts|report/check_table.cpp|(property && (c == ':' \|\| c == ','))|(false \&\& property)
+suggest: beginnings say nothing|core/suggest.cpp|if (c.size() > word.size() && c.compare(0, word.size(), word) == 0) return c;|
 LIST
 }
 
