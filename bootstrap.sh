@@ -5,13 +5,15 @@ set -eu
 
 # What the product is built with.
 build="g++ cmake ninja-build pkg-config
-       libcli11-dev nlohmann-json3-dev libsimdjson-dev libfmt-dev libzstd-dev zlib1g-dev libssl-dev libhwy-dev"
-# What the tests add: their libraries, clang for the sanitizers and libFuzzer, a JSON schema validator.
+       libcli11-dev nlohmann-json3-dev libsimdjson-dev libfmt-dev libzstd-dev zlib1g-dev libssl-dev libhwy-dev
+       libjs-chart.js"
+# What the tests add: their libraries, clang for the sanitizers and libFuzzer, validators of JSON and XML schemas.
 test="doctest-dev librapidcheck-dev libbenchmark-dev clang-14 libclang-rt-14-dev
-      python3-minimal python3-jsonschema zstd"
+      python3-minimal python3-jsonschema libxml2-utils zstd"
 tidy="clang-14 clang-tidy-14"
-# What the long checks add: git lists the files that tests/long/chroot.sh carries into its bare system.
-long="debootstrap git"
+# What the long checks add: git lists the files that tests/long/chroot.sh carries into its bare system, chromium opens the
+# pages of tests/long/page.py.
+long="debootstrap git chromium"
 
 usage() {
     cat <<END

@@ -14,3 +14,9 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/kvsimConfigVersion.
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/kvsimConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/kvsimConfigVersion.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/kvsim)
 install(DIRECTORY traces configs DESTINATION ${CMAKE_INSTALL_DATADIR}/kvsim)
+# Whose work is in it: pages that the program writes carry Chart.js.
+file(READ LICENSE license)
+file(READ lib/kvsim/report/page/notice.txt notice)
+file(CONFIGURE OUTPUT copyright CONTENT "kvsim\n\n${license}\nThe HTML pages that kvsim writes, and so the program, contain:\n\n${notice}" @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
+include(${CMAKE_CURRENT_LIST_DIR}/package.cmake)

@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include "cli_main.h"
+#include "complete.h"
 #include "config_file.h"
 
 #include <CLI/Config.hpp>
@@ -41,7 +42,7 @@ Command::Command(CLI::App& parent, const std::string& name, const std::string& s
     flag("--print-config", common.print_config, "print the merged configuration as JSON and stop", "General");
     flag("--quiet", common.console.quiet, "no narration on standard error", "General");
     flag("--verbose", common.console.verbose, "explain decisions on standard error", "General");
-    option("--color", common.console.color, "auto, always or never (NO_COLOR is honoured)", "General", "WHEN");
+    option("--color", common.console.color, "auto: on a terminal, unless NO_COLOR is set or TERM is dumb", "General", "auto|always|never");
     add_version(*app_)->group("General");
 }
 
@@ -183,6 +184,7 @@ void Command::print_config() const {
         if (o->get_lnames().empty()) continue;
         const std::string& name = o->get_lnames().front();
         if (name == "help" || name == "version" || name == "config" || name == "print-config") continue;
+        if (name == "layout" && o->count() == 0 && on_command_line(*app_, {"--engine"})) continue;  // they exclude each other
         std::vector<std::string> values = o->results();
         if (o->count() == 0 && !takes_list(*app_, name)) values = {o->get_default_str()};
         if (!values.empty() && !values.front().empty()) items.push_back({name, values, {}});
@@ -206,7 +208,7 @@ int Command::finish() {
     merge_config();
     const std::string& color = common.console.color;
     if (color != "auto" && color != "always" && color != "never")
-        throw_input("--color " + color + ": expected auto, always or never");
+        throw_input("--color " + color + ": expected auto, always or never" + did_you_mean(color, {"auto", "always", "never"}));
     if (common.print_config) {
         print_config();
         return 0;
@@ -309,46 +311,62 @@ static int run_parsed(CLI::App& root, std::vector<std::unique_ptr<app::Command>>
     throw_input("unknown command '" + rest[0] + "'" + did_you_mean(rest[0], known) + "; known: " + join(known));
 }
 
-int cli_main(int argc, const char* const* argv) {
-    handle_signals();
+static void add_commands(CLI::App& root, std::vector<std::unique_ptr<app::Command>>& commands) {
+    root.allow_extras();
+    app::add_version(root);
+    root.footer("Examples:\n  kvsim demo\n  kvsim replay trace.jsonl.zst --blocks 10000\n  kvsim trace info trace.jsonl.zst\n\n"
+                "kvsim COMMAND --help tells more. Exit codes: 0 ok, 1 a gate failed, 2 usage, configuration or\n"
+                "trace invalid, 3 I/O or internal error, 130 interrupted.");
+    commands.push_back(app::replay_command(root));
+    commands.push_back(app::compare_command(root));
+    commands.push_back(app::curve_command(root));
+    commands.push_back(app::size_command(root));
+    commands.push_back(app::bench_command(root));
+    commands.push_back(app::check_command(root));
+    commands.push_back(app::report_command(root));
+    CLI::App* trace = root.add_subcommand("trace", "look at, check, convert and make traces");
+    trace->allow_extras();
+    app::add_version(*trace);
+    trace->footer("Examples:\n  kvsim trace info trace.jsonl.zst\n  kvsim trace validate log.jsonl");
+    commands.push_back(app::trace_info_command(*trace));
+    commands.push_back(app::trace_validate_command(*trace));
+    commands.push_back(app::trace_convert_command(*trace));
+    commands.push_back(app::trace_generate_command(*trace));
+    commands.push_back(app::list_command(root));
+    commands.push_back(app::demo_command(root));
+    commands.push_back(app::completion_command(root));
+}
+
+static int parse_and_run(CLI::App& root, std::vector<std::unique_ptr<app::Command>>& commands, std::vector<std::string> words,
+                         std::string& path) {
+    if (std::find(words.begin(), words.end(), "--") != words.end())
+        throw_input("unexpected argument '--'; a file whose name begins with - is written ./-name");
+    try {
+        std::reverse(words.begin(), words.end());  // as CLI11 takes them
+        root.parse(words);
+    } catch (const CLI::Success& e) {
+        return root.exit(e);  // --help and --version, on standard output
+    } catch (const CLI::ParseError& e) {
+        innermost(root, path);
+        return fail(path, parse_error(e), kExitInput);
+    }
+    return run_parsed(root, commands, path);
+}
+
+int app::run_command_line(const std::vector<std::string>& words) {
     std::string path;
     CLI::App root("kvsim: what will my KV cache do? Replays LLM serving traces against cache layouts and eviction\n"
                   "strategies and reports hits, utilization and bytes, exactly.",
                   "kvsim");
     try {
-        root.allow_extras();
-        app::add_version(root);
-        root.footer("Examples:\n  kvsim replay trace.jsonl.zst --blocks 10000\n  kvsim trace info trace.jsonl.zst\n\n"
-                    "kvsim COMMAND --help tells more. Exit codes: 0 ok, 1 a gate failed, 2 usage, configuration or\n"
-                    "trace invalid, 3 I/O or internal error, 130 interrupted.");
-        std::vector<std::unique_ptr<app::Command>> commands;
-        commands.push_back(app::replay_command(root));
-        commands.push_back(app::compare_command(root));
-        commands.push_back(app::curve_command(root));
-        commands.push_back(app::size_command(root));
-        commands.push_back(app::bench_command(root));
-        commands.push_back(app::check_command(root));
-        commands.push_back(app::report_command(root));
-        CLI::App* trace = root.add_subcommand("trace", "look at, check, convert and make traces");
-        trace->allow_extras();
-        app::add_version(*trace);
-        trace->footer("Examples:\n  kvsim trace info trace.jsonl.zst\n  kvsim trace validate log.jsonl");
-        commands.push_back(app::trace_info_command(*trace));
-        commands.push_back(app::trace_validate_command(*trace));
-        commands.push_back(app::trace_convert_command(*trace));
-        commands.push_back(app::trace_generate_command(*trace));
-        commands.push_back(app::list_command(root));
-        if (std::find(argv, argv + argc, std::string_view("--")) != argv + argc)
-            throw_input("unexpected argument '--'; a file whose name begins with - is written ./-name");
-        try {
-            root.parse(argc, argv);
-        } catch (const CLI::Success& e) {
-            return flushed(root.exit(e), path);  // --help and --version, on standard output
-        } catch (const CLI::ParseError& e) {
-            innermost(root, path);
-            return fail(path, parse_error(e), kExitInput);
+        std::vector<std::unique_ptr<Command>> commands;
+        add_commands(root, commands);
+        // What the scripts of `kvsim completion` ask.
+        if (!words.empty() && words.front() == "__complete") {
+            std::fputs(completion_text(complete(root, {words.begin() + 1, words.end()})).c_str(), stdout);
+            return 0;
         }
-        return flushed(run_parsed(root, commands, path), path);
+        return flushed(parse_and_run(root, commands, words, path), path);
     } catch (const Error& e) {
         return fail(path, e.what(), e.kind() == ErrorKind::input ? kExitInput : kExitIo);
     } catch (const std::bad_alloc&) {
@@ -356,6 +374,11 @@ int cli_main(int argc, const char* const* argv) {
     } catch (const std::exception& e) {
         return fail(path, e.what(), kExitIo);
     }
+}
+
+int cli_main(int argc, const char* const* argv) {
+    handle_signals();
+    return app::run_command_line({argv + std::min(argc, 1), argv + argc});
 }
 
 }  // namespace kvsim

@@ -78,5 +78,10 @@ std::unique_ptr<Command> trace_validate_command(CLI::App& parent);
 std::unique_ptr<Command> trace_convert_command(CLI::App& parent);
 std::unique_ptr<Command> trace_generate_command(CLI::App& parent);
 std::unique_ptr<Command> list_command(CLI::App& parent);
+std::unique_ptr<Command> demo_command(CLI::App& parent);
+std::unique_ptr<Command> completion_command(CLI::App& parent);
+
+/// Parses, runs and prints as the program does with these words after its name; returns the exit code. Throws nothing.
+int run_command_line(const std::vector<std::string>& words);
 
 }  // namespace kvsim::app

@@ -68,7 +68,7 @@ class BenchCommand : public Command {
         resolve();
         std::vector<BenchCell> cells = bench_cells(kernels_, axes_);
         std::vector<std::string> chosen = chosen_backends();
-        outputs_.open(*this, {});
+        outputs_.open(*this, "bench", {});
         stop_on_interrupt(stop_);
         BenchReport report;
         for (const std::string& backend : chosen) report.runs.push_back(run_on(backend, cells));
@@ -180,10 +180,17 @@ class BenchCommand : public Command {
     BenchRun run_on(const std::string& text, const std::vector<BenchCell>& cells) {
         Spec spec = Spec::parse(text);
         const BackendRow& row = backends().get(spec.id());
-        if (std::string why = row.unavailable(); !why.empty()) return bench_unavailable(row.id, why, cells);
+        if (std::string why = row.unavailable(); !why.empty()) {
+            common.console.explain("skipped: backend " + row.id + ": " + why);
+            return bench_unavailable(row.id, why, cells);
+        }
         std::unique_ptr<Backend> backend = row.make(spec);
         spec.finish();
         uint64_t calibrated = 1 + (calibrations().size() - 1) * measure_.calibration_bytes.size();
+        common.console.explain(row.id + ": " + format_count(calibrated) + " calibrations, then " + format_count(cells.size()) +
+                               " kernels and shapes, each until " +
+                               (measure_.samples ? format_count(measure_.samples) + " samples are there"
+                                                 : min_time_ + " s are over and the median is known to 2 %"));
         Progress progress(common.console, "measuring on " + row.id, cells.size() + calibrated);
         BenchOptions options = measure_;
         options.done = &progress.done();

@@ -69,7 +69,7 @@ class CheckCommand : public Command {
     int execute() {
         CheckOptions o = options();
         if (!annotate_.empty() && annotate_ != "github") throw_input("--annotate " + annotate_ + ": expected github");
-        outputs_.open(*this, {report_, baseline_});
+        outputs_.open(*this, "check", {report_, baseline_});
         if (!annotate_.empty() && outputs_.on_stdout())
             throw_input("--annotate github writes to standard output; give the other output a file");
         auto name = [](const std::string& path) { return std::filesystem::path(path).filename().string(); };

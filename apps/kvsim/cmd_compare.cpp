@@ -2,10 +2,13 @@
 #include "outputs.h"
 
 #include <kvsim/core/error.h>
+#include <kvsim/core/suggest.h>
+#include <kvsim/core/units.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <optional>
 #include <thread>
 
@@ -31,6 +34,7 @@ class CompareCommand : public Command {
         option("--blame", blame_, "the N prefixes, sessions and categories that lost most to each strategy", group,
                "N");
         axes_.add_seeds_to(*this, group);
+        series_.add_to(*this);
         option("--jobs", jobs_, "threads (default: one per core)", group, "N");
         flag("--verify", axes_.verify, "check every invariant of every cell", group);
         outputs_.add_to(*this);
@@ -42,14 +46,16 @@ class CompareCommand : public Command {
         auto start = std::chrono::steady_clock::now();
         check_given();
         refuse_reports(axes_.inputs());
-        outputs_.open(*this, axes_.inputs());
+        outputs_.open(*this, "compare", axes_.inputs());
         CompareReport report;
         axes_.make_cells(common.console, outputs_.wants_json(), report);
         bool any = std::any_of(report.cells.begin(), report.cells.end(),
                                [](const CompareCell& c) { return c.spec.skip.empty(); });
         if (!any) throw_input(report.cells.front().spec.skip);
+        explain_cells(report);
         stop_on_interrupt(stop_);
         simulate(report);
+        explain_skipped(report);
         report.interrupted = stop_;
         if (!report.interrupted) refuse_if_all_skipped(report);
         find_knees(report);
@@ -63,9 +69,29 @@ class CompareCommand : public Command {
         return report.interrupted ? kExitInterrupted : 0;
     }
 
+    void explain_cells(const CompareReport& report) const {
+        if (!common.console.explains()) return;
+        std::vector<CellSpec> specs;
+        for (const CompareCell& c : report.cells) specs.push_back(c.spec);
+        size_t runs = count_runs(specs);
+        std::string shared = runs == specs.size() ? "" : "; cells that only model or dtype tell apart share one";
+        common.console.explain(format_count(specs.size()) + " cells, " + format_count(runs) + " runs with " + std::to_string(job_count_) +
+                               " threads" + shared);
+    }
+
+    // The table says where cells are missing; here is why.
+    void explain_skipped(const CompareReport& report) const {
+        std::map<std::string, size_t> reasons;
+        for (const CompareCell& c : report.cells)
+            if (c.result.status == CellStatus::skipped) ++reasons[c.result.reason];
+        for (const auto& [reason, count] : reasons)
+            common.console.explain("skipped: " + format_count(count) + (count == 1 ? " cell: " : " cells: ") + reason);
+    }
+
     void check_given() {
-        if (bounds_ != "all" && bounds_ != "none") throw_input("--bounds " + bounds_ + ": expected all or none");
+        if (bounds_ != "all" && bounds_ != "none") throw_input("--bounds " + bounds_ + ": expected all or none" + did_you_mean(bounds_, {"all", "none"}));
         axes_.bounds = bounds_ == "all";
+        axes_.timeline = series_.points(outputs_.given("html"));
         block_requests_ = static_cast<uint32_t>(whole_option(bootstrap_block_, "--bootstrap-block", 0, 1u << 30));
         axes_.needs_versus = block_requests_ > 0;
         axes_.blame = whole_option(blame_, "--blame", 0, 1u << 20);
@@ -114,10 +140,12 @@ class CompareCommand : public Command {
         c.emplace_back("versus", axes_.versus);
         c.emplace_back("bootstrap_block", uint64_t{block_requests_});
         c.emplace_back("blame", uint64_t{axes_.blame});
+        if (axes_.timeline != 0) c.emplace_back("timeline", axes_.timeline);
         return c;
     }
 
     CompareAxes axes_;
+    SeriesOptions series_;
     Outputs outputs_;
     std::string bounds_ = "all", bootstrap_block_ = "200", blame_ = "0", jobs_;
     uint32_t block_requests_ = 200;

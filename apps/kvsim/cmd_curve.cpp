@@ -4,6 +4,7 @@
 #include <kvsim/core/error.h>
 #include <kvsim/core/parallel.h>
 #include <kvsim/core/spec.h>
+#include <kvsim/core/units.h>
 #include <kvsim/report/curve_report.h>
 
 #include <algorithm>
@@ -36,7 +37,7 @@ class CurveCommand : public Command {
                group, "N");
         option("--tiers", tiers_, "F,S: hits of a fast tier of F blocks in front of a slow one of S (LRU)", group,
                "F,S");
-        option("--by", by_, "a curve per group: category, session, turn, salt or lora (LRU)", group, "COLUMN");
+        option("--by", by_, "a curve per group (LRU)", group, "category|session|turn|salt|lora");
         option("--jobs", jobs_, "threads (default: one per core)", group, "N");
         outputs_.add_to(*this);
         run = [this] { return execute(); };
@@ -44,7 +45,7 @@ class CurveCommand : public Command {
 
   private:
     int execute() {
-        outputs_.open(*this, {one_.trace_options.path});
+        outputs_.open(*this, "curve", {one_.trace_options.path});
         at_ = list_items(at_, "--at");
         uint64_t points = points_.empty() ? 0 : whole_option(points_, "--points", 2, 1u << 24);
         job_count_ = jobs_.empty() ? std::max(1u, std::thread::hardware_concurrency())
@@ -60,6 +61,9 @@ class CurveCommand : public Command {
         uint64_t largest = std::max<uint64_t>(1, unlimited.run.peak_resident_blocks);
         auto start = std::chrono::steady_clock::now();
         make_curve(r, points, largest);
+        common.console.explain(r.exact ? "curve: exact, one pass over the trace"
+                                       : "curve: " + format_count(r.curve.all.knots.size()) + " capacities replayed with " +
+                                             std::to_string(job_count_) + " threads, as " + r.why_not);
         r.curve_ms = ms_since(start);
         start = std::chrono::steady_clock::now();
         add_rows(r, largest);

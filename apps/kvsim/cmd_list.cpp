@@ -53,7 +53,8 @@ ListSection eviction_section() {
         s.rows.push_back({"sequence/" + r.id, r.summary,
                           "under paged, contiguous" + (r.parameters.empty() ? "" : "; parameters " + r.parameters)});
     for (const BlockStrategyRow& r : block_strategies().rows())
-        s.rows.push_back({"block/" + r.id, r.info.summary, "under " + r.info.accountings + "; " + r.info.verified});
+        s.rows.push_back({"block/" + r.id, r.info.summary, "under " + r.info.accountings + "; " + r.info.verified +
+                                                               (r.info.parameters.empty() ? "" : "; parameters " + r.info.parameters)});
     for (const TokenStrategyRow& r : token_strategies().rows())
         s.rows.push_back({"token/" + r.id, r.summary, token_detail(r)});
     return s;
@@ -160,7 +161,7 @@ class ListCommand : public Command {
             out.write(list_json(sections));
             out.commit();
         }
-        if (common.report != "-") std::fputs(list_table(sections, common.console.colored(STDOUT_FILENO)).c_str(), stdout);
+        if (common.report != "-") std::fputs(list_table(sections, common.console.colored(STDOUT_FILENO), Console::width(STDOUT_FILENO)).c_str(), stdout);
         return 0;
     }
     std::string kind_;

@@ -2,6 +2,7 @@
 #include "outputs.h"
 
 #include <kvsim/core/error.h>
+#include <kvsim/core/suggest.h>
 #include <kvsim/core/units.h>
 #include <kvsim/model/hf_config.h>
 
@@ -36,7 +37,8 @@ class ReplayCommand : public Command {
              "Analysis");
         option("--explain", explain_, "engines: why a request (its rank, or the name of its sequence) hit no more, or the first one whose cached_tokens the rules do not give",
                "Analysis", "REQUEST|first-difference");
-        option("--by", by_, "hits per group: category, session, turn, salt or lora", "Analysis", "COLUMN");
+        option("--by", by_, "hits per group", "Analysis", "category|session|turn|salt|lora");
+        series_.add_to(*this);
         option("--per-request", per_request_, "write one JSON object per request to FILE (- = standard output)",
                "Output", "FILE");
         outputs_.add_to(*this);
@@ -58,13 +60,16 @@ class ReplayCommand : public Command {
             throw_input("--decode linked has no effect here: it names output for later prompts to hit, and nothing here hits output");
         options.bounds = on_off(bounds_, "--bounds", "all", "none");
         options.verify = verify_;
+        options.timeline = series_.points(outputs_.given("html"));
         if (trace_.path.empty() && !data_.given()) throw_input("expected the argument trace, or --kv-data; see kvsim replay --help");
         std::unique_ptr<KvData> data = data_.load(options.cache.layout, backend_.given());
-        outputs_.open(*this, {trace_.path}, {per_request_});
+        outputs_.open(*this, "replay", {trace_.path}, {per_request_});
         std::optional<OutputFile> per_request_file;
         if (!per_request_.empty()) per_request_file.emplace(per_request_);
 
         ReplayReport report;
+        if (options.timeline != 0 && !outputs_.wants_json())
+            report.notes.push_back("the series of --timeline are in the JSON report (--report FILE) and on the page (--export-html FILE)");
         bool by_token = matches_tokens(options.cache);
         bool keep_tokens = !explain_.empty();
         uint32_t block_size = 0;
@@ -101,6 +106,7 @@ class ReplayCommand : public Command {
         std::optional<PrefillFlops> flops = model_.flops(report.notes);
         if (flops) options.flops = &*flops;
         report.cost = model_.cost();
+        explain_decisions(trace, options, report);
         ReplayOutcome outcome = simulate(trace, options);
         report.trace = &trace;
         report.options = &options;
@@ -109,6 +115,15 @@ class ReplayCommand : public Command {
         if (tokens) report.explanation = explain(trace, *tokens, options, outcome);
         write(report, per_request_file);
         return 0;
+    }
+
+    void explain_decisions(const Trace& trace, const ReplayOptions& options, const ReplayReport& report) const {
+        const Console& console = common.console;
+        model_.explain(report.memory, console);
+        cache_.explain_defaults(options.cache, console);
+        if (options.run.capacity_blocks == kUnlimited)
+            console.explain("capacity: unlimited, so nothing is ever evicted and there are no bounds to tell");
+        explain_path(options.cache, trace, options.run, console);
     }
 
     // The trace in single tokens; the trace itself from its own blocks to those of the engine.
@@ -158,7 +173,7 @@ class ReplayCommand : public Command {
 
     static bool on_off(const std::string& value, const std::string& option, const std::string& yes,
                        const std::string& no) {
-        if (value != yes && value != no) throw_input(option + " " + value + ": expected " + yes + " or " + no);
+        if (value != yes && value != no) throw_input(option + " " + value + ": expected " + yes + " or " + no + did_you_mean(value, {yes, no}));
         return value == yes;
     }
 
@@ -219,6 +234,7 @@ class ReplayCommand : public Command {
         if (backend_.attend) c.emplace_back("attend", "true");
         c.emplace_back("bounds", bounds_);
         if (!by_.empty()) c.emplace_back("by", by_);
+        if (options.timeline != 0) c.emplace_back("timeline", options.timeline);
         return c;
     }
 
@@ -236,6 +252,7 @@ class ReplayCommand : public Command {
     WorkOptions work_;
     DataOptions data_;
     BackendOptions backend_;
+    SeriesOptions series_;
     Outputs outputs_;
     std::string warmup_, bounds_ = "all", by_, per_request_, explain_;
     bool verify_ = false;

@@ -32,7 +32,7 @@ class SizeCommand : public Command {
 
   private:
     int execute() {
-        outputs_.open(*this, {one_.trace_options.path});
+        outputs_.open(*this, "size", {one_.trace_options.path});
         SizeReport r;
         parse_goal(r);
         one_.load(*this, "size to look for", outputs_.wants_json());
@@ -41,6 +41,7 @@ class SizeCommand : public Command {
         uint64_t goal = needed_hits(r, unlimited);
         r.peak_active_blocks = unlimited.run.peak_active_blocks;
         r.needed_blocks = smallest(r, goal, unlimited, 0);
+        common.console.explain(r.searched ? "search: by halving, a replay at each capacity tried" : "search: on the exact curve, one pass over the trace");
         uint64_t blocks = std::max(r.needed_blocks, r.peak_active_blocks);
         // Without a curve more blocks may hit less.
         if (blocks > r.needed_blocks && r.searched && hits_of(r, at_capacity(blocks)) < goal)

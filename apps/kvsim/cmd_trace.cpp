@@ -32,7 +32,7 @@ class InfoCommand : public Command {
         std::optional<OutputFile> out;
         if (!common.report.empty()) out.emplace(common.report);
         Console silent = common.console;  // the table has the notes
-        silent.quiet = true;
+        silent.notes = false;
         Trace trace = trace_.load(silent, out.has_value());
         if (trace.expand_samples()) trace.notes.emplace_back("parallel samples (n) count as requests of their own");
         TraceStats stats = trace_stats(trace);
@@ -163,6 +163,7 @@ class GenerateCommand : public Command {
         check_outputs("-", {output_, common.report});
         OutputFile out(output_);
         Trace trace = generate_trace(kind_, seed);
+        explain_spec();
         write_trace(trace, to_, out);
         report_written(trace, common.report);
         out.commit();
@@ -171,6 +172,16 @@ class GenerateCommand : public Command {
                            std::to_string(trace.block_size) + " tokens");
         return 0;
     }
+    /// The kind with all its parameters.
+    void explain_spec() const {
+        if (!common.console.explains()) return;
+        Spec spec = Spec::parse(kind_);
+        std::string all;
+        for (const GeneratorParameter& p : trace_generators().get(spec.id()).parameters)
+            all += (all.empty() ? ":" : ",") + p.key + "=" + spec.text(p.key, p.fallback);
+        common.console.explain("made: " + spec.id() + all + ", seed " + seed_);
+    }
+
     std::string kind_, seed_ = "1", to_ = "kvsim", output_;
 };
 

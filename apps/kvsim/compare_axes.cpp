@@ -162,8 +162,7 @@ void CompareAxes::check_capacities() const {
     if (int(!blocks_.empty()) + int(!tokens_.empty()) + int(!memory_.empty()) > 1)
         throw_input("--blocks, --tokens and --memory exclude each other; give one of them");
     if (!memory_.empty() && models_.empty()) throw_input("--memory needs --model");
-    for (const std::string& b : blocks_)
-        if (b != "unlimited") parse_share(b, 1, "--blocks");
+    for (const std::string& b : blocks_) check_capacity(b, "--blocks");
     for (const std::string& t : tokens_) whole_option(t, "--tokens", 1, ~uint64_t{0} / 2);
     for (const std::string& m : memory_) parse_size_bytes(m, "--memory");
 }
@@ -321,6 +320,7 @@ CompareCell CompareAxes::cell_of(const Group& group, const CacheConfig& config, 
     options.run = run_;
     options.verify = verify;
     options.bounds = bounds;
+    options.timeline = timeline;
     if (!warmup_.empty()) options.run.warmup_requests = parse_share(warmup_, v.trace->requests(), "--warmup");
     if (options.run.warmup_requests >= v.trace->requests())
         throw_input("--warmup " + warmup_ + " leaves none of " + std::to_string(v.trace->requests()) +
@@ -359,6 +359,7 @@ void CompareAxes::add_model(CompareCell& cell, const Variant& v, bool tokens, Co
     ModelOptions m = model_of(cell);
     std::vector<std::string> lines;
     cell.memory = m.resolve(tokens ? 1 : v.trace->block_size, lines);
+    m.explain(cell.memory, *console_);
     std::optional<PrefillFlops> flops = m.flops(lines);
     cell.cost = m.cost();
     if (flops) {

@@ -28,6 +28,7 @@ class CompareAxes {
     std::string versus;        ///< empty until check(): lru, or the first engine where only engines hit
     bool needs_versus = true;  ///< there are differences to tell, so the strategy they refer to is added
     size_t blame = 0;          ///< it was asked who lost most
+    uint64_t timeline = 0;     ///< points of the series of each cell
     bool bounds = true, verify = false;
     uint64_t first_seed = 0;
 

@@ -2,6 +2,7 @@
 
 #include <kvsim/core/units.h>
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,7 +17,15 @@ void Console::say(const std::string& line) const {
 }
 
 void Console::explain(const std::string& line) const {
-    if (verbose && !quiet) std::fprintf(stderr, "%s\n", line.c_str());
+    if (!explains() || std::find(said_.begin(), said_.end(), line) != said_.end()) return;
+    said_.push_back(line);
+    std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+unsigned Console::width(int fd) {
+    winsize size{};
+    if (isatty(fd) != 1 || ioctl(fd, TIOCGWINSZ, &size) != 0) return 0;
+    return size.ws_col;
 }
 
 bool Console::colored(int fd) const {

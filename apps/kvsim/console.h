@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace kvsim::app {
 
@@ -12,14 +13,21 @@ class Console {
   public:
     bool quiet = false;
     bool verbose = false;
+    bool notes = true;           ///< say what readers of traces remark
     std::string color = "auto";  ///< auto, always, never
 
     /// A line on stderr unless quiet.
     void say(const std::string& line) const;
-    /// A line on stderr if verbose.
+    /// A line on stderr if verbose, once.
     void explain(const std::string& line) const;
+    bool explains() const { return verbose && !quiet; }
+    /// Columns of the terminal that `fd` is; 0 where it is none.
+    static unsigned width(int fd);
     /// Whether to colour what goes to `fd`: the flag beats NO_COLOR, which beats the terminal.
     bool colored(int fd) const;
+
+  private:
+    mutable std::vector<std::string> said_;  ///< by explain()
 };
 
 /// A line on stderr that is redrawn ten times a second once the work has taken half a second; only on a terminal.

@@ -1,6 +1,7 @@
 #include "one_trace.h"
 
 #include <kvsim/core/error.h>
+#include <kvsim/core/suggest.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -24,7 +25,7 @@ void OneTrace::load(Command& command, const std::string& what, bool digest) {
         throw_input("--layout " + options.cache.layout + " looks nothing up, so there is no " + what);
     if (options.cache.match.rfind("snapshot", 0) == 0)
         throw_input("--match snapshot has no " + what + " yet; use compare");
-    if (bounds != "all" && bounds != "none") throw_input("--bounds " + bounds + ": expected all or none");
+    if (bounds != "all" && bounds != "none") throw_input("--bounds " + bounds + ": expected all or none" + did_you_mean(bounds, {"all", "none"}));
     options.bounds = bounds == "all";
     work.resolve(options.run);
     tokens_ = matches_tokens(options.cache);
@@ -45,6 +46,8 @@ void OneTrace::load(Command& command, const std::string& what, bool digest) {
     if (options.run.warmup_requests >= trace.requests())
         throw_input("--warmup " + warmup + " leaves none of " + std::to_string(trace.requests()) +
                     " requests to count");
+    model.explain(report.memory, *console_);
+    cache.explain_defaults(options.cache, *console_);
     report.trace = &trace;
     report.options = &options;
 }

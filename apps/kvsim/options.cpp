@@ -2,14 +2,17 @@
 
 #include <kvsim/core/error.h>
 #include <kvsim/core/spec.h>
+#include <kvsim/core/suggest.h>
 #include <kvsim/core/units.h>
 #include <kvsim/engine/engines.h>
+#include <kvsim/layout/prefix_runs.h>
 #include <kvsim/model/gpu.h>
 #include <kvsim/model/hf_config.h>
 #include <kvsim/model/model.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <numeric>
 
 namespace kvsim::app {
@@ -32,6 +35,16 @@ std::vector<std::string> list_items(const std::vector<std::string>& given, const
             items.push_back(item);
         }
     return items;
+}
+
+void check_capacity(const std::string& text, const std::string& option) {
+    if (text == "unlimited") return;
+    try {
+        parse_share(text, 1, option);
+    } catch (const Error&) {
+        throw_input(option + " " + text + ": expected a whole number, a percentage from 0% to 100%, or unlimited" +
+                    did_you_mean(text, {"unlimited"}));
+    }
 }
 
 // ---- trace ---------------------------------------------------------------------------------------------------
@@ -80,6 +93,8 @@ Trace TraceOptions::load(const Console& console, bool digest, double* load_ms, b
     o.digest = digest;
     o.link_outputs = link;
     o.asked_block_size = asked_block_size;
+    LoadReasons reasons;
+    o.reasons = &reasons;
     auto start = std::chrono::steady_clock::now();
     Trace trace;
     {
@@ -87,10 +102,21 @@ Trace TraceOptions::load(const Console& console, bool digest, double* load_ms, b
         o.progress = &progress.done();
         trace = load_trace(o);
     }
-    if (load_ms)
-        *load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-    if (format == "auto") console.explain("format " + trace.format + ", told by the first line, or by the name");
-    for (const std::string& note : trace.notes) console.say("note: " + note);
+    double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    if (load_ms) *load_ms = ms;
+    if (console.explains()) {
+        std::string from = trace.name + ": ";
+        console.explain(from + "format " + trace.format + (reasons.format.empty() ? ", as asked for" : ", told by " + reasons.format));
+        uint32_t size = asked_block_size ? *asked_block_size : trace.block_size;
+        if (trace.objects) {
+            console.explain(from + "a request looks up one object");
+        } else {
+            console.explain(from + "blocks of " + format_count(size) + " tokens: " + reasons.block_size);
+        }
+        console.explain(from + format_count(trace.requests()) + " requests read in " + std::to_string(std::llround(ms)) + " ms");
+    }
+    if (console.notes)
+        for (const std::string& note : trace.notes) console.say("note: " + note);
     return trace;
 }
 
@@ -168,6 +194,14 @@ std::optional<MemoryBytes> ModelOptions::resolve(uint32_t block_size, std::vecto
     return bytes;
 }
 
+void ModelOptions::explain(const std::optional<MemoryBytes>& bytes, const Console& console) const {
+    if (model.empty() || !bytes || !console.explains()) return;
+    ModelShape shape = resolve_model(model);
+    console.explain("model: " + bytes->model + ", " + describe(shape) + ", " + dtypes(shape.default_dtype) +
+                    (tp.empty() ? "" : ", " + tp + " ranks") + ": " + format_count(bytes->bytes_per_token) + " bytes a token, " +
+                    format_count(bytes->bytes_per_block) + " a block");
+}
+
 uint32_t ModelOptions::layers(const KvData* data) const {
     if (model.empty()) return data ? data->layers : 1;
     ModelShape shape = resolve_model(model);
@@ -225,18 +259,23 @@ uint64_t CapacityOptions::resolve(const Trace& trace, const std::optional<Memory
     std::string given;
     if (!blocks.empty()) {
         given = blocks_option + " " + blocks;
+        check_capacity(blocks, blocks_option);
         if (trace.lengths_only && blocks.back() == '%')
             throw_input(given + ": the trace names no blocks, so its unique blocks are unknown; expected a number of blocks");
         capacity = parse_share(blocks, trace.unique_blocks(), blocks_option);
+        if (blocks.back() == '%')
+            console.explain(given + " of " + format_count(trace.unique_blocks()) + " unique blocks = " + format_count(capacity) + " blocks");
     } else if (!tokens.empty()) {
         given = "--tokens " + tokens;
         capacity = whole_option(tokens, "--tokens", 1, ~uint64_t{0} / 2) / trace.block_size;
+        console.explain(given + " / " + format_count(trace.block_size) + " tokens a block = " + format_count(capacity) + " blocks");
     } else {
         if (!bytes) throw_input("--memory needs --model, of a model with layers that grow with every token");
         given = "--memory " + memory;
         capacity = parse_size_bytes(memory, "--memory") / bytes->bytes_per_block;
-        console.explain(given + " is " + format_count(capacity) + " blocks of " +
-                        format_count(bytes->bytes_per_block) + " bytes");
+        console.explain(given + " = " + format_count(parse_size_bytes(memory, "--memory")) + " bytes / " +
+                        format_count(bytes->bytes_per_block) + " bytes a block (" + format_count(trace.block_size) + " tokens x " +
+                        format_count(bytes->bytes_per_token) + " bytes of " + bytes->model + ") = " + format_count(capacity) + " blocks");
     }
     uint64_t unit = std::max<uint64_t>(trace.block_size, bytes ? bytes->bytes_per_block : 0);
     if (capacity > (uint64_t{1} << 63) / unit)
@@ -271,7 +310,7 @@ uint64_t CapacityOptions::resolve_tokens(Trace& trace, uint32_t block_size, cons
 
 void CacheOptions::add_to(Command& c) {
     const std::string group = "Cache";
-    c.option("--layout", given.layout, "cache layout, see `kvsim list layouts`", group, "ID");
+    layout_option_ = c.option("--layout", given.layout, "cache layout, see `kvsim list layouts`", group, "ID");
     c.option("--eviction", given.eviction,
              "eviction strategy, see `kvsim list evictions` (default: lru under prefix and paged, none under contiguous)",
              group, "ID");
@@ -292,21 +331,48 @@ void CacheOptions::add_rules_to(Command& c) {
               "blocks of --block-size",
              group, "ID");
     c.option("--on-full", given.on_full,
-             "paged, contiguous: what happens when a sequence does not fit: evict (default), preempt, wait or fail", group, "ID");
+             "paged, contiguous: what happens when a sequence does not fit (default evict)", group, "evict|preempt|wait|fail");
     c.option("--preempt", given.preempt, "paged, contiguous: who is preempted (default latest: smallest priority, then latest)",
              group, "ID");
     c.option("--evict-threshold", given.evict_threshold,
              "paged: evict when used / capacity reaches F, from 0 to 1 (default: only when something does not fit)", group, "F");
     c.option("--evict-target", given.evict_target, "paged: ... until it is F or less (default: the threshold)", group, "F");
     c.option("--reserve", given.reserve,
-             "contiguous: max (default): room for the trace's longest sequence; grow: the next power of two of blocks", group, "ID");
+             "contiguous: max (default): room for the trace's longest sequence; grow: the next power of two of blocks", group, "max|grow");
 }
 
 CacheConfig CacheOptions::resolve() const {
     CacheConfig config = given;
-    if (!config.engine.empty() && config.layout == kDefaultLayout) config.layout.clear();  // nobody chose it
+    if (!config.engine.empty() && config.layout == kDefaultLayout && !chose_layout()) config.layout.clear();
     resolve_cache(config);
     return config;
+}
+
+void CacheOptions::explain_defaults(const CacheConfig& resolved, const Console& console) const {
+    if (!console.explains()) return;
+    std::string chosen;
+    auto add = [&](const std::string& option, const std::string& value) { chosen += (chosen.empty() ? "" : ", ") + option + " " + value; };
+    if (resolved.engine.empty() && !chose_layout()) add("--layout", resolved.layout);
+    for (const CacheOption& option : cache_options())
+        if ((given.*option.value).empty() && !(resolved.*option.value).empty()) add(option.name, resolved.*option.value);
+    if (!resolved.engine.empty()) console.explain("engine: " + resolved.engine);
+    if (!chosen.empty()) console.explain("defaults: " + chosen);
+}
+
+void explain_path(const CacheConfig& cache, const Trace& trace, const RunOptions& run, const Console& console) {
+    if (!console.explains() || !cache.engine.empty() || cache.layout != "prefix" || cache.match.rfind("snapshot", 0) == 0) return;
+    Accounting accounting = Accounting::parse(cache.accounting);
+    if (runs_apply(cache.eviction, accounting, trace, run)) {
+        console.explain("replay: whole runs of the prefix index, a few steps a request");
+    } else if (accounting.kind == AccountingKind::flat) {
+        console.explain("replay: block by block, in runs of consecutive ids");
+    } else {
+        std::string why = cache.eviction != "lru"                ? cache.eviction + " decides about single blocks"
+                          : run.concurrency == kByTrace          ? "requests do not end in the order in which they came"
+                          : trace.has_named_output()             ? "the trace names output"
+                                                                 : "a request is longer than the cache";
+        console.explain("replay: block by block, as " + why);
+    }
 }
 
 // ---- work ----------------------------------------------------------------------------------------------------
@@ -352,6 +418,23 @@ void WorkOptions::resolve(RunOptions& run) const {
         throw_input("--concurrency " + concurrency + ": expected a whole number from 1, or trace" +
                     did_you_mean(concurrency, {"trace"}));
     }
+}
+
+void SeriesOptions::add_to(Command& c) {
+    c.option("--timeline", timeline,
+             "series in the JSON report: utilization and hit rate at N points of the replay, hits by depth, age of evicted blocks "
+             "(default: none; 200 with --export-html)",
+             "Analysis", "N|none");
+}
+
+uint64_t SeriesOptions::points(bool page) const {
+    constexpr uint64_t kDrawn = 200, kMost = 100000;
+    if (timeline.empty()) return page ? kDrawn : 0;
+    uint64_t n = 0;
+    if (timeline == "none") return 0;
+    if (!parse_whole(timeline, n) || n < 2 || n > kMost)
+        throw_input("--timeline " + timeline + ": expected a whole number from 2 to " + std::to_string(kMost) + ", or none");
+    return n;
 }
 
 }  // namespace kvsim::app

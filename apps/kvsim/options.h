@@ -21,6 +21,9 @@ uint64_t whole_option(const std::string& text, const std::string& option, uint64
 /// or there twice.
 std::vector<std::string> list_items(const std::vector<std::string>& given, const std::string& option);
 
+/// Throws Error(input) unless it is N, P% or unlimited.
+void check_capacity(const std::string& text, const std::string& option);
+
 struct TraceOptions {
     std::string path, format = "auto", limit, block_size;
 
@@ -50,6 +53,8 @@ struct ModelOptions {
     std::optional<TokenStorage> storage(std::vector<std::string>& lines) const;
     /// Layers that budgets are told for. Throws Error(input) where the model is not that of the data.
     uint32_t layers(const KvData* data) const;
+    /// Says the model's shape and the bytes that follow from it.
+    void explain(const std::optional<MemoryBytes>& bytes, const Console& console) const;
     std::string keys() const { return k_dtype.empty() ? kv_dtype : k_dtype; }
     std::string values() const { return v_dtype.empty() ? kv_dtype : v_dtype; }
     /// "int4", or "keys int8, values int4"; `fallback` is what is used where none is given.
@@ -101,12 +106,30 @@ struct CacheOptions {
 
     void add_to(Command& command);
     CacheOptions() { given.layout = kDefaultLayout; }
+    bool chose_layout() const { return layout_option_ && layout_option_->count() > 0; }
     /// --engine, of commands that replay once.
     void add_engine_to(Command& command);
     /// All but the layout, strategy and accounting, which are lists in compare.
     void add_rules_to(Command& command);
     /// Checked and complete. Throws Error(input).
     CacheConfig resolve() const;
+    /// Says what of the resolved configuration nobody chose.
+    void explain_defaults(const CacheConfig& resolved, const Console& console) const;
+
+  private:
+    const CLI::Option* layout_option_ = nullptr;
+};
+
+/// Says how the prefix layout computes a replay of this.
+void explain_path(const CacheConfig& cache, const Trace& trace, const RunOptions& run, const Console& console);
+
+/// Series for plots.
+struct SeriesOptions {
+    std::string timeline;
+
+    void add_to(Command& command);
+    /// Points; 0: none. `page`: an HTML page is made, which draws them. Throws Error(input).
+    uint64_t points(bool page) const;
 };
 
 struct WorkOptions {

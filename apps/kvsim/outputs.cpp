@@ -60,9 +60,12 @@ void Outputs::add_to(Command& command, const std::vector<std::string>& ids) {
     }
 }
 
-void Outputs::open(const Command& command, const std::vector<std::string>& inputs, const std::vector<std::string>& others) {
+void Outputs::open(const Command& command, const std::string& kind, const std::vector<std::string>& inputs,
+                   const std::vector<std::string>& others) {
     command_ = &command;
     appended_ = summary_file();
+    for (const Export& e : exports_)
+        if (!e.path.empty() && !kind.empty()) check_export(kvsim::exports().get(e.id), kind);
     std::vector<std::string> all = {command.common.report};
     for (const Export& e : exports_) all.push_back(e.path);
     all.insert(all.end(), others.begin(), others.end());
@@ -79,12 +82,21 @@ bool Outputs::given(const std::string& id) const {
            std::any_of(exports_.begin(), exports_.end(), [&](const Export& e) { return e.id == id && !e.path.empty(); });
 }
 
-void Outputs::write(const std::string& json) {
-    std::string summary;
-    if (!appended_.empty()) summary = export_report(kvsim::exports().get("markdown"), json);
-    for (auto& [id, file] : open_) file.write(id.empty() ? json : export_report(kvsim::exports().get(id), json));
+void Outputs::write(const NamedTexts& reports) {
+    write(reports, command_->common.report.empty() ? std::string() : report_text(reports.front().first, reports.front().second));
+}
+
+void Outputs::write(const NamedTexts& reports, const std::string& json) {
+    std::vector<std::string> ids;
+    for (const auto& [id, file] : open_)
+        if (!id.empty()) ids.push_back(id);
+    if (!appended_.empty()) ids.emplace_back("markdown");
+    std::vector<std::string> texts;
+    if (!ids.empty()) texts = export_texts(ids, reports);
+    size_t next = 0;
+    for (auto& [id, file] : open_) file.write(id.empty() ? json : texts[next++]);
     for (auto& [id, file] : open_) file.commit();
-    if (!appended_.empty()) append(summary);
+    if (!appended_.empty()) append(texts.back());
 }
 
 // The file that is appended to, which then is none of the exports; empty if there is none.

@@ -1,6 +1,8 @@
 // Every way a trace can be wrong: one line, exit code 2, file:line:column where a line is at fault.
 #include "cli.h"
 
+namespace bad_input_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -188,3 +190,5 @@ TEST_CASE("bad: a byte order mark is skipped or named") {
     ProcessResult r = kvsim({"replay", dir.write("b.jsonl", "\xef\xbb\xbf" + request("\"t\":0,\"length\":8,\"blocks\":[1,2]"))});
     CHECK((r.exit_code == 0 || contains(r.err, "byte order mark")));
 }
+
+}  // namespace bad_input_test

@@ -1,6 +1,8 @@
 // kvsim bench: options, errors, a tiny run and its report. No times are asserted.
 #include "cli.h"
 
+namespace bench_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -120,3 +122,5 @@ TEST_CASE("bench: it is in the help, and list knows kernels and backends") {
     std::string backends = succeeds({"list", "backends"}).out;
     for (const char* word : {"cpu", "cuda", "parameters threads=all"}) CHECK(contains(backends, word));
 }
+
+}  // namespace bench_test

@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 
+namespace capture_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -101,3 +103,5 @@ TEST_CASE("capture: a client that goes away is logged with what it got") {
     REQUIRE(lines.size() == 2);
     CHECK(Json::parse(lines[1])["output_tokens"] == Json::array({2000, 2001, 2002}));
 }
+
+}  // namespace capture_test

@@ -4,6 +4,8 @@
 
 #include <regex>
 
+namespace check_test {
+
 namespace check_cli_test {
 
 using namespace kvsim_test;
@@ -256,3 +258,5 @@ TEST_CASE("check: the examples of the documentation do what they say") {
 }
 
 }  // namespace check_cli_test
+
+}  // namespace check_test

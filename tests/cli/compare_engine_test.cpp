@@ -5,6 +5,8 @@
 
 #include <cstdio>
 
+namespace compare_engine_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -331,3 +333,5 @@ TEST_CASE("list engines: whose rules, of when, checked how, with their parameter
         CHECK(contains(table, rows[0]["upstream_commit"].get<std::string>()));
     }
 }
+
+}  // namespace compare_engine_test

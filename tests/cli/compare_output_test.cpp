@@ -12,6 +12,8 @@
 #include <map>
 #include <thread>
 
+namespace compare_output_test {
+
 using namespace kvsim_test;
 
 static std::string table_of(const Args& args) { return succeeds(Args{"compare"} + args).out; }
@@ -102,3 +104,5 @@ TEST_CASE("compare: an interrupt ends it after the running cells, and what is fi
     }
     CHECK(seen);
 }
+
+}  // namespace compare_output_test

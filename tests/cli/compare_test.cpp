@@ -4,6 +4,8 @@
 
 #include <filesystem>
 
+namespace compare_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -428,3 +430,5 @@ TEST_CASE("compare: what cannot be is said in one line") {
     fails({"compare", dir.path("none.jsonl")}, {"cannot open"}, 3);
     CHECK_FALSE(file_exists(dir.path("r.json")));
 }
+
+}  // namespace compare_test

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+namespace config_test {
+
 using namespace kvsim_test;
 
 struct Setup {
@@ -133,3 +135,5 @@ TEST_CASE("config: a report reproduces itself") {
         CHECK(without_timing(again) == without_timing(Json::parse(read_file(first))));
     }
 }
+
+}  // namespace config_test

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+namespace curve_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -245,3 +247,5 @@ TEST_CASE("curve: what cannot be is said in one line") {
     CHECK_FALSE(contains(table, "nan"));
     check_schema(dir, {curve_of({once})});
 }
+
+}  // namespace curve_test

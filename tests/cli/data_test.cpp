@@ -1,6 +1,8 @@
 // replay --backend: events on real keys and values, read back.
 #include "cli.h"
 
+namespace data_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -133,3 +135,5 @@ TEST_CASE("data: what is refused") {
     CHECK(error({"--kv-data", "synthetic:tokens=4,layers=1,heads=1,kv_heads=1,head_dim=8", "--layout", "paged", "--backend", "cpu"})
               .find("but those of") != std::string::npos);
 }
+
+}  // namespace data_test

@@ -1,6 +1,8 @@
 // Every number of a report is defined in it: each key of results and bounds stands in a definition as a whole word.
 #include "cli.h"
 
+namespace definitions_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -82,3 +84,5 @@ TEST_CASE("definitions: sequences and requests are counted differently") {
     CHECK(contains(replay_report({demo})["definitions"]["evictions"], "stranded_blocks"));
     CHECK(contains(replay_report({demo, "--match", "snapshot"})["definitions"]["evictions"], "stranded_blocks"));
 }
+
+}  // namespace definitions_test

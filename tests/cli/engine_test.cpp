@@ -1,6 +1,7 @@
 // replay --engine: what is refused, what is said in the engine's words, and why a request hit no more.
 #include "cli.h"
 
+namespace engine_test {
 
 using namespace kvsim_test;
 
@@ -229,3 +230,5 @@ TEST_CASE("engine: the report, the rows per request, and the report as configura
     Json row = Json::parse(text.substr(0, text.find('\n')));
     for (const char* key : {"readmission_hit_tokens", "preemptions", "admit_step", "finish_step"}) CHECK(row.contains(key));
 }
+
+}  // namespace engine_test

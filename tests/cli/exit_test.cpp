@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <thread>
 
+namespace exit_test {
+
 using namespace kvsim_test;
 
 static std::vector<std::string> files_in(const std::string& dir) {
@@ -180,3 +182,5 @@ TEST_CASE("exit: a report never replaces the trace it is about") {
     fails({"replay", trace, "--report", trace}, {});
     CHECK(read_file(trace) == kDemo);
 }
+
+}  // namespace exit_test

@@ -1,6 +1,8 @@
 // Help, version, and what is said when a command line cannot be understood.
 #include "cli.h"
 
+namespace help_test {
+
 using namespace kvsim_test;
 
 static const std::vector<Args> kCommands = {{"replay"},           {"trace", "info"},     {"trace", "validate"},
@@ -155,3 +157,5 @@ TEST_CASE("list: a model's line does not say everything twice") {
         if (!detail.empty()) CHECK_FALSE(contains(lines[i - 1], detail));
     }
 }
+
+}  // namespace help_test

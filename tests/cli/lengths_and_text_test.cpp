@@ -1,6 +1,8 @@
 // Traces that name nothing, and traces whose tokens are approximate, from the command line.
 #include "cli.h"
 
+namespace lengths_and_text_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -148,3 +150,5 @@ TEST_CASE("lists: the formats of lengths and of text") {
     for (const char* part : {"  azure  ", "  burstgpt  ", "  vidur  ", "  text  ", "bytes_per_token=4", "lengths only"})
         CHECK(contains(out, part));
 }
+
+}  // namespace lengths_and_text_test

@@ -3,6 +3,8 @@
 
 #include "cli.h"
 
+namespace match_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -75,3 +77,5 @@ TEST_CASE("match: what has no effect with snapshots is refused") {
     fails({"replay", trace, "--match", "snapshot:max_entries=0"}, {"max_entries"});
     fails({"replay", trace, "--match", "snapshot", "--layout", "paged"}, {"--match has no effect under --layout paged"});
 }
+
+}  // namespace match_test

@@ -2,6 +2,8 @@
 #include "cli.h"
 #include "unit/oracle_bytes.h"
 
+namespace objects_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -106,3 +108,5 @@ TEST_CASE("objects: convert there and back") {
         formats,
         "time=1 id=2 size=3 delimiter=comma|tab|space|semicolon header=auto|on|off; can be written"));
 }
+
+}  // namespace objects_test

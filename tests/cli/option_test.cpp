@@ -1,6 +1,8 @@
 // Options of replay: capacities, models, ids, and every way to get a number wrong.
 #include "cli.h"
 
+namespace option_test {
+
 using namespace kvsim_test;
 
 static std::string demo(const TempDir& dir) { return dir.write("t.jsonl", kDemo); }
@@ -146,3 +148,5 @@ TEST_CASE("options: --verify agrees on small capacities under every accounting")
                                 blocks})
                           .err.empty());
 }
+
+}  // namespace option_test

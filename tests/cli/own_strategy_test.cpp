@@ -2,6 +2,8 @@
 // same of the example built against an installed kvsim.
 #include "cli.h"
 
+namespace own_strategy_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -64,3 +66,5 @@ TEST_CASE("own strategy: the baseline, the curve, a configuration, and what is w
     CHECK(r.exit_code == 2);
     CHECK(contains(r.err, "head_clock: parameter heads=-1: expected a whole number from 0 to 1000000"));
 }
+
+}  // namespace own_strategy_test

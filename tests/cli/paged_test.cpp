@@ -1,6 +1,8 @@
 // kvsim replay under --layout paged and contiguous: options, errors, reports.
 #include "cli.h"
 
+namespace paged_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -317,3 +319,5 @@ TEST_CASE("list: layouts and sequence strategies") {
                              "needs keys before rotation", "rule=exact"})
         CHECK(contains(evictions.out, text));
 }
+
+}  // namespace paged_test

@@ -1,6 +1,8 @@
 // The quantized layout on the command line: bookkeeping, recorded data, what is refused.
 #include "cli.h"
 
+namespace quantized_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -132,3 +134,5 @@ TEST_CASE("quantized: recorded scores by hand") {
     CHECK(contains(succeeds(Args{"replay"} + args).out, "85.00 %"));
     fails(Args{"replay", trace, "--eviction", "k_norm:budget=2"} + kQuantized, {"looks at keys"});
 }
+
+}  // namespace quantized_test

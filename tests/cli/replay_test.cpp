@@ -1,6 +1,8 @@
 // kvsim replay on a trace small enough for the numbers to be worked out by hand.
 #include "cli.h"
 
+namespace replay_test {
+
 using namespace kvsim_test;
 
 static std::string demo(const TempDir& dir) { return dir.write("t.jsonl", kDemo); }
@@ -322,3 +324,5 @@ TEST_CASE("replay: where the table goes, --quiet, --verbose, colour") {
     ProcessResult no_color = run_program("env", {"NO_COLOR=1", kvsim_binary(), "replay", trace, "--color", "always"});
     CHECK(no_color.out == colored);  // the flag beats the variable
 }
+
+}  // namespace replay_test

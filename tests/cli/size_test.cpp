@@ -2,6 +2,8 @@
 #include "cli.h"
 #include "small_trace.h"
 
+namespace size_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -151,3 +153,5 @@ TEST_CASE("size: what cannot be is said in one line") {
     CHECK(contains(table, "the smallest prefix layout, lru, pinned with hit tokens of at least 0.5"));
     CHECK(contains(table, "  Llama 3.1 8B\n"));
 }
+
+}  // namespace size_test

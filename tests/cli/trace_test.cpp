@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+namespace trace_test {
+
 using namespace kvsim_test;
 
 struct TraceSetup {
@@ -197,3 +199,5 @@ TEST_CASE("trace: the published conversation trace") {
     CHECK(info["trace"]["requests"] == 12031);
     CHECK(info["ceiling"]["hit_blocks"] == 105710);
 }
+
+}  // namespace trace_test

@@ -2,6 +2,8 @@
 // by a program that shares nothing with this one.
 #include "cli.h"
 
+namespace work_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -154,3 +156,5 @@ TEST_CASE("work: what is refused") {
     fails({"replay", chat(), "--match", "token:x=1"}, {"x"});
     fails({"replay", chat(), "--match", "token", "--tokens", "63"}, {"--tokens 63 is less than one block of 64 tokens"});
 }
+
+}  // namespace work_test

@@ -7,6 +7,8 @@
 
 #include "golden/shared_trace.h"
 
+namespace bailian_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -69,3 +71,5 @@ TEST_CASE("golden: Bailian head, LRU") {
         CHECK(h.hit_tokens == c.hit_tokens);
     }
 }
+
+}  // namespace bailian_test

@@ -9,6 +9,8 @@
 #include "property/naive_sequences.h"
 #include "support/process.h"
 
+namespace beam_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -201,3 +203,5 @@ TEST_CASE("golden: the beam sample under paged and contiguous") {
         CHECK(text(numbers(naive(row))) == text(row.expected));
     }
 }
+
+}  // namespace beam_test

@@ -8,6 +8,8 @@
 
 #include "golden/shared_trace.h"
 
+namespace bounds_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -107,3 +109,5 @@ TEST_CASE("golden: bounds of chunks by content and by path") {
         CHECK(bounds.flat_belady(blocks, false)->counted_any_hit_blocks <= most);
     }
 }
+
+}  // namespace bounds_test

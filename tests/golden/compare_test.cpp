@@ -9,6 +9,8 @@
 
 #include "golden/shared_trace.h"
 
+namespace compare_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -228,3 +230,5 @@ TEST_CASE("long: golden: leading hits of every definition on 40 agent sessions")
                  {"tree", "belady", optimum},
                  {"flat", "belady:bypass=on", optimum}});
 }
+
+}  // namespace compare_test

@@ -8,6 +8,8 @@
 
 #include "support/process.h"
 
+namespace compression_test {
+
 using namespace kvsim;
 using kvsim_test::shared_file;
 
@@ -123,3 +125,5 @@ TEST_CASE("golden: KV dtypes on kjv64") {
                            {"int2:group=32", "int2:group=32", 0.17171808, 0.1560207, 0.24878918},
                            {"mxfp4", "mxfp4", 0.014169005, 0.013299242, 0.02535112}});
 }
+
+}  // namespace compression_test

@@ -14,6 +14,8 @@
 
 #include "golden/shared_trace.h"
 
+namespace confidence_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -93,3 +95,5 @@ TEST_CASE("golden: LRU against itself with less room on conversation") {
     CHECK(lookup == outcome.metrics.hits.lookup_tokens);
     CHECK(hit == outcome.metrics.hits.hit_tokens);
 }
+
+}  // namespace confidence_test

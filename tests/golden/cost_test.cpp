@@ -8,6 +8,8 @@
 
 #include "golden/shared_trace.h"
 
+namespace cost_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -89,3 +91,5 @@ TEST_CASE("golden: FLOP-weighted hit rate on conversation") {
     CHECK(large > weighted);
     CHECK(large < static_cast<double>(counts.hit_tokens) / static_cast<double>(counts.lookup_tokens));
 }
+
+}  // namespace cost_test

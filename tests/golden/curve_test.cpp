@@ -7,6 +7,8 @@
 
 #include "golden/shared_trace.h"
 
+namespace curve_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -134,3 +136,5 @@ TEST_CASE("long: golden: LRU curve of conversation at every capacity") {
         CHECK(wrong == 0);
     }
 }
+
+}  // namespace curve_test

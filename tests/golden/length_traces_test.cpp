@@ -7,6 +7,8 @@
 
 #include "golden/shared_trace.h"
 
+namespace length_traces_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -70,3 +72,5 @@ TEST_CASE("golden: heads of the tables agree with the tables limited to them") {
         CHECK(a.arrival_s == b.arrival_s);
     }
 }
+
+}  // namespace length_traces_test

@@ -7,6 +7,8 @@
 
 #include "golden/shared_trace.h"
 
+namespace objects_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -63,3 +65,5 @@ TEST_CASE("golden: content chunks as objects hit as under flat") {
     CHECK(back.unique_blocks() == trace.unique_blocks());
     for (uint64_t blocks : {100, 1000, 5000}) CHECK(any_hits(back, blocks) == any_hits(trace, blocks));
 }
+
+}  // namespace objects_test

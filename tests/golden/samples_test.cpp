@@ -7,6 +7,8 @@
 
 #include "support/process.h"
 
+namespace samples_test {
+
 using namespace kvsim;
 using kvsim_test::source_file;
 
@@ -88,3 +90,5 @@ TEST_CASE("golden: stream sample") {
                   {"flat", 60, true, 0, 0, 494},
                   {"flat", 60, false, 0, 0, 54}});
 }
+
+}  // namespace samples_test

@@ -7,6 +7,8 @@
 #include "support/sglang_run.h"
 #include "unit/load_text.h"
 
+namespace sglang_conformance_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Json = nlohmann::json;
@@ -56,3 +58,5 @@ TEST_CASE("sglang: conformance vectors") {
         for (const Json& run : vector.at("runs")) check_run(trace, run);
     }
 }
+
+}  // namespace sglang_conformance_test

@@ -9,6 +9,8 @@
 #include "golden/shared_trace.h"
 #include "property/naive_sglang.h"
 
+namespace sglang_engine_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -107,3 +109,5 @@ TEST_CASE("long: sglang: conversation trace with real tokens") {
         CHECK(run.total.evicted_tokens == static_cast<uint64_t>(step.evicted_tokens));
     }
 }
+
+}  // namespace sglang_engine_test

@@ -9,6 +9,8 @@
 
 #include "golden/shared_trace.h"
 
+namespace shared_traces_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -254,3 +256,5 @@ TEST_CASE("long: golden: 710 sessions") {
     const Trace& trace = shared_trace("kv-cache-tester/sessions710.jsonl.zst");
     check_counts(trace, 49334, 6037445403, 21709920, 94310647, 3450959);
 }
+
+}  // namespace shared_traces_test

@@ -6,6 +6,8 @@
 
 #include "golden/shared_trace.h"
 
+namespace snapshot_trace_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -47,3 +49,5 @@ TEST_CASE("conversation trace: snapshots of prompts") {
         CHECK(cache->resident_tokens() == row.resident);
     }
 }
+
+}  // namespace snapshot_trace_test

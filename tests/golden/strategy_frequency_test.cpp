@@ -2,6 +2,8 @@
 // and leading hits computed by programs that share nothing with this one.
 #include "golden/timed_strategies.h"
 
+namespace strategy_frequency_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -66,3 +68,5 @@ TEST_CASE("golden: lfu on 40 agent sessions") {
     CHECK(hits(trace, "lfu", "flat", 100000).hit_blocks == 2460503);
     CHECK(hits(trace, "lfu", "flat", 200000).hit_blocks == 4815037);
 }
+
+}  // namespace strategy_frequency_test

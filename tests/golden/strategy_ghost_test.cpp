@@ -6,6 +6,8 @@
 
 #include "golden/shared_trace.h"
 
+namespace strategy_ghost_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -56,3 +58,5 @@ TEST_CASE("golden: misses of w_tinylfu and vLLM's arc on conversation have not c
                 {"w_tinylfu", {269719, 243617, 228158, 220278, 202486}},
                 {"w_tinylfu:counts=exact", {269291, 238969, 222339, 212415, 199842}}});
 }
+
+}  // namespace strategy_ghost_test

@@ -1,6 +1,8 @@
 // Belady against published optima; priority and workload_aware where they must be LRU.
 #include "golden/timed_strategies.h"
 
+namespace strategy_other_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -72,3 +74,5 @@ TEST_CASE("long: golden: belady on 40 agent sessions") {
                                                  {"belady:bypass=on", "flat", 10000, 4808033},
                                                  {"belady", "tree", 100000, 5361858}});
 }
+
+}  // namespace strategy_other_test

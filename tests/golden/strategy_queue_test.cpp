@@ -1,6 +1,8 @@
 // SIEVE, SLRU, 2Q and QDLP on the public traces against counts of programs that share nothing with this one.
 #include "golden/timed_strategies.h"
 
+namespace strategy_queue_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -44,3 +46,5 @@ TEST_CASE("golden: SLRU with SGLang's key, pinned") {
         CHECK(hits(c.trace, "slru:variant=sglang", "pinned", c.blocks).hit_blocks == c.hits);
     }
 }
+
+}  // namespace strategy_queue_test

@@ -2,6 +2,8 @@
 // must be FIFO or LRU.
 #include "golden/timed_strategies.h"
 
+namespace strategy_recency_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -49,3 +51,5 @@ TEST_CASE("long: golden: fifo:leaf=off on 40 agent sessions") {
     check(kMerged, "fifo:leaf=off", "tree",
           {{10000, 3879636}, {30000, 5027626}, {100000, 5325544}, {200000, 5350542}});
 }
+
+}  // namespace strategy_recency_test

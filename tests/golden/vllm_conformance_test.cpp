@@ -9,6 +9,8 @@
 
 #include "support/process.h"
 
+namespace vllm_conformance_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using nlohmann::json;
@@ -95,3 +97,5 @@ TEST_CASE("golden: conformance vectors of vLLM") {
     CHECK(vectors >= 15);
     CHECK(runs >= 23);
 }
+
+}  // namespace vllm_conformance_test

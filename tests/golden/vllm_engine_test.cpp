@@ -8,6 +8,8 @@
 
 #include "golden/shared_trace.h"
 
+namespace vllm_engine_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -44,3 +46,5 @@ TEST_CASE("golden: vLLM on conversation") {
         CHECK(std::round(hit_rate(trace, row.engine, row.blocks) * 1e4) == std::round(row.rate * 1e4));
     }
 }
+
+}  // namespace vllm_engine_test

@@ -6,6 +6,8 @@
 
 #include "kernels/rig.h"
 
+namespace append_test {
+
 using namespace kvsim_test;
 using kv::RowType;
 
@@ -150,3 +152,5 @@ TEST_CASE("append: rows longer than a warp holds") {
     c.shape.keys = plain_format(RowType::f16, 576);
     check_everywhere(c, 301);
 }
+
+}  // namespace append_test

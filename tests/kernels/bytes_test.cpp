@@ -5,6 +5,8 @@
 
 #include "kernels/rig.h"
 
+namespace bytes_test {
+
 using namespace kvsim_test;
 using kv::RowType;
 
@@ -128,3 +130,5 @@ TEST_CASE("bytes moved: swap") {
     // A block: 2 layers * 12 rows * 48 = 1152.
     CHECK(kv::bytes_moved(op) == 3456);
 }
+
+}  // namespace bytes_test

@@ -8,6 +8,8 @@
 
 #include "kernels/rig.h"
 
+namespace decode_test {
+
 using namespace kvsim_test;
 using kv::RowType;
 
@@ -316,3 +318,5 @@ TEST_CASE("split plan: the cheapest chunk by the rule, for batches of all kinds"
         if (plan.splits > 1) CHECK(plan.chunk_tokens >= 163);
     }
 }
+
+}  // namespace decode_test

@@ -5,6 +5,8 @@
 
 #include <set>
 
+namespace emulator_test {
+
 namespace {
 
 using kv::emu::KernelError;
@@ -154,3 +156,5 @@ TEST_CASE("emulator: a seed is an order") {
     std::vector<uint32_t> seen = order_of(4);
     CHECK(std::set<uint32_t>(seen.begin(), seen.begin() + 64).size() == 64);
 }
+
+}  // namespace emulator_test

@@ -5,6 +5,8 @@
 
 #include "kernels/rig.h"
 
+namespace gather_test {
+
 using namespace kvsim_test;
 using kv::RowType;
 
@@ -200,3 +202,5 @@ TEST_CASE("quantize and dequantize: the codecs' bytes, any number of rows") {
             });
         }
 }
+
+}  // namespace gather_test

@@ -7,6 +7,8 @@
 
 #include "kernels/rig.h"
 
+namespace move_test {
+
 using namespace kvsim_test;
 using kv::RowType;
 
@@ -194,3 +196,5 @@ TEST_CASE("swap: whole blocks to host memory, and back to other blocks") {
         });
     }
 }
+
+}  // namespace move_test

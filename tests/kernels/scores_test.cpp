@@ -8,6 +8,8 @@
 
 #include "kernels/rig.h"
 
+namespace scores_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -189,3 +191,5 @@ TEST_CASE("accumulate: each query head adds weights that sum to one") {
         });
     }
 }
+
+}  // namespace scores_test

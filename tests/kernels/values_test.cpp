@@ -12,6 +12,8 @@
 #include "kernels/rig.h"
 #include "kernels/support/emu_backend.h"
 
+namespace values_test {
+
 using namespace kvsim_test;
 using namespace kv::device;
 using kv::RowType;
@@ -171,3 +173,5 @@ TEST_CASE("values: a pool beyond 4 GiB, in memory that is not touched elsewhere"
         check_far(*kvsim::make_cpu_backend(2), order);
     }
 }
+
+}  // namespace values_test

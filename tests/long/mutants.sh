@@ -26,17 +26,26 @@ fill forgotten in blocks|layout/prefix_pinned.h|if (named == stored && named > 0
 whole block stays partial|layout/prefix_pinned.h|this->partial_.clear_run(s.begin, s.count);|
 runs used for long requests under tree|layout/prefix.cpp|> options.capacity_blocks) return false;|> 2 * options.capacity_blocks) return false;
 flat: a hit is not touched|layout/flat_steps.h|++n) this->on_hit(begin + n);|++n) (void)0;
-flat: hits of a run keep their places|eviction/flat_lru.h|            stamp[n] = head + n;|            (void)head;
+flat: lru: a stretch is longer than it is|eviction/flat_lru.h|stamp[n] == place + n|stamp[n] >= place
 flat: a block that is filled stays partly filled|layout/prefix_flat.h|            this->partial_.clear_run(begin, count);|
 flat: a leading block that is filled stays partly filled|layout/prefix_flat.h|if (lead < kept) this->partial_.clear_run(s.begin, std::min(n, kept - lead));|
 flat: the tail weighs as much as the rest|layout/prefix_flat.h|if (hits.last && position >= edges.tail)|if (false)
 flat: old content taken for new|layout/prefix_flat.h|            seen_ = std::max(seen_, begin + count);  // runs|            // runs
 flat: output is told of late|layout/prefix_flat.h|            this->strategy_.mark(last);\n        }\n        if|        }\n        if
+flat: arc: nobody is told after renewal|eviction/flat_log.h|for (uint32_t number : marked) mark(tail + number);|
+flat: log: the edge stays behind|eviction/flat_log.h|edge = head_ + before_edge;|edge = head_ + before_edge / 2;
+flat: log: old numbers stay|eviction/flat_log.h|if (stamp >= first_place_ && stamp < head_) stamp = 0;|(void)stamp;
+flat: log: whoever has left still stands there|eviction/flat_log.h|        live_.clear_run(at, here);|
+flat: arc: B1 grows beyond the cache|eviction/flat_arc.h|if (!once_full) n = std::min(n, room_ - once);|
+flat: arc: a ghost that there is not is forgotten|eviction/flat_arc.h|std::min<uint64_t>(steps, once_.ghosts)|steps
+flat: arc: B2 alone decides nothing|eviction/flat_arc.h|(size == target_ && !once)|false
+flat: arc: output leaves ghosts|eviction/flat_arc.h|if (block < named_) return;|return;
+flat: gdsf: newcomers are young|eviction/flat_gdsf.h|old_ += rank == floor_;|old_ += rank == kNone;
+flat: gdsf: who was used since goes|eviction/flat_gdsf.h|settle(upper_);|
+flat: gdsf: a bucket in no order|eviction/flat_gdsf.h|        std::sort(upper_|        if (false) std::sort(upper_
+flat: gdsf: a larger rank is taken for this one|eviction/flat_gdsf.h|if (seats_[number].rank == rank) {|if (true) {
 flat: room is left in a run|eviction/flat_fifo.h|if (n > free_) evict(n - free_, leave);|if (n > free_) evict(std::min<uint64_t>(n, most_ - free_), leave);
-flat: a run longer than the cache|eviction/flat_lru.h|std::min<uint64_t>(count, most_));\n            if|uint64_t{count});\n            if
-flat: lru: the last are not counted|eviction/flat_lru.h|uint32_t more = left > 0 ? 1 : 0;|uint32_t more = 1;
-flat: lru: old numbers stay|eviction/flat_lru.h|for (uint32_t& stamp : stamp_) stamp = 0;|
-flat: lru: marks are lost in a new ring|eviction/flat_lru.h|if (marked) marks_.set(head_ & mask());|
+flat: a run longer than the cache|eviction/flat_lru.h|std::min<uint64_t>(count, most_));|uint64_t{count});
 flat: clock: newcomers stand behind the hand|eviction/flat_clock.h|ring[hand] = block++;|ring[hand] = block++, hand = hand == 0 ? most_ - 1 : hand - 1;
 flat: sieve: the hand waits at the newest|eviction/flat_sieve.h|survivors = hand = 0;|survivors = 0, hand = end;
 flat: sieve: survivors are forgotten|eviction/flat_sieve.h|log[survivors++] = at_hand;|
@@ -506,6 +515,22 @@ sglang: the prompt is not published|engine/sglang.cpp|publish(q, q.prompt, false
 sglang: half pages are kept|engine/sglang.cpp|used_ -= ceil_page(q.committed) - floor_page(q.committed);|
 sglang: decode off decodes|engine/sglang.cpp|q.outputs = options.decode ?|q.outputs = true ?
 sglang: pages without room are not counted|engine/sglang.cpp|if (!room) counts_.out_of_room += static_cast<uint64_t>(taken / page_);|
+series: points one later|sim/series.cpp|t.requests.push_back(r - 1);|t.requests.push_back(r);
+series: windows are never left|sim/series.cpp|        if (r < requests_) return;|        return;
+series: who found no room shows nothing|sim/series.cpp|if (run.samples[r].resident != AdmissionSample::kNever) now|now
+series: free without what is evictable|sim/series.cpp|capacity - std::min(capacity, now.resident)|capacity - active
+series: deep tokens count at every depth|sim/series.cpp|std::min(tokens, bin_begin(bin + 1) * unit) - bin|tokens - bin
+series: depths of the warm-up|sim/series.cpp|for (uint64_t i = warmup_requests; i|for (uint64_t i = 0; i
+series: ages one too high|sim/series.cpp|last == kNone ? 0 : s.request - last|last == kNone ? 0 : s.request - last + 1
+series: evicted blocks keep their last use|sim/series.cpp|        last = kNone;\n        if|        if
+series: a hit is no use|layout/prefix_blocks.h|for (BlockId b : hits) used(b);|
+series: what was hit is used after evictions|layout/prefix_blocks.h|            events_.insert(events_.end(), evictions.begin(), evictions.end());\n            for|            events_.insert(events_.begin(), evictions.begin(), evictions.end());\n            for
+series: what was stored and went again is used|layout/prefix_blocks.h|if (resident(b)) used(b);|used(b);
+series: flat tails are not used|layout/prefix_flat_blocks.h|                this->used(block);|
+series: flat blocks are used by whoever stored them|layout/prefix_flat_blocks.h|        this->used(block);\n        if (count|        if (count
+series: a plain queue forgets hits|layout/prefix_plain_queue.h|if (observed) use_hits(result.hit_blocks[r]);|
+series: samples of readmissions|engine/vllm_replay.cpp|again ? kNone : s.request|s.request
+series: the seed that is not shown|sim/compare.cpp|shown.cache.eviction = cell.by_seed[median];|
 check: the limit itself fails|report/check.cpp|return !(drop > (|return (drop < (
 check: a rise is a drop|report/check.cpp|(interval ? is.low : is.exact) - before;|before - (interval ? is.low : is.exact);
 check: at least, but not equal|report/check.cpp|return !(is.high < rule.limit);|return is.high > rule.limit;
@@ -539,6 +564,7 @@ check: times: missing kernels pass|report/check_times.cpp|CheckVerdict::missing,
 check: numbers: carry lost|report/check_number.cpp|carry != 0; ++i) {|false; ++i) {
 check: numbers: sign of a difference|report/check_number.cpp|return Exact(b.negative_, less(right, left)|return Exact(negative_, less(right, left)
 check: properties of annotations are texts|report/check_table.cpp|(property && (c == ':' \|\| c == ','))|(false \&\& property)
+suggest: beginnings say nothing|core/suggest.cpp|if (c.size() > word.size() && c.compare(0, word.size(), word) == 0) return c;|
 LIST
 }
 

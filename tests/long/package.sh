@@ -28,6 +28,18 @@ cmake --build "$work/consumer-build"
 if grep -rnE '#[[:space:]]*include[[:space:]]*[<"](fmt|simdjson|nlohmann|CLI|zstd|zlib|openssl|hwy|kernels/(cpu|device|cuda|emu))' "$prefix/include"; then
     die "the installed headers above include headers of other libraries"
 fi
+# Every header can be the first and only one that a source includes.
+headers=$(cd "$prefix/include" && find . -name '*.h' | sed 's|^\./||' | sort)
+started=$SECONDS
+# shellcheck disable=SC2016  # the inner shell expands these
+xargs -P "$(nproc)" -I{} sh -c 'printf "#include <%s>\n" "$1" | "$2" -std=c++20 -Wall -Wextra -Werror -fsyntax-only -I"$3" -x c++ - ||
+    { echo "package: $1 does not compile alone" >&2; exit 255; }' sh {} "${CXX:-c++}" "$prefix/include" <<<"$headers" ||
+    die "a header needs another one before it"
+echo "headers: $(wc -l <<<"$headers") compile alone, $((SECONDS - started)) s"
+for file in bin/kvsim share/bash-completion/completions/kvsim share/zsh/site-functions/_kvsim share/man/man1/kvsim.1; do
+    [[ -f $prefix/$file ]] || die "$file is not installed"
+done
+grep -q 'Chart.js Contributors' "$prefix"/share/doc/*/copyright || die "no copyright file names what pages carry"
 [[ -f $prefix/include/kvsim/cli_main.h ]] || die "cli_main.h is not installed"
 
 # A strategy from outside: listed, compared with all others by default, chosen by name, its parameters checked.

@@ -1,6 +1,8 @@
 // LRU, FIFO and CLOCK under every accounting against their naive twins.
 #include "property/twin.h"
 
+namespace accounting_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -97,3 +99,5 @@ TEST_CASE("long: twins with many more cases") {
         CHECK(holds(kLru, "all", w, (bits & 8) != 0 && (bits & 16) == 0, 40));
     }
 }
+
+}  // namespace accounting_test

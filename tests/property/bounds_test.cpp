@@ -10,6 +10,8 @@
 
 #include "property/naive_cache.h"
 
+namespace bounds_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -355,3 +357,5 @@ TEST_CASE("long: bounds with many more cases") {
         CHECK(holds("search", w, check_search, 40));
     }
 }
+
+}  // namespace bounds_test

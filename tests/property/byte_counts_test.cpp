@@ -6,6 +6,8 @@
 
 #include "support/random_check.h"
 
+namespace byte_counts_test {
+
 using namespace kvsim;
 
 TEST_CASE("byte counts: 0, 254, 255 and back") {
@@ -49,3 +51,5 @@ TEST_CASE("byte counts: as a map counts") {
         }
     }));
 }
+
+}  // namespace byte_counts_test

@@ -8,6 +8,8 @@
 
 #include <map>
 
+namespace check_test {
+
 namespace check_property_test {
 
 using namespace kvsim;
@@ -141,3 +143,5 @@ TEST_CASE("check: rates are the ratios of their counts") {
 }
 
 }  // namespace check_property_test
+
+}  // namespace check_test

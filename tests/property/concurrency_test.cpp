@@ -10,6 +10,8 @@
 
 #include "property/story.h"
 
+namespace concurrency_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -125,3 +127,5 @@ TEST_CASE("concurrency: hits under LRU do not depend on N") {
 TEST_CASE("concurrency: held blocks are counted like a multiset") {
     for (int i = 0; i < 3; ++i) CHECK(kvsim_test::random_check("held", held_blocks_are_a_multiset));
 }
+
+}  // namespace concurrency_test

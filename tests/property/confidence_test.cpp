@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <numeric>
 
+namespace confidence_test {
+
 using namespace kvsim;
 
 namespace {
@@ -194,3 +196,5 @@ TEST_CASE("confidence: interval and p agree") {
 TEST_CASE("confidence: company does not matter") {
     for (int i = 0; i < 3; ++i) CHECK(kvsim_test::random_check("company", company_does_not_matter));
 }
+
+}  // namespace confidence_test

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+namespace cost_test {
+
 using namespace kvsim;
 
 namespace {
@@ -76,3 +78,5 @@ TEST_CASE("prefill FLOPs: closed form equals a sum over tokens") {
 TEST_CASE("prefill FLOPs: prefixes are worth at most their share of tokens") {
     for (int i = 0; i < 3; ++i) CHECK(kvsim_test::random_check("at most plain", weighted_is_at_most_plain));
 }
+
+}  // namespace cost_test

@@ -8,6 +8,8 @@
 
 #include "property/naive_cache.h"
 
+namespace curve_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -180,3 +182,5 @@ void check_all(int rounds) {
 
 TEST_CASE("curve: replays at every capacity") { check_all(1); }
 TEST_CASE("long: curve with many more cases") { check_all(30); }
+
+}  // namespace curve_test

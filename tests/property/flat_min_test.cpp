@@ -8,6 +8,8 @@
 
 #include "property/naive_cache.h"
 
+namespace flat_min_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -199,3 +201,5 @@ void check_all(int rounds) {
 
 TEST_CASE("flat belady: linear scans, and all choices tried") { check_all(1); }
 TEST_CASE("long: flat belady with many more cases") { check_all(40); }
+
+}  // namespace flat_min_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace interning_test {
+
 using namespace kvsim;
 
 namespace {
@@ -291,3 +293,5 @@ TEST_CASE("interning: tables grow over many branches and scopes") {
         CHECK(index.unique_blocks() == expected);
     }
 }
+
+}  // namespace interning_test

@@ -10,6 +10,8 @@
 #include <set>
 #include <tuple>
 
+namespace key_heap_test {
+
 using namespace kvsim;
 
 namespace {
@@ -148,3 +150,5 @@ TEST_CASE("more uses than a 32-bit number can count are refused") {
     CHECK_NOTHROW(time.reset(context));
     CHECK(time.next() == 1);
 }
+
+}  // namespace key_heap_test

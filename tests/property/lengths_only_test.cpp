@@ -6,6 +6,8 @@
 #include <deque>
 #include <random>
 
+namespace lengths_only_test {
+
 using namespace kvsim;
 
 namespace {
@@ -103,3 +105,5 @@ TEST_CASE("lengths only: re-blocked is read with that block size") {
     t.block_size = 5;
     CHECK(counts(run(again, "pinned", 9, true)) == counts(run(t, "pinned", 9, true)));
 }
+
+}  // namespace lengths_only_test

@@ -6,6 +6,8 @@
 
 #include "property/naive_cache.h"
 
+namespace link_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -199,3 +201,5 @@ TEST_CASE("token match is a cache of tokens") {
         CHECK(kvsim_test::random_check("linked, some named already", [] { matches_tokens(true); }));
     }
 }
+
+}  // namespace link_test

@@ -15,6 +15,8 @@
 #include "property/naive_cache.h"
 #include "support/process.h"
 
+namespace metamorphic_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -157,3 +159,5 @@ TEST_CASE("metamorphic: plain, gzip, zstd and standard input") {
         CHECK(counts(in) == counts(plain));
     }
 }
+
+}  // namespace metamorphic_test

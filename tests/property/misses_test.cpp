@@ -7,6 +7,8 @@
 
 #include "property/twin.h"
 
+namespace misses_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -169,3 +171,5 @@ TEST_CASE("misses: the last prompt token is compulsory where it is always comput
         CHECK(holds(twin, "tokens, named output", w, false, true));
     }
 }
+
+}  // namespace misses_test

@@ -48,6 +48,7 @@ struct NaiveStep {
     uint64_t evicted = 0;
     uint64_t active = 0, resident = 0, tokens = 0;
     uint64_t waited = 0;
+    std::vector<uint64_t> ages;  ///< of what it evicted: requests since the last use, a leading hit (flat: any) or a store
 };
 
 enum class NaiveKind { pinned, flat, tree, tree_chain };
@@ -169,6 +170,7 @@ class NaiveCache {
                 bool hit = resident(r.lookup[i]);
                 leading = leading && hit;
                 s.hit += leading;
+                if (leading) last_use_[r.lookup[i]] = served_;
                 s.any += hit;
                 s.there.push_back(hit);
                 s.any_tokens += hit ? r.weight[i] : 0;
@@ -179,6 +181,7 @@ class NaiveCache {
             s.active = held_with({}).size();
         }
         s.evicted = evicted_.size();
+        s.ages.swap(ages_);
         s.resident = resident_.size();
         for (const std::string& name : resident_) s.tokens += tokens_.at(name);
         return s;
@@ -230,9 +233,11 @@ class NaiveCache {
         resident_.erase(std::find(resident_.begin(), resident_.end(), name));
         strategy_.evict(name);
         evicted_.push_back(name);
+        ages_.push_back(served_ - last_use_.at(name));
     }
     /// Hit if it is resident, else there from now on.
     void use(const std::string& name) {
+        last_use_[name] = served_;
         if (resident(name)) return strategy_.hit(name);
         resident_.push_back(name);
         strategy_.insert(name, depth_.at(name));
@@ -305,6 +310,7 @@ class NaiveCache {
                 access(r, i);
                 ++done;
             } else if (hit) {
+                last_use_[r.lookup[i]] = served_;
                 strategy_.hit(r.lookup[i]);
             }
         }
@@ -356,6 +362,8 @@ class NaiveCache {
     size_t served_ = 0;
     std::vector<std::string> resident_;
     std::vector<std::string> evicted_;
+    std::vector<uint64_t> ages_;  ///< of the request that is served
+    std::map<std::string, uint64_t> last_use_;
     std::map<std::string, size_t> depth_;  ///< where a block stood first
     std::vector<std::vector<std::string>> running_;  ///< their blocks, first to last
     std::map<std::string, uint64_t> tokens_;

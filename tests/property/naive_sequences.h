@@ -19,6 +19,7 @@ struct NaiveResult {
     NaiveCounts total, warmup;
     uint64_t peak_blocks = 0, peak_shared = 0;
     std::vector<bool> rejected;
+    std::map<uint32_t, uint64_t> admitted;  ///< blocks in use behind the first admission of each that had one
 };
 
 struct NaiveEvent {
@@ -72,7 +73,8 @@ class NaiveReplay {
         result_.peak_blocks = std::max({result_.peak_blocks, room_.used(), room_.most_used});
         result_.peak_shared = std::max({result_.peak_shared, room_.shared(), room_.most_shared});
     }
-    void sample() {
+    void sample(uint32_t request) {
+        result_.admitted.emplace(request, room_.used());
         ++c_.admissions;
         c_.active_blocks += room_.used();
         c_.resident_tokens += room_.tokens();
@@ -142,7 +144,7 @@ class NaiveEventReplay : NaiveReplay {
 
     void prompt(uint32_t id, uint64_t tokens, const NaiveSequence* like) {
         if (store(id, tokens, like)) {
-            sample();
+            sample(id);
             watch(id, id);
         } else {
             refuse(id, tokens, 0);
@@ -179,7 +181,7 @@ class NaiveEventReplay : NaiveReplay {
         if (result_.rejected[parent]) return reject(child);
         uint64_t tokens = room_.all.at(parent).tokens;
         if (make_room(parent, child, 0, [&] { return room_.fork(parent, child); })) {
-            sample();
+            sample(child);
             watch(parent, child);
         } else {
             refuse(child, tokens, 0);
@@ -230,7 +232,7 @@ class NaiveEventReplay : NaiveReplay {
                 continue;
             }
             queue_.pop_front();
-            if (!grows) sample();
+            if (!grows) sample(id);
             std::vector<PutOff> mine, others;
             for (const PutOff& p : put_off_) (p.behind == id ? mine : others).push_back(p);
             put_off_ = others;
@@ -349,7 +351,7 @@ class NaiveRequestReplay : NaiveReplay {
             }
         }
         running_.push_back(r);
-        sample();
+        sample(r);
     }
     bool again() {
         if (preempted_.empty()) return false;

@@ -47,6 +47,7 @@ struct NaiveVllmOutcome {
     std::vector<NaiveVllmEvent> events;
     std::vector<NaiveVllmState> at_admission;  ///< before anything is touched, and at the very end
     uint64_t active = 0, resident = 0, tokens = 0, admissions = 0, waited = 0, recomputed = 0, peak_active = 0;
+    std::map<int, std::pair<uint64_t, uint64_t>> first;  ///< active and resident behind the first admission of each request
 };
 
 inline int count(const std::vector<int>& list) { return static_cast<int>(list.size()); }
@@ -209,6 +210,7 @@ class NaiveVllm {
                     if (table[k] != 0 && !hash[table[k]])
                         tokens += std::min(c.block, r->computed + r->scheduled - k * c.block);
         ++out.admissions;
+        out.first.emplace(running.back()->id, std::pair(active, active + cached));
         out.active += active;
         out.resident += active + cached;
         out.tokens += tokens + published * c.block;

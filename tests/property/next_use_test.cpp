@@ -7,6 +7,8 @@
 
 #include "property/story.h"
 
+namespace next_use_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -136,3 +138,5 @@ TEST_CASE("next use: no rows") {
     CHECK(use.rows() == 0);
     CHECK(use.next_uses().runs.empty());
 }
+
+}  // namespace next_use_test

@@ -6,6 +6,8 @@
 
 #include <kvsim/layout/block_row.h>
 
+namespace own_strategy_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -49,3 +51,5 @@ TEST_CASE("own strategy: as its twin") {
     check_twin(twin_of<NaiveHeadClock<2>>("block/head_clock:heads=2"));
     check_twin(twin_of<NaiveHeadClock<0>>("head_clock:heads=0"));
 }
+
+}  // namespace own_strategy_test

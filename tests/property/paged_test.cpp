@@ -11,6 +11,8 @@
 #include <random>
 #include <set>
 
+namespace paged_test {
+
 using namespace kvsim;
 
 namespace {
@@ -471,3 +473,5 @@ TEST_CASE("long: stores of sequences, longer walks") {
         CHECK(kvsim_test::random_check("contiguous", [i] { RunWalk(any_seed(i)).run(400); }));
     }
 }
+
+}  // namespace paged_test

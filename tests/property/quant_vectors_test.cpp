@@ -12,6 +12,8 @@
 
 #include "support/random_check.h"
 
+namespace quant_vectors_test {
+
 using namespace kvsim;
 using kvsim_test::random_check;
 
@@ -226,3 +228,5 @@ TEST_CASE("codecs: errors stay within the bounds that are told") {
         }
     }));
 }
+
+}  // namespace quant_vectors_test

@@ -9,6 +9,8 @@
 #include <random>
 #include <set>
 
+namespace quantized_cache_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -187,3 +189,5 @@ TEST_CASE("quantized cache: groups along tokens of a prefill") {
 TEST_CASE("long: quantized cache, many more") {
     for (int i = 0; i < 50; ++i) CHECK(random_check("quantized cache", [] { check(*rc::gen::arbitrary<uint64_t>()); }));
 }
+
+}  // namespace quantized_cache_test

@@ -7,6 +7,8 @@
 #include <random>
 #include <vector>
 
+namespace quantized_replay_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -126,3 +128,5 @@ TEST_CASE("quantized: bookkeeping of requests is the naive one's") {
     for (int round = 0; round < 5; ++round)
         CHECK(random_check("quantized requests", [] { check(*rc::gen::arbitrary<uint64_t>()); }));
 }
+
+}  // namespace quantized_replay_test

@@ -10,6 +10,8 @@
 #include <random>
 #include <set>
 
+namespace radix_test {
+
 using namespace kvsim;
 
 namespace {
@@ -256,3 +258,5 @@ TEST_CASE("radix tree: holes left by erased labels are given back") {
     // 50 keys of at most 500 tokens live: 100 kB. Holes may double it, the newest slab doubles it again.
     CHECK(most < 500000);
 }
+
+}  // namespace radix_test

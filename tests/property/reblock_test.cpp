@@ -7,6 +7,8 @@
 
 #include "property/naive_cache.h"
 
+namespace reblock_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -134,3 +136,5 @@ TEST_CASE("re-blocking: too many blocks name a size that fits") {
     CHECK(message == "--block-size 1: more than 4294967294 distinct blocks; --block-size 2 fits");
     CHECK(reblock(index, tokens, 1u << 30, 2).unique_blocks() == 5ull << 29);
 }
+
+}  // namespace reblock_test

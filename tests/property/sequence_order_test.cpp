@@ -7,6 +7,8 @@
 #include <random>
 #include <set>
 
+namespace sequence_order_test {
+
 using namespace kvsim;
 
 namespace {
@@ -130,3 +132,5 @@ TEST_CASE("long: sequence order: longer walks") {
     for (const std::string& strategy : strategies())
         for (uint64_t i = 0; i < 20; ++i) CHECK(kvsim_test::random_check(strategy, [&] { walk(strategy, 2000, i); }));
 }
+
+}  // namespace sequence_order_test

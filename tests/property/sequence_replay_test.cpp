@@ -9,6 +9,8 @@
 
 #include "property/naive_sequences.h"
 
+namespace sequence_replay_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -175,6 +177,7 @@ RunResult run_ours(const Case& c, const Trace& trace) {
     options.concurrency = c.events.empty() ? s.concurrency : s.concurrency == 0 ? kByTrace : 1;
     auto cache = layouts().get(config.layout).make(config, trace, options, RunPath::fastest);
     RunResult run;
+    run.samples.resize(trace.requests());
     cache->run(trace, options, run);
     cache->check_invariants();
     return run;
@@ -242,8 +245,13 @@ void check_case(bool events, uint64_t round) {
     RunResult ours = run_ours(c, trace);
     NaiveResult naive =
         events ? NaiveEventReplay(c.setup, c.asks).run(c.events) : NaiveRequestReplay(c.setup, c.asks).run();
-    for (uint32_t r = 0; r < c.asks.size(); ++r)
+    for (uint32_t r = 0; r < c.asks.size(); ++r) {
+        auto admitted = naive.admitted.find(r);
+        AdmissionSample sample;
+        if (admitted != naive.admitted.end()) sample = {admitted->second, admitted->second};
+        if (!(ours.samples[r] == sample)) RC_FAIL("sample of " + std::to_string(r));
         same("rejected " + std::to_string(r), ours.is_rejected(r), naive.rejected[r]);
+    }
     compare("", ours.total, naive.total);
     compare("warm-up ", ours.warmup, naive.warmup);
     same("peak blocks", ours.peak_active_blocks, naive.peak_blocks);
@@ -287,3 +295,5 @@ TEST_CASE("long: sequence replay: many more cases") {
     CHECK(holds(true, 1000));
     CHECK(holds(false, 1000));
 }
+
+}  // namespace sequence_replay_test

@@ -13,6 +13,8 @@
 #include "property/naive_sglang.h"
 #include "support/random_check.h"
 
+namespace sglang_engine_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -242,6 +244,8 @@ void check(const Workload& w, const Setting& s) {
     options.decode = s.decode;
     options.engine_observer = &log;
     RunResult run, expected;
+    run.samples.resize(w.requests.size());
+    expected.samples.resize(w.requests.size());
     SglangCache cache(s.config);
     cache.run(w.trace, options, run);
     cache.check_invariants();
@@ -267,7 +271,7 @@ void check(const Workload& w, const Setting& s) {
         expected.total.evicted_tokens = static_cast<uint64_t>(step.evicted_tokens);
         expected.total.evicted_blocks = static_cast<uint64_t>(step.evicted_tokens / page);
         if (!step.rejected)
-            expected.admitted(r >= s.warmup, static_cast<uint64_t>(step.active / page),
+            expected.admitted(r, r >= s.warmup, static_cast<uint64_t>(step.active / page),
                               static_cast<uint64_t>(step.resident / page), static_cast<uint64_t>(step.held));
         counted.hits += step.hit > 0;
         counted.rejected += step.rejected;
@@ -282,6 +286,7 @@ void check(const Workload& w, const Setting& s) {
     same_events(log.events, naive.events);
     same_tally(run.total, expected.total);
     same_tally(run.warmup, expected.warmup);
+    RC_ASSERT(run.samples == expected.samples);
     RC_ASSERT(run.peak_active_blocks == expected.peak_active_blocks);
     RC_ASSERT(run.peak_resident_blocks == expected.peak_resident_blocks);
     RC_ASSERT(number(run, "evicted_nodes") == static_cast<uint64_t>(nodes - nodes_warmup));
@@ -343,3 +348,5 @@ TEST_CASE("sglang: output beyond the budget") {
 }
 
 TEST_CASE("long: sglang against the rules with real tokens") { check_all(40); }
+
+}  // namespace sglang_engine_test

@@ -10,6 +10,8 @@
 
 #include "property/naive_cache.h"
 
+namespace snapshot_cache_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -275,9 +277,11 @@ void check_replay() {
     options.warmup_requests = random() % (requests + 2);
     options.decode = random() % 2 == 0;
     RunResult run;
+    run.samples.resize(trace.requests());
     cache->run(trace, options, run);
     cache->check_invariants();
     RunResult expected;
+    expected.samples.resize(trace.requests());
     uint32_t r = 0;
     for (const NaiveRequest& told : naive_requests(story, 1, false, false)) {
         if (r == options.warmup_requests) expected.warmup = expected.total;
@@ -287,10 +291,11 @@ void check_replay() {
         StoreOutcome outcome = naive.store(told.lookup, told.lookup.size(), r);
         bool kept = outcome == StoreOutcome::stored || outcome == StoreOutcome::replaced;
         expected.total.evicted_blocks = naive.evicted_cost;
-        expected.admitted(r >= options.warmup_requests, kept ? told.lookup.size() : 0, naive.cost(), naive.cost());
+        expected.admitted(r, r >= options.warmup_requests, kept ? told.lookup.size() : 0, naive.cost(), naive.cost());
         ++r;
     }
     if (options.warmup_requests >= r) expected.warmup = expected.total;
+    RC_ASSERT(run.samples == expected.samples);
     for (auto [ours, theirs] : {std::pair{&run.total, &expected.total}, {&run.warmup, &expected.warmup}}) {
         RC_ASSERT(ours->admissions == theirs->admissions);
         RC_ASSERT(ours->evicted_blocks == theirs->evicted_blocks);
@@ -318,3 +323,5 @@ TEST_CASE("snapshot cache: against a list") {
 TEST_CASE("replay of snapshots: against a list") {
     for (int round = 0; round < 6; ++round) CHECK(kvsim_test::random_check("twin", check_replay));
 }
+
+}  // namespace snapshot_cache_test

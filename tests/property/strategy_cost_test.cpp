@@ -1,6 +1,8 @@
 // Strategies that weigh value against cost, and random, under every accounting against their naive twins.
 #include "property/twin.h"
 
+namespace strategy_cost_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -161,3 +163,5 @@ TEST_CASE("long: twins of the strategies that weigh cost, many more cases") {
         check_twin(twin_of<NaiveRandom<7>>("random:seed=7"));
     }
 }
+
+}  // namespace strategy_cost_test

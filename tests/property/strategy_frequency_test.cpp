@@ -3,6 +3,8 @@
 #include "property/twin.h"
 #include "unit/strategy_key.h"
 
+namespace strategy_frequency_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -174,3 +176,5 @@ TEST_CASE("long: twins of the strategies that count uses, many more cases") {
         check_twin(twin_of<NaiveEarly>("length_aware:prefer=early"));
     }
 }
+
+}  // namespace strategy_frequency_test

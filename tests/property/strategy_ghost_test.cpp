@@ -3,6 +3,8 @@
 
 #include "property/twin.h"
 
+namespace strategy_ghost_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -430,3 +432,5 @@ TEST_CASE("twin: w_tinylfu") {
     w.max_blocks = 25;
     CHECK(holds(w_tinylfu("w_tinylfu:window=0.3", 0.3, 0.8, false), "sketch, longer chains", w, false, 6));
 }
+
+}  // namespace strategy_ghost_test

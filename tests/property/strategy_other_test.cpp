@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+namespace strategy_other_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -355,3 +357,5 @@ TEST_CASE("long: twin: other strategies with many more cases") {
                     return std::make_unique<NaiveBelady<true>>(s);
                 }}, 40);
 }
+
+}  // namespace strategy_other_test

@@ -1,6 +1,8 @@
 // SIEVE, segmented LRU, 2Q and QDLP under every accounting against their naive twins.
 #include "property/twin.h"
 
+namespace strategy_queue_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -254,3 +256,5 @@ TEST_CASE("long: twins of queues with many more cases") {
     check_twin(qdlp("qdlp:small=0.4,ghost=2", 0.4, 2, 1), 40);
     check_twin(qdlp("qdlp:small=0.6,promote=3", 0.6, 0.9, 3), 40);
 }
+
+}  // namespace strategy_queue_test

@@ -2,6 +2,8 @@
 // twins.
 #include "property/twin.h"
 
+namespace strategy_recency_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -190,7 +192,7 @@ void check_queue_case(const StoryWishes& wishes, bool reblock) {
     Trace trace = make_trace(c.story);
     trace.reblock_to(c.block_size);
     NaiveQueue queue(c.capacity, c.block_size);
-    Run naive;
+    kvsim_test::Run naive;
     for (const NaiveRequest& r : naive_requests(c.story, c.block_size, c.decode, false))
         naive.steps.push_back(queue.serve(r));
     naive.stranded = queue.stranded();
@@ -247,3 +249,5 @@ TEST_CASE("long: twin: recency strategies with many more cases") {
         for (int i = 0; i < 20; ++i) CHECK(kvsim_test::random_check("plain queue", [&] { check_queue_case(w, (bits & 8) != 0); }));
     }
 }
+
+}  // namespace strategy_recency_test

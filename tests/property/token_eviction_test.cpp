@@ -1,6 +1,8 @@
 // Token strategies of positions, weights and keys against naive twins (token_twin.h).
 #include "property/token_twin.h"
 
+namespace token_eviction_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -214,3 +216,5 @@ static void check_snap() {
 }
 
 TEST_CASE("token eviction: twins of snap_kv, pyramid_kv and ada_kv") { check_snap(); }
+
+}  // namespace token_eviction_test

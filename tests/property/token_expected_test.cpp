@@ -1,6 +1,8 @@
 // Expected attention against its definition, in dense matrices (token_twin.h).
 #include "property/token_twin.h"
 
+namespace token_expected_test {
+
 using namespace kvsim_test;
 
 namespace {
@@ -107,3 +109,5 @@ TEST_CASE("token eviction: twin of expected_attention") {
     CHECK(one(false));
     CHECK(one(true));
 }
+
+}  // namespace token_expected_test

@@ -11,6 +11,8 @@
 
 #include "support/random_check.h"
 
+namespace token_kv_test {
+
 using namespace kvsim;
 
 namespace {
@@ -173,3 +175,5 @@ TEST_CASE("token eviction by kernels: rules that have no kernel are named") {
     CHECK_THROWS_WITH(token_rule("k_norm", TokenContext{}),
                       "--eviction k_norm: kernels cannot decide it; expected none, sliding_window, streaming_llm, h2o, tova");
 }
+
+}  // namespace token_kv_test

@@ -9,6 +9,8 @@
 
 #include "property/vllm_workload.h"
 
+namespace vllm_engine_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -126,6 +128,7 @@ void compare(const VllmWorkload& w, Seen& seen) {
     recorder.block = trace.block_size;
     recorder.pool = &cache.manager().pool();
     RunResult result;
+    result.samples.resize(trace.requests());
     cache.run(trace, options, result);
     cache.check_invariants();
     recorder.states.push_back(recorder.state());
@@ -142,6 +145,12 @@ void compare(const VllmWorkload& w, Seen& seen) {
               std::count_if(border, naive.events.end(), [](const NaiveVllmEvent& e) { return e.what == 'e'; }));
     if (w.config.steps) same_steps(*result.engine, naive);
     same_sums(result, naive);
+    for (uint32_t r = 0; r < trace.requests(); ++r) {
+        auto first = naive.first.find(static_cast<int>(r));
+        AdmissionSample sample;
+        if (first != naive.first.end()) sample = {first->second.first, first->second.second};
+        RC_ASSERT(result.samples[r] == sample);
+    }
     seen.requests += w.requests.size();
     seen.evictions += result.total.evicted_blocks;
     seen.preemptions += result.total.preempted;
@@ -171,3 +180,5 @@ void check(uint64_t cases, int requests) {
 TEST_CASE("vllm: equal to the naive twin") { check(30, 45); }
 
 TEST_CASE("long: vllm: equal to the naive twin over a million requests") { check(250, 45); }
+
+}  // namespace vllm_engine_test

@@ -7,6 +7,8 @@
 
 #include "property/vllm_workload.h"
 
+namespace vllm_manager_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -147,3 +149,5 @@ TEST_CASE("vllm manager: tables, line and copies are those of the naive one afte
 TEST_CASE("long: vllm manager: more of the same") {
     for (int i = 0; i < 100; ++i) CHECK(random_check([] { Play(*rc::gen::arbitrary<uint64_t>()).run(); }));
 }
+
+}  // namespace vllm_manager_test

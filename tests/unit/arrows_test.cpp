@@ -10,6 +10,8 @@
 
 #include "support/process.h"
 
+namespace arrows_test {
+
 namespace fs = std::filesystem;
 using kvsim_test::read_file;
 using kvsim_test::source_file;
@@ -181,3 +183,5 @@ TEST_CASE("plain: mutants: what they change stands where they look for it") {
         CHECK(planted > 50);
     }
 }
+
+}  // namespace arrows_test

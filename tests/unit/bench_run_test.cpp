@@ -5,6 +5,8 @@
 #include <kvsim/report/bench_report.h>
 #include <nlohmann/json.hpp>
 
+namespace bench_run_test {
+
 using namespace kvsim;
 using kvsim_test::ScriptedBackend;
 using Json = nlohmann::ordered_json;
@@ -219,3 +221,5 @@ TEST_CASE("bench: all buffers are used before the first sample, and --warmup ask
     run_of(b, {"gather"}, small(), o);
     CHECK(b.launches == 100);
 }
+
+}  // namespace bench_run_test

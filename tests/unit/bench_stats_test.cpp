@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numeric>
 
+namespace bench_stats_test {
+
 using namespace kvsim;
 
 TEST_CASE("bench: order statistics of written-down samples") {
@@ -122,3 +124,5 @@ TEST_CASE("bench: axes are crossed for the kernels that have them") {
     CHECK(bench_cells({}, BenchAxes()).size() == 3 * 3 * 11 + 3 + 3 * 2);
     CHECK_THROWS_WITH_AS(bench_cells({"gathr"}, a), doctest::Contains("did you mean 'gather'"), Error);
 }
+
+}  // namespace bench_stats_test

@@ -8,6 +8,8 @@
 
 #include "unit/load_text.h"
 
+namespace bounds_test {
+
 using namespace kvsim;
 using kvsim_test::load_text;
 
@@ -175,3 +177,5 @@ TEST_CASE("bounds: traces of lengths only, and of nothing") {
     CHECK(nothing.flat_optimal(1).counted_any_hit_blocks == 0);
     CHECK(nothing.flat_belady(1, true)->counted_any_hit_blocks == 0);
 }
+
+}  // namespace bounds_test

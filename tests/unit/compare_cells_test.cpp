@@ -7,6 +7,8 @@
 
 #include "unit/timed_strategies.h"
 
+namespace compare_cells_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -128,3 +130,5 @@ TEST_CASE("compare: on recorded keys and values types tell runs apart") {
     CHECK(bytes(0) == 2 * bytes(1));
     CHECK(bytes(2) == bytes(0));
 }
+
+}  // namespace compare_cells_test

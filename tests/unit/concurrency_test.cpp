@@ -9,6 +9,8 @@
 
 #include "unit/load_text.h"
 
+namespace concurrency_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -239,3 +241,5 @@ TEST_CASE("token match: leading tokens, all but the last of a prompt") {
         CHECK(out.unlimited->any_hit_blocks == 14);
     }
 }
+
+}  // namespace concurrency_test

@@ -9,6 +9,8 @@
 #include <limits>
 #include <string>
 
+namespace confidence_test {
+
 using namespace kvsim;
 
 namespace {
@@ -299,3 +301,5 @@ TEST_CASE("plain: confidence: intervals cover the truth about as often as they s
     CHECK(single.covered < 20 * 55 / 100);
     CHECK(single.false_claims > 20 * 50 / 100);
 }
+
+}  // namespace confidence_test

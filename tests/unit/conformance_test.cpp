@@ -8,6 +8,8 @@
 
 #include "unit/load_text.h"
 
+namespace conformance_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -54,3 +56,5 @@ TEST_CASE("conformance: two chains with a common prefix, room for one block more
     CHECK(hits(t, "tree", 5) == Counts{0, 2, 3});
     CHECK(hits(t, "flat", 5) == Counts{0, 2, 2});
 }
+
+}  // namespace conformance_test

@@ -3,8 +3,10 @@
 
 #include <kvsim/model/cost.h>
 
+namespace cost_test {
+
 using namespace kvsim;
-using namespace model_test;
+using namespace model_support;
 
 namespace {
 
@@ -160,3 +162,5 @@ TEST_CASE("GPU presets") {
         CHECK(row.detail.find("prefill MFU") == 0);
     }
 }
+
+}  // namespace cost_test

@@ -4,6 +4,8 @@
 #include <kvsim/trace/csv_reader.h>
 #include "support/random_check.h"
 
+namespace csv_reader_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Rows = std::vector<std::vector<std::string>>;
@@ -37,7 +39,7 @@ std::string complaint(const std::string& text) {
     return "reads";
 }
 
-std::string quoted(const std::string& field) {
+std::string in_quotes(const std::string& field) {
     std::string out = "\"";
     for (char c : field) out += c == '"' ? "\"\"" : std::string(1, c);
     return out + "\"";
@@ -64,7 +66,7 @@ TEST_CASE("csv: what is written in quotes reads back") {
             for (std::string* s : {&a, &b})
                 for (char& c : *s)
                     if (c == '\r') c = '\n';  // line ends inside fields are read as LF
-            text += quoted(a) + "," + quoted(b) + "\n";
+            text += in_quotes(a) + "," + in_quotes(b) + "\n";
             expected.push_back({a, b});
         }
         RC_ASSERT(read(text) == expected);
@@ -101,3 +103,5 @@ TEST_CASE("csv: numbers") {
     CHECK_FALSE(csv.is_header("a,b\""));
     CHECK_FALSE(csv.is_header(""));
 }
+
+}  // namespace csv_reader_test

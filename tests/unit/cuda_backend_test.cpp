@@ -8,6 +8,8 @@
 #include <cstring>
 #include <vector>
 
+namespace cuda_backend_test {
+
 using namespace kvsim;
 
 TEST_CASE("cuda: it works, or says in one line why it cannot") {
@@ -144,3 +146,5 @@ TEST_CASE("swap pieces: a block is where the format of host blocks says, and com
     kv::Swap none;
     CHECK(swap_pieces(none, nullptr, nullptr).empty());
 }
+
+}  // namespace cuda_backend_test

@@ -9,6 +9,8 @@
 
 #include "unit/load_text.h"
 
+namespace curve_test {
+
 using namespace kvsim;
 using kvsim_test::load_text;
 
@@ -184,3 +186,5 @@ TEST_CASE("prefix sums: cells added and changed") {
         REQUIRE(sums.first(count) == sum);
     }
 }
+
+}  // namespace curve_test

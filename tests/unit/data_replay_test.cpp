@@ -7,6 +7,8 @@
 
 #include "support/process.h"
 
+namespace data_replay_test {
+
 using namespace kvsim;
 
 namespace {
@@ -100,3 +102,5 @@ TEST_CASE("data mode: bytes that kernels moved, by hand") {
     CHECK(out.data->kernels[0].bytes == tokens * (2 * 16 * 4 + 16 * 4 + 16 * 2 + 8));
     CHECK(out.data->digest.empty());
 }
+
+}  // namespace data_replay_test

@@ -3,6 +3,8 @@
 
 #include <string>
 
+namespace date_time_test {
+
 using namespace kvsim;
 
 TEST_CASE("date and time: known instants") {
@@ -39,3 +41,5 @@ TEST_CASE("date and time: what is none") {
           "-2023-11-16 18:15:46", "2023-11-16 18:15:46 ", "NaN"})
         CHECK_FALSE_MESSAGE(parse_instant(text, i), std::string(text));
 }
+
+}  // namespace date_time_test

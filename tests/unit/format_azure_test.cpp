@@ -1,5 +1,7 @@
 #include "unit/load_text.h"
 
+namespace format_azure_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Counts = std::vector<uint32_t>;
@@ -66,3 +68,5 @@ TEST_CASE("azure: every problem is found, the rest is read") {
     CHECK(load_trace(options).requests() == 1);
     CHECK(problems.lines.size() == 2);
 }
+
+}  // namespace format_azure_test

@@ -2,6 +2,8 @@
 
 #include "unit/load_text.h"
 
+namespace format_bailian_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Ids = std::vector<uint32_t>;
@@ -151,3 +153,5 @@ TEST_CASE("bailian: broken lines say where and what") {
     CHECK(complaint("", "bailian").find("has no requests") != std::string::npos);
     CHECK(complaint(good, "bailian:block=16").find("block") != std::string::npos);
 }
+
+}  // namespace format_bailian_test

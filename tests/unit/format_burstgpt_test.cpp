@@ -1,5 +1,7 @@
 #include "unit/load_text.h"
 
+namespace format_burstgpt_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Counts = std::vector<uint32_t>;
@@ -51,3 +53,5 @@ TEST_CASE("burstgpt: broken files") {
                  ":1:1: expected a header with the column Response tokens"));
     CHECK(begins(complaint(kOld), ": has no requests"));
 }
+
+}  // namespace format_burstgpt_test

@@ -1,5 +1,7 @@
 #include "unit/load_text.h"
 
+namespace format_dynamo_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Ids = std::vector<uint32_t>;
@@ -172,3 +174,5 @@ TEST_CASE("dynamo: broken records say where and what") {
               .find("has no requests; expected at least one (found 1 records, none of them a request_end with replay") !=
           std::string::npos);
 }
+
+}  // namespace format_dynamo_test

@@ -1,5 +1,7 @@
 #include "unit/load_text.h"
 
+namespace format_kv_cache_tester_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Ids = std::vector<uint32_t>;
@@ -163,3 +165,5 @@ TEST_CASE("kv_cache_tester: broken sessions") {
         "}";
     CHECK(complaint(ok + session("b", deep)).find("nested too deeply") != std::string::npos);
 }
+
+}  // namespace format_kv_cache_tester_test

@@ -1,5 +1,7 @@
 #include "unit/load_text.h"
 
+namespace format_kvsim_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Ids = std::vector<uint32_t>;
@@ -363,3 +365,5 @@ TEST_CASE("kvsim: what is ignored may be nested as deeply as it likes") {
     deep += std::string(40, ']');
     CHECK(complaint(kHead + blocks("a", 4, "[0]", ",\"meta\":{\"a\":" + deep + "}")) == "loads");
 }
+
+}  // namespace format_kvsim_test

@@ -4,6 +4,8 @@
 #include <kvsim/layout/prefix.h>
 #include <kvsim/trace/writer.h>
 
+namespace format_lengths_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Counts = std::vector<uint32_t>;
@@ -90,3 +92,5 @@ TEST_CASE("lengths: written as kvsim they read back; mooncake cannot hold them")
     CHECK_THROWS_WITH_AS(written(t, "mooncake"),
                          "mooncake needs hash_ids, and the trace names no blocks; convert to kvsim", Error);
 }
+
+}  // namespace format_lengths_test

@@ -1,5 +1,7 @@
 #include "unit/load_text.h"
 
+namespace format_lmcache_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Ids = std::vector<uint32_t>;
@@ -100,3 +102,5 @@ TEST_CASE("lmcache: broken lines say where and what") {
     CHECK_COMPLAINT(good + good.substr(0, 60) + "\n", ":2:");
     CHECK(complaint("", "lmcache").find("has no requests") != std::string::npos);
 }
+
+}  // namespace format_lmcache_test

@@ -1,5 +1,7 @@
 #include "unit/load_text.h"
 
+namespace format_mooncake_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Ids = std::vector<uint32_t>;
@@ -142,3 +144,5 @@ TEST_CASE("formats: what cannot be told or is not there") {
                  ":1: cannot tell the trace format from the keys a, b"));
     CHECK(begins(complaint("{\"kvsim_trace\":1}\n"), ": has no requests"));
 }
+
+}  // namespace format_mooncake_test

@@ -4,6 +4,8 @@
 
 #include "unit/load_text.h"
 
+namespace format_object_csv_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Counts = std::vector<uint32_t>;
@@ -148,3 +150,5 @@ TEST_CASE("object_csv: never detected") {
     CHECK(begins(complaint("time,id,size\n1,7,1\n"), ":1: cannot tell the trace format"));
     CHECK(begins(complaint("1,7,1\n"), ":1: cannot tell the trace format"));
 }
+
+}  // namespace format_object_csv_test

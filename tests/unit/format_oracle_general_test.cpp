@@ -7,6 +7,8 @@
 #include "unit/load_text.h"
 #include "unit/oracle_bytes.h"
 
+namespace format_oracle_general_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Counts = std::vector<uint32_t>;
@@ -238,3 +240,5 @@ TEST_CASE("records: pieces of any size, and what is left over") {
     LineSource packed(dir.write("h", gzipped(bytes)), false);
     CHECK(packed.size_hint() == 0);
 }
+
+}  // namespace format_oracle_general_test

@@ -2,6 +2,8 @@
 
 #include <kvsim/layout/prefix.h>
 
+namespace format_ragpulse_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Ids = std::vector<uint32_t>;
@@ -82,3 +84,5 @@ TEST_CASE("ragpulse: a chunk weighs at least one token") {
     Trace t = load_text(row("1", 1, "\"a\":[1,2,3]"));
     CHECK(t.leading_tokens(0, 3) == 3);
 }
+
+}  // namespace format_ragpulse_test

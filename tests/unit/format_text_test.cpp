@@ -3,6 +3,8 @@
 #include <kvsim/layout/prefix.h>
 #include "support/random_check.h"
 
+namespace format_text_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Counts = std::vector<uint32_t>;
@@ -164,3 +166,5 @@ TEST_CASE("text: broken lines") {
     CHECK_COMPLAINT(good + prompt("\xFF"), ":2:1: not valid UTF-8");
     CHECK(begins(complaint("", "text"), ": has no requests"));
 }
+
+}  // namespace format_text_test

@@ -1,5 +1,7 @@
 #include "unit/load_text.h"
 
+namespace format_vidur_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 using Counts = std::vector<uint32_t>;
@@ -30,3 +32,5 @@ TEST_CASE("vidur: broken files") {
     CHECK(begins(complaint("arrived_at,num_prefill_tokens\n1,1\n", "vidur"), ":1:1: expected a header with the column"));
     CHECK(begins(complaint(kHead), ": has no requests"));
 }
+
+}  // namespace format_vidur_test

@@ -8,6 +8,8 @@
 #include "generated.h"
 #include "load_text.h"
 
+namespace generator_agents_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -133,3 +135,5 @@ TEST_CASE("agents: wrong parameters") {
         CHECK(error.find(part) != std::string::npos);
     }
 }
+
+}  // namespace generator_agents_test

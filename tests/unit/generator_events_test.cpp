@@ -8,6 +8,8 @@
 #include "generated.h"
 #include "load_text.h"
 
+namespace generator_events_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -316,3 +318,5 @@ TEST_CASE("beam and stream: wrong parameters") {
     CHECK(longest.output_tokens[0] >= 268435456);
     CHECK(reads_back(longest));
 }
+
+}  // namespace generator_events_test

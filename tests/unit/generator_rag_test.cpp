@@ -9,6 +9,8 @@
 #include "generated.h"
 #include "load_text.h"
 
+namespace generator_rag_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -162,3 +164,5 @@ TEST_CASE("rag: wrong parameters") {
         CHECK(error.find(part) != std::string::npos);
     }
 }
+
+}  // namespace generator_rag_test

@@ -10,6 +10,8 @@
 
 #include <functional>
 
+namespace generator_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -192,3 +194,5 @@ TEST_CASE("wrong specs name what was expected") {
         CHECK(text_of(generate_trace(spec, 3)) == text_of(generate_trace(row.id, 3)));
     }
 }
+
+}  // namespace generator_test

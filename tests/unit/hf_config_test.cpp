@@ -1,7 +1,9 @@
 #include "model_support.h"
 
+namespace hf_config_test {
+
 using namespace kvsim;
-using namespace model_test;
+using namespace model_support;
 
 TEST_CASE("config.json: the examples") {
     ModelShape gqa = model_from_hf_config(example("example_gqa.json"));
@@ -298,3 +300,5 @@ TEST_CASE("resolve_model") {
     CHECK(bytes_per_token(shape) == 4 * 2 * 8 * 64 * 2);
     CHECK(shape.name == "test");
 }
+
+}  // namespace hf_config_test

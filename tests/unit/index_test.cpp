@@ -11,6 +11,8 @@
 
 #include "unit/load_text.h"
 
+namespace index_test {
+
 using namespace kvsim;
 
 TEST_CASE("bitmap: a sorted set") {
@@ -164,3 +166,5 @@ TEST_CASE("replay: progress") {
         CHECK(again.total.admissions == 1);
     }
 }
+
+}  // namespace index_test

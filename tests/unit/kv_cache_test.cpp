@@ -6,6 +6,8 @@
 #include <cmath>
 #include <doctest/doctest.h>
 
+namespace kv_cache_test {
+
 using namespace kvsim;
 
 namespace {
@@ -247,3 +249,5 @@ TEST_CASE("memory: refused before anything is allocated, and what kernels do not
     CHECK(f.meta_bytes() == 8);
     CHECK(row_format("int8:symmetric=on,scale=f32", 16).bytes() == 16 + 4);
 }
+
+}  // namespace kv_cache_test

@@ -9,6 +9,8 @@
 
 #include "support/process.h"
 
+namespace kvdata_recorded_test {
+
 using namespace kvsim;
 
 namespace {
@@ -84,3 +86,5 @@ TEST_CASE("recorded data: a file of attention weights alone") {
     CHECK(file.find("attention_3")->shape == std::vector<uint64_t>{12, 12, 7, 7});
     CHECK_THROWS(load_kv_data(path));
 }
+
+}  // namespace kvdata_recorded_test

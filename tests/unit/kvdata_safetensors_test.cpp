@@ -11,6 +11,8 @@
 #include "support/process.h"
 #include "unit/kvdata_files.h"
 
+namespace kvdata_safetensors_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -292,3 +294,5 @@ TEST_CASE("kv data: tensors that are missing or of another dtype") {
         dir.write("x", TensorFile().add("q", "BF16", one, two).add("k", "BF16", one, two).add("v", "BF16", one, two).text()));
     CHECK(d.dtype == "bf16");
 }
+
+}  // namespace kvdata_safetensors_test

@@ -9,6 +9,8 @@
 #include <cmath>
 #include <functional>
 
+namespace kvdata_synthetic_test {
+
 using namespace kvsim;
 
 namespace {
@@ -183,3 +185,5 @@ TEST_CASE("portable mathematics agrees with the C library") {
     }
     for (double x = -60; x < 60; x += 0.37) CHECK(portable::exp(x) == doctest::Approx(std::exp(x)).epsilon(1e-14));
 }
+
+}  // namespace kvdata_synthetic_test

@@ -15,7 +15,7 @@
 #include <fstream>
 #include <functional>
 
-namespace model_test {
+namespace model_support {
 
 using namespace kvsim;
 namespace fs = std::filesystem;
@@ -110,4 +110,4 @@ inline void wrong(const std::string& members, const std::string& message) {
     CHECK(config_error(config(members)) == " " + message);
 }
 
-}  // namespace model_test
+}  // namespace model_support

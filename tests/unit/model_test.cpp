@@ -1,7 +1,9 @@
 #include "model_support.h"
 
+namespace model_test {
+
 using namespace kvsim;
-using namespace model_test;
+using namespace model_support;
 
 TEST_CASE("KV dtypes: bytes of a row") {
     CHECK(row_bytes("f32", {8, 128}) == 4096);
@@ -182,3 +184,5 @@ TEST_CASE("notes") {
         "1 layer keeps a state per sequence (bytes not known, not counted): bytes follow the model, hits do "
         "not");
 }
+
+}  // namespace model_test

@@ -6,6 +6,8 @@
 #include "../../docs/own_strategy/head_clock.h"
 #include "unit/timed_strategies.h"
 
+namespace own_strategy_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -108,3 +110,5 @@ TEST_CASE("own strategy: the registry treats it as any other") {
         CHECK(refused(t, std::string("head_clock:heads=") + bad, "pinned", "head_clock: parameter heads="));
     CHECK(refused(t, "head_clok", "flat", "did you mean 'head_clock'?"));
 }
+
+}  // namespace own_strategy_test

@@ -9,6 +9,8 @@
 #include <map>
 #include <string>
 
+namespace paged_cache_test {
+
 using namespace kvsim;
 
 namespace {
@@ -465,3 +467,5 @@ TEST_CASE("1.18 describe: a line with every count") {
           "forks, 1 copies on write, 1 failed allocations, peak 3");
     CHECK(cache(kUnlimited).describe().rfind("0 blocks of 16 tokens used, 0 shared; 0 sequences", 0) == 0);
 }
+
+}  // namespace paged_cache_test

@@ -8,6 +8,8 @@
 
 #include "support/process.h"
 
+namespace prefix_kv_test {
+
 using namespace kvsim;
 
 TEST_CASE("prefix data: a clone's blocks stay when the cache evicts them") {
@@ -80,3 +82,5 @@ TEST_CASE("prefix data: a pool that clones have used up is said so") {
     CHECK_THROWS_WITH_AS(cache->run(trace, run, result),
                          "prefix data: clones hold blocks that were evicted, and the pool has no other; free them", Error);
 }
+
+}  // namespace prefix_kv_test

@@ -5,8 +5,10 @@
 
 #include "quant_support.h"
 
+namespace quant_codecs_test {
+
 using namespace kvsim;
-using namespace quant_test;
+using namespace quant_support;
 
 namespace {
 
@@ -294,3 +296,5 @@ TEST_CASE("long: codecs: error on N(0, 1), to the digits") {
         CHECK_MESSAGE(std::fabs(found - e.nmse) <= e.digit, e.dtype << ": " << found << ", expected " << e.nmse);
     }
 }
+
+}  // namespace quant_codecs_test

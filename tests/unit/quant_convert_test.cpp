@@ -8,6 +8,8 @@
 #include <functional>
 #include <vector>
 
+namespace quant_convert_test {
+
 namespace {
 
 /// A narrow type by its numbers: what its positive codes stand for, in double arithmetic of its own.
@@ -116,3 +118,5 @@ TEST_CASE("convert: a sample of all floats goes to the nearest code") {
 TEST_CASE("long: convert: all floats go to the nearest code") {
     for (const Type& t : types()) CHECK_MESSAGE(wrong_codes(t, 1) == 0, t.name);
 }
+
+}  // namespace quant_convert_test

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace quant_test {
+namespace quant_support {
 
 /// Independent N(0, 1), by Box and Muller.
 inline std::vector<float> normal(size_t count, uint64_t seed) {
@@ -63,4 +63,4 @@ inline std::string error_of(const std::string& dtype, kvsim::RowShape shape) {
     return "";
 }
 
-}  // namespace quant_test
+}  // namespace quant_support

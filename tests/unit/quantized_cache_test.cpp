@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+namespace quantized_cache_test {
+
 using namespace kvsim;
 
 namespace {
@@ -155,3 +157,5 @@ TEST_CASE("quantized cache: bytes of what is held") {
     CHECK(cache.compression_ratio(32) == doctest::Approx(32 / 24.0));
     CHECK(cache.budget(2) == 2);
 }
+
+}  // namespace quantized_cache_test

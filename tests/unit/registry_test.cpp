@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 #include <kvsim/core/registry.h>
 
+namespace registry_test {
+
 using namespace kvsim;
 
 namespace {
@@ -34,3 +36,5 @@ TEST_CASE("registry: an id can be written in a list and before parameters") {
     }
     CHECK(complaint_of("first") == "thing 'first' is registered twice");
 }
+
+}  // namespace registry_test

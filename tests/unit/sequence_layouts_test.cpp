@@ -6,6 +6,8 @@
 
 #include "unit/load_text.h"
 
+namespace sequence_layouts_test {
+
 using namespace kvsim;
 
 template <class F>
@@ -97,3 +99,5 @@ TEST_CASE("the room of samples is computed as it comes out") {
                     store(max);
                 }
 }
+
+}  // namespace sequence_layouts_test

@@ -3,6 +3,8 @@
 
 #include "unit/sequence_script.h"
 
+namespace sequence_rules_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -188,3 +190,5 @@ TEST_CASE("more samples than there is room for are rejected without storing them
         CHECK(r.run.state_bytes < 100000);
     }
 }
+
+}  // namespace sequence_rules_test

@@ -8,6 +8,8 @@
 #include "support/sglang_run.h"
 #include "unit/load_text.h"
 
+namespace sglang_engine_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -295,3 +297,5 @@ TEST_CASE("sglang: a trace of lengths") {
     CHECK(result.hit_blocks == std::vector<uint32_t>{0, 0, 0});
     CHECK(result.total.evicted_blocks == 4);  // 6 + 2 tokens of a stay; c needs 6 + 2 and 6 are free
 }
+
+}  // namespace sglang_engine_test

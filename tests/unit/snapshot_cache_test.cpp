@@ -12,6 +12,8 @@
 
 #include "unit/load_text.h"
 
+namespace snapshot_cache_test {
+
 using namespace kvsim;
 using Tokens = std::vector<uint32_t>;
 
@@ -399,3 +401,5 @@ TEST_CASE("replay of snapshots: words") {
     CHECK(error_of([] { make_snapshot_cache("snapshot:max_entry=3"); }).find("did you mean 'max_entries'?") !=
           std::string::npos);
 }
+
+}  // namespace snapshot_cache_test

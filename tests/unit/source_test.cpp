@@ -5,6 +5,8 @@
 
 #include "unit/load_text.h"
 
+namespace source_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -172,3 +174,5 @@ TEST_CASE("lines: broken files are told in one line") {
         }
     }
 }
+
+}  // namespace source_test

@@ -7,6 +7,8 @@
 
 #include <functional>
 
+namespace spec_test {
+
 using namespace kvsim;
 using Words = std::vector<std::string>;
 
@@ -102,6 +104,11 @@ TEST_CASE("did you mean: insert, delete, replace, swap; first of equals; not too
     CHECK(closest("lenght", {"width", "length"}) == "length");
     CHECK(closest("abc", {"xyz"}).empty());
     CHECK(closest("", {"xyz"}).empty());
+    // Nothing within a third of its length: what begins so; one character says too little.
+    CHECK(closest("llama", {"qwen3-8b", "llama-2-7b", "llama-3.1-8b"}) == "llama-2-7b");
+    CHECK(closest("h10", {"a100-80gb-sxm", "h100-sxm"}) == "h100-sxm");
+    CHECK(closest("q", {"llama-2-7b", "qwen3-8b"}).empty());
+    CHECK(closest("lruu", {"lruu_long_tail", "lru"}) == "lru");
     CHECK(closest(std::string(65, 'a'), {std::string(65, 'a')}).empty());
     CHECK(did_you_mean("fif", {"fifo"}) == " (did you mean 'fifo'?)");
     CHECK(did_you_mean("zzz", {"fifo"}).empty());
@@ -134,3 +141,5 @@ TEST_CASE("shares: N or P%, rounded down, exactly") {
     for (const char* bad : {"", "%", "-1", "101%", "1.5", "x%", "nan%"})
         CHECK(error_of([&] { parse_share(bad, 10, "--blocks"); }).find("--blocks") == 0);
 }
+
+}  // namespace spec_test

@@ -18,6 +18,8 @@
 
 #include "support/random_check.h"
 
+namespace state_bytes_test {
+
 using namespace kvsim;
 
 namespace {
@@ -128,3 +130,5 @@ TEST_CASE("long: state: every strategy, little room, a quarter, half, no limit")
     for (const BlockStrategyRow& row : block_strategies().rows())
         for (double share : {0.02, 0.25, 0.5, 0.0}) check(trace, row.id, share);
 }
+
+}  // namespace state_bytes_test

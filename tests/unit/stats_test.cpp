@@ -13,6 +13,8 @@
 #include <numeric>
 #include <set>
 
+namespace stats_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -247,3 +249,5 @@ TEST_CASE("kv-cache-tester: 94 million references in few milliseconds") {
     CHECK(s.unique_blocks == 3450959);
     CHECK(s.sessions == 710);
 }
+
+}  // namespace stats_test

@@ -1,6 +1,8 @@
 // gdsf, hyperbolic and random on sequences small enough to work out by hand.
 #include "unit/strategy_key.h"
 
+namespace strategy_cost_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -85,3 +87,5 @@ TEST_CASE("parameters of gdsf, hyperbolic and random") {
                             "random:seed=-1", "random:seed=18446744073709551616", "random:seed=", "hyperbolic:seed=1"})
         CHECK(refusal(bad) != "");
 }
+
+}  // namespace strategy_cost_test

@@ -1,6 +1,8 @@
 // lfu, lfuda, lfu_history and length_aware on sequences small enough to work out by hand.
 #include "unit/strategy_key.h"
 
+namespace strategy_frequency_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -84,3 +86,5 @@ TEST_CASE("parameters of the strategies that count uses") {
         CHECK(refusal(std::string(id) + ":x=1") != "");
     }
 }
+
+}  // namespace strategy_frequency_test

@@ -12,6 +12,8 @@
 
 #include "unit/load_text.h"
 
+namespace strategy_ghost_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -261,3 +263,5 @@ TEST_CASE("ghost strategies: parameters that cannot be") {
         CHECK(refusal(good).empty());
     }
 }
+
+}  // namespace strategy_ghost_test

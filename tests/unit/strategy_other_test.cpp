@@ -6,6 +6,8 @@
 
 #include "unit/timed_strategies.h"
 
+namespace strategy_other_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -138,3 +140,5 @@ TEST_CASE("other strategies: what makes no sense is refused") {
         many += one("r" + std::to_string(i), i, i, ",\"category\":\"c" + std::to_string(i) + "\"");
     CHECK(refused(load_text(many), "workload_aware:classes=category", "pinned", "70 classes"));
 }
+
+}  // namespace strategy_other_test

@@ -7,6 +7,8 @@
 
 #include "unit/load_text.h"
 
+namespace strategy_queue_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -211,3 +213,5 @@ TEST_CASE("queues: parameters out of range") {
                              "two_q:in=0.99,out=0", "qdlp:small=0,ghost=100,promote=0", "block/sieve"})
         CHECK(complaint_of(good).empty());
 }
+
+}  // namespace strategy_queue_test

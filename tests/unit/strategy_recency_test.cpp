@@ -3,6 +3,8 @@
 
 #include "unit/timed_strategies.h"
 
+namespace strategy_recency_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -98,3 +100,5 @@ TEST_CASE("recency strategies: what makes no sense is refused") {
     CHECK(refused(t, "tlru:budget=-1", "pinned", "expected a whole number"));
     CHECK(refused(t, "tlru:next=1.5", "pinned", "expected a whole number"));
 }
+
+}  // namespace strategy_recency_test

@@ -7,6 +7,8 @@
 
 #include "support/token_story.h"
 
+namespace token_eviction_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -451,3 +453,5 @@ TEST_CASE("tokens: PyramidKV in effect") {
         CHECK(cache.budget() == cache.held().size());
     }
 }
+
+}  // namespace token_eviction_test

@@ -2,6 +2,8 @@
 #include <kvsim/core/error.h>
 #include <kvsim/core/units.h>
 
+namespace units_test {
+
 using namespace kvsim;
 
 TEST_CASE("sizes: binary and decimal units are kept apart") {
@@ -48,3 +50,5 @@ TEST_CASE("numbers as people read them") {
     CHECK(format_percent(0.2116) == "21.16 %");
     CHECK(format_percent(1, 0) == "100 %");
 }
+
+}  // namespace units_test

@@ -7,6 +7,8 @@
 
 #include "unit/timed_strategies.h"
 
+namespace verify_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -38,10 +40,14 @@ ReplayOutcome verified(const Trace& trace, const char* eviction, const char* acc
 
 }  // namespace
 
+}  // namespace verify_test
+
 template <>
-struct kvsim::FlatOf<ShortSighted<false>> {
-    static ShortSightedRuns make(const ShortSighted<false>&) { return {}; }
+struct kvsim::FlatOf<verify_test::ShortSighted<false>> {
+    static verify_test::ShortSightedRuns make(const verify_test::ShortSighted<false>&) { return {}; }
 };
+
+namespace verify_test {
 
 TEST_CASE("verify: flat in runs against flat block by block") {
     if (!block_strategies().find("short_sighted")) block_strategies().add(block_row<ShortSighted>());
@@ -57,3 +63,5 @@ TEST_CASE("verify: flat in runs against flat block by block") {
     }
     CHECK(said == "--verify: hits differ from the block-level replay");
 }
+
+}  // namespace verify_test

@@ -4,6 +4,8 @@
 
 #include "unit/load_text.h"
 
+namespace vllm_test {
+
 using namespace kvsim;
 using kvsim_test::load_text;
 
@@ -237,3 +239,5 @@ TEST_CASE("vllm: definitions name what matters") {
         CHECK(all.find(word) != std::string::npos);
     }
 }
+
+}  // namespace vllm_test

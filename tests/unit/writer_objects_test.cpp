@@ -12,6 +12,8 @@
 #include "unit/load_text.h"
 #include "unit/oracle_bytes.h"
 
+namespace writer_objects_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -181,3 +183,5 @@ TEST_CASE("objects: as prompts of one block") {
         CHECK(flat_hits(back, 2) == 1);
     }
 }
+
+}  // namespace writer_objects_test

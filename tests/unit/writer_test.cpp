@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <functional>
 
+namespace writer_test {
+
 using namespace kvsim;
 using namespace kvsim_test;
 
@@ -426,3 +428,5 @@ TEST_CASE("converting a published Mooncake trace to mooncake gives the same line
     before.erase(std::remove(before.begin(), before.end(), ' '), before.end());
     CHECK(text_of(load(path), "mooncake") == before);
 }
+
+}  // namespace writer_test

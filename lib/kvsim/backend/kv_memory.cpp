@@ -15,8 +15,6 @@ namespace {
 constexpr uint64_t kMostBytes = uint64_t{1} << 60;
 constexpr uint32_t kWriteTokens = 512;   ///< written at once: bounds the room for f32 rows
 
-uint64_t ceil_div(uint64_t a, uint64_t b) { return a / b + (a % b != 0); }
-
 kv::RowFormat plain_f32(uint32_t dim) {
     kv::RowFormat f;
     f.dim = dim;

@@ -14,6 +14,8 @@
 
 namespace kvsim {
 
+inline uint64_t ceil_div(uint64_t a, uint64_t b) { return a / b + (a % b != 0); }
+
 struct KvLayout {
     uint32_t layers = 1, kv_heads = 1, head_dim = 64;
     uint32_t query_heads = 1;  ///< of attention; a multiple of kv_heads

@@ -10,8 +10,6 @@ namespace {
 
 constexpr uint32_t kPromptTokens = 256;  ///< appended at once where positions alone decide
 
-uint64_t ceil_div(uint64_t a, uint64_t b) { return a / b + (a % b != 0); }
-
 /// Tokens that a half holds for a moment.
 uint64_t most_tokens(const TokenRule& rule, uint64_t tokens) {
     if (tokens <= rule.keep) return tokens;

@@ -22,6 +22,12 @@ struct OutOfBlocks {
     uint64_t have = 0;
 };
 
+/// What happened to a block while a request was served.
+struct BlockEvent {
+    BlockId block;
+    bool evicted;  ///< else used
+};
+
 /// Is told what a prefix cache did, request by request; of replays block by block alone (RunPath::blocks).
 class BlockObserver {
   public:
@@ -31,6 +37,9 @@ class BlockObserver {
         const std::vector<BlockId>& named;    ///< what it stores, as far as it has names, first to last
         const std::vector<BlockId>& unnamed;  ///< blocks behind them that were taken for it; an id may have been another's
         uint64_t evicted_blocks = 0;          ///< since the beginning
+        /// In order: leading hits (flat: all hits) and what was stored, as uses, and evictions. A block that is evicted
+        /// before it is used was stored by this request. Ids under flat accounting are the content's own where it counts.
+        const std::vector<BlockEvent>& events;
     };
     virtual ~BlockObserver() = default;
     /// `resident` tells which blocks are there now. Not all that it stores need be.

@@ -49,6 +49,15 @@ struct Tally {
     }
 };
 
+/// The state after an admission.
+struct AdmissionSample {
+    static constexpr uint64_t kNever = ~uint64_t{0};
+    uint64_t active = 0;
+    uint64_t resident = kNever;  ///< kNever: the request found no room
+
+    bool operator==(const AdmissionSample&) const = default;
+};
+
 struct RunResult {
     std::vector<uint32_t> hit_blocks;      ///< per request: leading run of hits of its lookup
     std::vector<uint32_t> any_hit_blocks;  ///< per request: all resident blocks; empty = the same as hit_blocks
@@ -65,6 +74,8 @@ struct RunResult {
     uint64_t stranded_blocks = 0;       ///< named blocks resident at the end with an ancestor missing
     uint64_t state_bytes = 0;           ///< memory the run kept per block and request
     std::optional<EngineRun> engine;    ///< of engines
+    /// Per request, at its first admission; filled where the caller has made the column as long as the trace.
+    std::vector<AdmissionSample> samples;
 
     void any_hits_from(uint32_t requests, bool with_bound) {
         any_hit_blocks.resize(requests);
@@ -79,8 +90,9 @@ struct RunResult {
         return n;
     }
     Tally counted() const { return total.minus(warmup); }
-    /// Call after each admission. `counted`: the request is past the warm-up.
-    void admitted(bool is_counted, uint64_t active, uint64_t resident, uint64_t tokens) {
+    /// Call after each admission. `is_counted`: the request is past the warm-up. `request`: kNone if it is not its first.
+    void admitted(uint32_t request, bool is_counted, uint64_t active, uint64_t resident, uint64_t tokens) {
+        if (request < samples.size()) [[unlikely]] samples[request] = {active, resident};
         ++total.admissions;
         total.active_blocks += active;
         total.resident_blocks += resident;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 
 namespace kvsim {
 
@@ -63,13 +64,20 @@ uint64_t Spec::whole(const std::string& key, uint64_t fallback, uint64_t low, ui
     return number;
 }
 
+// "0.5", without the zeros that say nothing.
+static std::string shortest(double value) {
+    char out[32];
+    std::snprintf(out, sizeof out, "%.10g", value);
+    return out;
+}
+
 double Spec::number(const std::string& key, double fallback, double low, double high) {
     const std::string* value = ask(key);
     if (!value) return fallback;
     double number = 0;
     if (!parse_number(*value, number) || number < low || number > high)
         throw_input(id_ + ": parameter " + key + "=" + *value + ": expected a number from " +
-                    std::to_string(low) + " to " + std::to_string(high));
+                    shortest(low) + " to " + shortest(high));
     return number;
 }
 
@@ -78,7 +86,8 @@ std::string Spec::choice(const std::string& key, const std::string& fallback,
     const std::string* value = ask(key);
     if (!value) return fallback;
     if (std::find(words.begin(), words.end(), *value) == words.end())
-        throw_input(id_ + ": parameter " + key + "=" + *value + ": expected one of " + join(words));
+        throw_input(id_ + ": parameter " + key + "=" + *value + ": expected one of " + join(words) +
+                    did_you_mean(*value, words));
     return *value;
 }
 

@@ -31,7 +31,10 @@ std::string closest(std::string_view word, const std::vector<std::string>& candi
             found = c;
         }
     }
-    return found;
+    if (!found.empty() || word.size() < 2) return found;
+    for (const std::string& c : candidates)
+        if (c.size() > word.size() && c.compare(0, word.size(), word) == 0) return c;
+    return {};
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {

@@ -7,7 +7,8 @@
 
 namespace kvsim {
 
-/// Closest candidate within max(1, length / 3) edits, or empty. Ties: the first candidate.
+/// Closest candidate within max(1, length / 3) edits, else the first that begins with `word` (two characters or more), else
+/// empty. Ties: the first candidate.
 std::string closest(std::string_view word, const std::vector<std::string>& candidates);
 
 /// " (did you mean 'x'?)" or an empty string.

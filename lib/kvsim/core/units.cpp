@@ -1,5 +1,6 @@
 #include <kvsim/core/error.h>
 #include <kvsim/core/spec.h>
+#include <kvsim/core/suggest.h>
 #include <kvsim/core/units.h>
 
 #include <array>
@@ -49,8 +50,15 @@ uint64_t parse_size_bytes(std::string_view text, std::string_view option) {
             return static_cast<uint64_t>(bytes);
         }
     }
+    std::string lower(unit), meant;
+    for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    const std::pair<const char*, const char*> slips[] = {{"kb", "KB"},   {"mb", "MB"},   {"gb", "GB"},   {"tb", "TB"}, {"kib", "KiB"},
+                                                         {"mib", "MiB"}, {"gib", "GiB"}, {"tib", "TiB"}, {"k", "KiB"}, {"m", "MiB"},
+                                                         {"g", "GiB"},   {"t", "TiB"}};
+    for (const auto& [slip, right] : slips)
+        if (lower == slip && unit != right) meant = " (did you mean '" + std::string(text.substr(0, digits)) + right + "'?)";
     throw_input(std::string(option) + " " + std::string(text) +
-                ": expected a size such as 40GiB, 40GB or 512MiB (KiB MiB GiB TiB or KB MB GB TB)");
+                ": expected a size such as 40GiB, 40GB or 512MiB (KiB MiB GiB TiB or KB MB GB TB)" + meant);
 }
 
 std::string format_bytes(uint64_t bytes) {

@@ -16,6 +16,10 @@ uint64_t parse_size_bytes(std::string_view text, std::string_view option);
 std::string format_bytes(uint64_t bytes);
 /// 1234567 -> "1,234,567"
 std::string format_count(uint64_t value);
+/// 0 of nothing is 0.
+inline double rate_of(uint64_t part, uint64_t whole) {
+    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
 /// 0.2116 -> "21.16 %"; 0/0 is not a number and must not come here.
 std::string format_percent(double fraction, int decimals = 2);
 

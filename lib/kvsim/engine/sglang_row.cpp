@@ -32,9 +32,9 @@ std::string SglangConfig::text() const {
            sglang_policies()[static_cast<size_t>(policy)] + ",chunk=" + std::to_string(chunk);
 }
 
-static void resolve(CacheConfig& c) { c.engine = SglangConfig::parse(c.engine).text(); }
+static void resolve_sglang(CacheConfig& c) { c.engine = SglangConfig::parse(c.engine).text(); }
 
-static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions&, RunPath) {
+static std::unique_ptr<Cache> make_sglang(const CacheConfig& c, const Trace& trace, const RunOptions&, RunPath) {
     SglangConfig config = SglangConfig::parse(c.engine);
     if (trace.objects) trace.refuse_objects("--engine " + c.engine, "expected a trace of prompts");
     if (trace.content)
@@ -46,7 +46,7 @@ static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, con
     return std::make_unique<SglangCache>(config);
 }
 
-static std::string title(const CacheConfig& c) {
+static std::string sglang_title(const CacheConfig& c) {
     SglangConfig s = SglangConfig::parse(c.engine);
     return std::string(s.unified ? "SGLang's unified radix cache, " : "SGLang's radix cache, ") +
            sglang_policies()[static_cast<size_t>(s.policy)] + ", pages of " + std::to_string(s.page) +
@@ -89,7 +89,7 @@ static void define_counts(Definitions& d) {
                                   "internal_fragmentation = 1 - mean_token_fill");
 }
 
-static Definitions definitions(const CacheConfig& config, const Trace& trace, const RunOptions& options) {
+static Definitions sglang_definitions(const CacheConfig& config, const Trace& trace, const RunOptions& options) {
     SglangConfig c = SglangConfig::parse(config.engine);
     std::string page = std::to_string(c.page);
     Definitions d;
@@ -115,10 +115,10 @@ static EngineRow row_of(const char* id, const char* summary) {
     row.id = row.cache.id = id;
     row.cache.summary = summary;
     row.cache.prefix_hits = true;
-    row.cache.resolve = resolve;
-    row.cache.make = make;
-    row.cache.title = title;
-    row.cache.definitions = definitions;
+    row.cache.resolve = resolve_sglang;
+    row.cache.make = make_sglang;
+    row.cache.title = sglang_title;
+    row.cache.definitions = sglang_definitions;
     row.upstream_commit = "sgl-project/sglang d4801be447738522d2c62b49857c83787293be6f";
     row.rules_date = "2026-07-19";
     row.verified = "recorded runs";

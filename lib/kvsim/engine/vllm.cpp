@@ -25,7 +25,7 @@ void VllmCache::check_invariants() const {
         throw_failed("engine: blocks are held though no request is there");
 }
 
-static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& run, RunPath) {
+static std::unique_ptr<Cache> make_vllm(const CacheConfig& c, const Trace& trace, const RunOptions& run, RunPath) {
     const char* id = VllmOptions::parse(c.engine).classic ? "vllm_classic" : "vllm";
     if (trace.objects) trace.refuse_objects(std::string("--engine ") + id);
     if (trace.content)
@@ -34,9 +34,9 @@ static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, con
     return std::make_unique<VllmCache>(c.engine, trace, run);
 }
 
-static std::string title(const CacheConfig& c) { return "engine " + VllmOptions::parse(c.engine).short_text(); }
+static std::string vllm_title(const CacheConfig& c) { return "engine " + VllmOptions::parse(c.engine).short_text(); }
 
-static void resolve(CacheConfig& c) { c.engine = VllmOptions::parse(c.engine).text(); }
+static void resolve_vllm(CacheConfig& c) { c.engine = VllmOptions::parse(c.engine).text(); }
 
 static std::string eviction_definition(const VllmOptions& o) {
     std::string line =
@@ -105,7 +105,7 @@ static void define_counts(Definitions& d, const VllmOptions& o) {
         "mean_token_fill");
 }
 
-static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& run) {
+static Definitions vllm_definitions(const CacheConfig& c, const Trace& trace, const RunOptions& run) {
     VllmOptions o = VllmOptions::parse(c.engine);
     Definitions d;
     if (trace.lengths_only) {
@@ -148,10 +148,10 @@ static EngineRow row(const char* id, const char* summary, const char* commit, co
     e.id = e.cache.id = id;
     e.cache.summary = summary;
     e.cache.prefix_hits = true;
-    e.cache.resolve = resolve;
-    e.cache.make = make;
-    e.cache.title = title;
-    e.cache.definitions = definitions;
+    e.cache.resolve = resolve_vllm;
+    e.cache.make = make_vllm;
+    e.cache.title = vllm_title;
+    e.cache.definitions = vllm_definitions;
     e.upstream_commit = commit;
     e.rules_date = date;
     e.verified = "recorded runs";

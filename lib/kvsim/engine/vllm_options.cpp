@@ -1,5 +1,6 @@
 #include <kvsim/core/error.h>
 #include <kvsim/core/spec.h>
+#include <kvsim/core/suggest.h>
 #include <kvsim/engine/vllm_options.h>
 
 #include <fmt/format.h>
@@ -17,7 +18,8 @@ static uint32_t parse_group(const std::string& text, const std::string& all) {
     uint64_t window = 0;
     if (text.rfind("window:", 0) == 0 && parse_whole(text.substr(7), window) && window >= 1 && window <= kLongestWindow)
         return static_cast<uint32_t>(window);
-    throw_input("groups=" + all + ": expected full, window:TOKENS, or several of them joined by +, not " + text);
+    throw_input("groups=" + all + ": expected full, window:TOKENS, or several of them joined by +, not " + text +
+                did_you_mean(text.substr(0, text.find(':')), {"full", "window"}));
 }
 
 static std::vector<uint32_t> parse_groups(const std::string& text) {

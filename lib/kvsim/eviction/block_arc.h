@@ -21,6 +21,7 @@
 #pragma once
 
 #include <kvsim/eviction/block_queue.h>
+#include <kvsim/eviction/flat_arc.h>
 
 namespace kvsim {
 
@@ -34,6 +35,8 @@ class BlockArc : public BlockStrategyBase {
                 "published counts and a naive twin; variant=vllm: a naive twin", "variant=paper"};
     }
     explicit BlockArc(Spec& spec) : vllm_(spec.choice("variant", "paper", {"paper", "vllm"}) == "vllm") {}
+
+    bool is_vllm() const { return vllm_; }
 
     void reset(const StrategyContext& context) {
         room_ = std::min(context.capacity_blocks, context.blocks);
@@ -153,5 +156,11 @@ class BlockArc : public BlockStrategyBase {
 };
 
 static_assert(BlockStrategy<BlockArc<false>> && BlockStrategy<BlockArc<true>>);
+
+template <>
+struct FlatOf<BlockArc<false>> {
+    static bool fits(const BlockArc<false>& arc) { return !arc.is_vllm(); }
+    static FlatArc make(const BlockArc<false>&) { return FlatArc(); }
+};
 
 }  // namespace kvsim

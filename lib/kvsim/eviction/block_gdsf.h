@@ -12,6 +12,7 @@
 // With cost=one blocks used once have ranks in the order in which they came, so they stand in line (key_heap.h).
 #pragma once
 
+#include <kvsim/eviction/flat_gdsf.h>
 #include <kvsim/eviction/key_heap.h>
 
 namespace kvsim {
@@ -106,5 +107,11 @@ class BlockGdsf : public BlockStrategyBase {
 };
 
 static_assert(BlockStrategy<BlockGdsf<false>> && BlockStrategy<BlockGdsf<true>>);
+
+template <>
+struct FlatOf<BlockGdsf<false>> {
+    static bool fits(const BlockGdsf<false>& gdsf) { return !gdsf.needs_depth(); }  // costs are equal
+    static FlatGdsf make(const BlockGdsf<false>&) { return FlatGdsf(); }
+};
 
 }  // namespace kvsim

@@ -177,6 +177,7 @@ concept FlatPolicy = requires(P p, const P c, BlockId block, uint32_t count, Str
 };
 
 /// make(strategy): a FlatPolicy of its own for this strategy with its parameters. Not for what is derived from it.
+/// fits(strategy), where there is one: whether there is such a policy for these parameters.
 template <class S>
 struct FlatOf;
 

@@ -22,7 +22,7 @@ namespace kvsim {
 
 namespace {
 
-constexpr double kGrid = 6291456;  // 1.5 x 2^22: doubles beside it are 2^-30 apart
+constexpr double kLogitGrid = 6291456;  // 1.5 x 2^22: doubles beside it are 2^-30 apart
 
 class TokenExpectedAttention final : public ScoredTokens {
   public:
@@ -190,7 +190,7 @@ class TokenExpectedAttention final : public ScoredTokens {
         for (uint32_t slot = 0; slot < held.count(); ++slot) {
             if (held.ids[slot] < room_.sinks) continue;
             logits_[slot] = std::exp(logits_[slot] - most);
-            whole += (logits_[slot] + kGrid) - kGrid;
+            whole += (logits_[slot] + kLogitGrid) - kLogitGrid;
         }
         for (uint32_t slot = 0; slot < held.count(); ++slot)
             if (held.ids[slot] >= room_.sinks) scores_[slot] += logits_[slot] / whole;

@@ -6,9 +6,9 @@ namespace kvsim {
 
 namespace {
 
-constexpr double kGrid = 6144;  // 1.5 x 2^12: doubles beside it are 2^-40 apart
+constexpr double kWeightGrid = 6144;  // 1.5 x 2^12: doubles beside it are 2^-40 apart
 
-double on_grid(float weight) { return (weight + kGrid) - kGrid; }
+double on_grid(float weight) { return (weight + kWeightGrid) - kWeightGrid; }
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include <kvsim/kvdata/safetensors_header.h>
 #include <kvsim/kvdata/synthetic.h>
 
+#include <filesystem>
 #include <limits>
 #include <map>
 
@@ -78,6 +79,10 @@ KvData load_file(const std::string& path) {
 
 KvData load_kv_data(const std::string& text) {
     if (text == "synthetic" || text.rfind("synthetic:", 0) == 0) return make_synthetic(text);
+    std::string id = text.substr(0, text.find(':')), hint = did_you_mean(id, {"synthetic"});
+    std::error_code ignored;
+    if (!hint.empty() && !std::filesystem::exists(text, ignored))
+        throw_input("--kv-data " + text + ": expected FILE.safetensors, or synthetic:key=value,..." + hint);
     return load_file(text);
 }
 

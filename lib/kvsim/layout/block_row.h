@@ -18,11 +18,15 @@ void check_accounting(const StrategyInfo& info, const Accounting& accounting);
 template <BlockStrategy S>
 std::unique_ptr<Cache> make_flat_cache(S strategy, bool by_block) {
     if (by_block) return std::make_unique<FlatBlocks<S>>(std::move(strategy));
-    if constexpr (requires { FlatOf<S>::make(strategy); }) {
-        return std::make_unique<FlatPrefix<decltype(FlatOf<S>::make(strategy))>>(FlatOf<S>::make(strategy));
-    } else {
-        return std::make_unique<FlatPrefix<FlatSteps<S>>>(FlatSteps<S>(std::move(strategy)));
+    constexpr bool kOwn = requires { FlatOf<S>::make(strategy); };
+    constexpr bool kAsks = requires { FlatOf<S>::fits(strategy); };
+    if constexpr (kOwn) {
+        bool fits = true;
+        if constexpr (kAsks) fits = FlatOf<S>::fits(strategy);
+        if (fits) return std::make_unique<FlatPrefix<decltype(FlatOf<S>::make(strategy))>>(FlatOf<S>::make(strategy));
     }
+    if constexpr (!kOwn || kAsks) return std::make_unique<FlatPrefix<FlatSteps<S>>>(FlatSteps<S>(std::move(strategy)));
+    return nullptr;
 }
 
 /// `S<kLeaves>` is constructed from the parameters it asks for.

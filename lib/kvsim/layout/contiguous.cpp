@@ -21,7 +21,7 @@ static uint64_t longest_sequence(const Trace& trace, bool decode) {
     return longest;
 }
 
-static void resolve(CacheConfig& c) {
+static void resolve_contiguous(CacheConfig& c) {
     resolve_sequences(c, "none");
     if (c.on_full == "evict" && victim_strategy(c).trims)
         throw_input("--eviction " + c.eviction + ": a contiguous sequence cannot be trimmed; it is for --layout paged");
@@ -38,11 +38,11 @@ ContiguousConfig contiguous_config(const CacheConfig& c, const Trace& trace, con
     return config;
 }
 
-static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath) {
+static std::unique_ptr<Cache> make_contiguous(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath) {
     return sequence_replay(ContiguousCache(contiguous_config(c, trace, options), victim_strategy(c)), c, trace, options);
 }
 
-static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
+static Definitions contiguous_definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     Definitions d = sequence_definitions(c, trace, options);
     d.emplace_back("reserve", c.reserve == "max"
                                   ? "max: every sequence gets the room of the longest of the trace (" +
@@ -64,11 +64,11 @@ LayoutRow contiguous_layout() {
     row.id = "contiguous";
     row.summary = "every sequence in one run of reserved room, nothing shared: the baseline that shows what paging saves";
     row.options = {{"--eviction", "none"}, {"--reserve", "max"}, {"--on-full", "evict"}, {"--preempt", "latest"}};
-    row.resolve = resolve;
-    row.make = make;
+    row.resolve = resolve_contiguous;
+    row.make = make_contiguous;
     row.effective = effective_sequences;
     row.title = [](const CacheConfig& c) { return "contiguous layout, reserve " + c.reserve + ", " + sequence_title(c); };
-    row.definitions = definitions;
+    row.definitions = contiguous_definitions;
     return row;
 }
 

@@ -3,7 +3,7 @@
 
 namespace kvsim {
 
-static void resolve(CacheConfig& c) { resolve_sequences(c, "lru"); }
+static void resolve_paged(CacheConfig& c) { resolve_sequences(c, "lru"); }
 
 PagedConfig paged_config(const Trace& trace, const RunOptions& options) {
     PagedConfig config;
@@ -12,11 +12,11 @@ PagedConfig paged_config(const Trace& trace, const RunOptions& options) {
     return config;
 }
 
-static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath) {
+static std::unique_ptr<Cache> make_paged(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath) {
     return sequence_replay(PagedCache(paged_config(trace, options), victim_strategy(c)), c, trace, options);
 }
 
-static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
+static Definitions paged_definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     Definitions d = sequence_definitions(c, trace, options);
     d.emplace_back("forks", "forks: children, which share their parent's blocks; n - 1 for n samples of a request, again "
                             "when it is stored again; cow_copies: partly filled blocks copied because somebody "
@@ -31,11 +31,11 @@ LayoutRow paged_layout() {
     row.summary = "sequences in blocks from one pool; forks share blocks and copy them when they write: what beams, "
                   "samples and preemption cost";
     row.options = {{"--eviction", "lru"}, {"--evict-threshold", ""}, {"--evict-target", ""}, {"--on-full", "evict"}, {"--preempt", "latest"}};
-    row.resolve = resolve;
-    row.make = make;
+    row.resolve = resolve_paged;
+    row.make = make_paged;
     row.effective = effective_sequences;
     row.title = [](const CacheConfig& c) { return "paged layout, " + sequence_title(c); };
-    row.definitions = definitions;
+    row.definitions = paged_definitions;
     return row;
 }
 

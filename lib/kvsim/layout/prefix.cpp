@@ -4,6 +4,7 @@
 #include <kvsim/layout/block_rows.h>
 #include <kvsim/layout/prefix.h>
 #include <kvsim/layout/prefix_runs.h>
+#include <kvsim/layout/strategy_scope.h>
 
 #include <algorithm>
 
@@ -51,8 +52,7 @@ Registry<BlockStrategyRow>& block_strategies() {
 }
 
 // Under tree, LRU by runs is exact while every request fits: then no request ever runs out of unprotected leaves.
-static bool runs_apply(const std::string& eviction, const Accounting& accounting, const Trace& trace,
-                       const RunOptions& options) {
+bool runs_apply(const std::string& eviction, const Accounting& accounting, const Trace& trace, const RunOptions& options) {
     if (options.concurrency == kByTrace) return false;  // requests do not end in the order of their admission
     if (eviction != "lru" || accounting.kind == AccountingKind::flat || trace.has_named_output()) return false;
     if (accounting.kind == AccountingKind::pinned) return true;
@@ -73,6 +73,10 @@ static std::string bare_id(const std::string& eviction) {
 }
 
 void check_block_strategy(const std::string& eviction, const Accounting& accounting) {
+    if (eviction.find(',') < eviction.find(':'))
+        throw_input("--eviction " + eviction + ": expected one strategy; kvsim compare takes several");
+    Spec::parse(eviction);
+    refuse_other_scope(eviction, "block");
     block_strategies().get(bare_id(eviction)).make(eviction, accounting);
 }
 

@@ -84,7 +84,7 @@ class PrefixBlocks : public Cache {
             uint64_t active = serve_one(r, stored);
             if (options.observer) observe(r, stored, result);
             result.total.evicted_blocks = evicted_;
-            result.admitted(r >= options.warmup_requests, active, resident_,
+            result.admitted(r, r >= options.warmup_requests, active, resident_,
                             resident_ * trace.block_size - partial_.total());
         }
         if (concurrent()) release_all();
@@ -101,6 +101,8 @@ class PrefixBlocks : public Cache {
     /// Ids of content count as they are instead of as paths from the root.
     virtual bool counts_content() const { return false; }
     virtual bool last_to_first() const { return false; }
+    /// Whether serve() itself says used() of every block, in order; else observe() can tell.
+    virtual bool notes_uses() const { return false; }
     /// Whether a block can outlive an ancestor; where it cannot, check_invariants() sees to it.
     virtual bool can_strand() const = 0;
     virtual uint64_t own_bytes() const { return 0; }
@@ -169,8 +171,13 @@ class PrefixBlocks : public Cache {
         if (partial_.special(victim)) [[unlikely]] forget(victim);
     }
     [[gnu::noinline]] void forget(BlockId victim) {
+        if (options_.observer) events_.push_back({victim, true});
         unnamed_.give_back(victim);
         partial_.clear(victim);
+    }
+    /// For the observer.
+    void used(BlockId block) {
+        if (options_.observer) events_.push_back({block, false});
     }
     /// The request's last block of `stored` is `block`: remember how many of its token places are empty.
     void fill_last(uint32_t r, uint32_t stored, BlockId block) {
@@ -205,11 +212,24 @@ class PrefixBlocks : public Cache {
         chain(row, std::min(stored, trace_->chains[row].length));
         expand(named);
         if (last_to_first()) std::reverse(taken_.begin(), taken_.end());
-        options_.observer->served({r, hits, named, taken_, evicted_}, [this](BlockId b) { return strategy_.contains(b); });
+        auto resident = [this](BlockId b) { return strategy_.contains(b); };
+        if (!notes_uses()) {
+            // What was hit is not evicted while the request is served, nor is what it stores and had been there.
+            std::vector<BlockEvent> evictions;
+            evictions.swap(events_);
+            for (BlockId b : hits) used(b);
+            events_.insert(events_.end(), evictions.begin(), evictions.end());
+            for (const std::vector<BlockId>* stored_blocks : {&named, &taken_})
+                for (BlockId b : *stored_blocks)
+                    if (resident(b)) used(b);
+        }
+        options_.observer->served({r, hits, named, taken_, evicted_, events_}, resident);
         taken_.clear();
+        events_.clear();
     }
 
-    std::vector<BlockId> taken_;  ///< for the observer: unnamed blocks of the request
+    std::vector<BlockId> taken_;      ///< for the observer: unnamed blocks of the request
+    std::vector<BlockEvent> events_;  ///< likewise: what happened while it was served
     static constexpr uint32_t kAhead = 16;  ///< requests; matters where chains are short and there are millions
 
     void start() {
@@ -231,7 +251,7 @@ class PrefixBlocks : public Cache {
             throw_input("more than " + std::to_string(kMaxBlocks) + " blocks with output; use a larger --block-size");
         unnamed_.reset(named);
         if (options_.observer) unnamed_.taken = &taken_;
-        partial_.reset(named, blocks_);
+        partial_.reset(options_.observer ? 0 : named, blocks_);  // an observer is told of everybody who leaves
         if (concurrent()) references *= 2;  // released blocks are touched once more
         if constexpr (S::kNeedsDepth)
             if (strategy_.needs_depth()) find_depths();

@@ -26,6 +26,7 @@ class FlatBlocks : public PrefixBlocks<S> {
   protected:
     bool counts_content() const override { return true; }
     bool can_strand() const override { return true; }
+    bool notes_uses() const override { return true; }
 
     uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) override {
         const Trace& t = *this->trace_;
@@ -51,6 +52,7 @@ class FlatBlocks : public PrefixBlocks<S> {
                 access(block, r, i + 1, stored);
             } else if (hit) {
                 this->strategy_.on_hit(block);
+                this->used(block);
             }
         }
         if (this->options_.bound_hits) result.stranded_in_bound[r] = in_bound;
@@ -104,6 +106,7 @@ class FlatBlocks : public PrefixBlocks<S> {
             miss(block);
         }
         if (!this->strategy_.contains(block)) return;
+        this->used(block);
         if (count == stored) {
             this->fill_last(r, stored, block);
         } else {

@@ -24,7 +24,7 @@ static void resolve_snapshot(CacheConfig& c) {
                                               "ago goes");
 }
 
-static void resolve(CacheConfig& c) {
+static void resolve_prefix(CacheConfig& c) {
     if (c.match.empty()) c.match = "block";
     static const std::vector<std::string> known = {"block", "token", "snapshot"};
     std::string id = c.match.substr(0, c.match.find(':'));
@@ -40,7 +40,7 @@ static void resolve(CacheConfig& c) {
     if (c.eviction.rfind("block/", 0) == 0) c.eviction.erase(0, 6);
 }
 
-static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath path) {
+static std::unique_ptr<Cache> make_prefix(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath path) {
     if (trace.objects && c.match != "block") trace.refuse_objects("--match " + c.match, "expected --match block");
     if (trace.objects && c.accounting != "flat") trace.refuse_objects("--accounting " + c.accounting);
     if (by_snapshot(c)) {
@@ -70,7 +70,7 @@ static std::string accounting_definition(const Accounting& a) {
     }
 }
 
-static std::string title(const CacheConfig& c) {
+static std::string prefix_title(const CacheConfig& c) {
     if (by_snapshot(c)) return "prefix layout, match " + c.match;
     return "prefix layout, " + c.eviction + ", " + c.accounting + (c.match == "block" ? "" : ", match " + c.match);
 }
@@ -174,7 +174,7 @@ static Definitions snapshot_definitions(const CacheConfig& c, const Trace& trace
     return d;
 }
 
-static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
+static Definitions prefix_definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     if (by_snapshot(c) && !trace.lengths_only) return snapshot_definitions(c, trace, options);
     Definitions d;
     if (trace.lengths_only) {
@@ -196,10 +196,10 @@ LayoutRow prefix_layout() {
     row.summary = "blocks shared by common prefix and kept after a request ends, to be hit by later ones";
     row.options = {{"--eviction", "lru"}, {"--accounting", "pinned"}, {"--match", "block"}};
     row.prefix_hits = true;
-    row.resolve = resolve;
-    row.make = make;
-    row.title = title;
-    row.definitions = definitions;
+    row.resolve = resolve_prefix;
+    row.make = make_prefix;
+    row.title = prefix_title;
+    row.definitions = prefix_definitions;
     return row;
 }
 

@@ -19,6 +19,7 @@ class PlainQueuePrefix : public PrefixBlocks<BlockFifo<false>> {
 
   protected:
     bool can_strand() const override { return true; }
+    bool notes_uses() const override { return true; }
 
     void prepare() override {
         if (concurrent())
@@ -30,22 +31,30 @@ class PlainQueuePrefix : public PrefixBlocks<BlockFifo<false>> {
         chain(t.lookup_row(r), t.lookup_blocks(r));
         result.hit_blocks[r] = leading_hits();
         count_behind(r, result.hit_blocks[r], result);
+        const bool observed = options_.observer != nullptr;
+        if (observed) use_hits(result.hit_blocks[r]);
         uint32_t row = t.stored_row(r, options_.decode);
         uint32_t named = t.chains[row].length;
         if (row != t.lookup_row(r)) chain(row, named);
         uint32_t position = 0;
         for (const Segment& s : segments_)
-            for (uint32_t i = 0; i < s.count; ++i) enter(r, s.begin + i, ++position == stored, stored);
-        for (uint32_t i = named; i < stored; ++i) enter(r, take_unnamed(i), i + 1 == stored, stored);
+            for (uint32_t i = 0; i < s.count; ++i) enter(r, s.begin + i, ++position == stored, stored, observed);
+        for (uint32_t i = named; i < stored; ++i) enter(r, take_unnamed(i), i + 1 == stored, stored, observed);
         return std::min<uint64_t>(stored, capacity());
     }
 
   private:
-    void enter(uint32_t r, BlockId block, bool last, uint32_t stored) {
+    void use_hits(uint32_t hits) {
+        std::vector<BlockId> ids;
+        expand(ids);
+        for (uint32_t i = 0; i < hits; ++i) used(ids[i]);
+    }
+    void enter(uint32_t r, BlockId block, bool last, uint32_t stored, bool observed) {
         if (!strategy_.contains(block)) {
             if (full()) evict(strategy_.pick_victim(block, AnyBlock{}));
             insert(block);
         }
+        if (observed) used(block);
         if (last) {
             fill_last(r, stored, block);
         } else {

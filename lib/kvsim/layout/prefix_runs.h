@@ -4,9 +4,15 @@
 #include <kvsim/cache/cache.h>
 #include <kvsim/trace/prefix_walk.h>
 
+#include <string>
 #include <vector>
 
 namespace kvsim {
+
+struct Accounting;
+
+/// Whether PrefixRunLru gives what the strategy (its bare id) does block by block.
+bool runs_apply(const std::string& eviction, const Accounting& accounting, const Trace& trace, const RunOptions& options);
 
 /// LRU under pinned accounting; under tree accounting too while no request is longer than the capacity.
 /// For traces without named output and any fixed number of running requests.

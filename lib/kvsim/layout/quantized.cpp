@@ -2,18 +2,20 @@
 #include <kvsim/eviction/token_policy.h>
 #include <kvsim/layout/quantized_replay.h>
 #include <kvsim/layout/sequence_layouts.h>
+#include <kvsim/layout/strategy_scope.h>
 
 #include <algorithm>
 
 namespace kvsim {
 
-static void resolve(CacheConfig& c) {
+static void resolve_quantized(CacheConfig& c) {
     if (c.eviction.empty()) c.eviction = "none";
     if (c.eviction.rfind("token/", 0) == 0) c.eviction.erase(0, 6);
+    refuse_other_scope(c.eviction, "token");
     make_token_strategy(c.eviction, TokenContext{});
 }
 
-static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath) {
+static std::unique_ptr<Cache> make_quantized(const CacheConfig& c, const Trace& trace, const RunOptions& options, RunPath) {
     if (trace.objects) trace.refuse_objects("--layout quantized", "use --layout prefix --accounting flat");
     check_concurrency(trace, options);
     uint64_t room = options.capacity_blocks == kUnlimited ? kUnlimited : options.capacity_blocks * trace.block_size;
@@ -28,7 +30,7 @@ static std::unique_ptr<Cache> make(const CacheConfig& c, const Trace& trace, con
     });
 }
 
-static Definitions definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
+static Definitions quantized_definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {
     bool events = !trace.events.empty();
     Definitions d;
     d.emplace_back("budget", c.eviction == "none"
@@ -55,10 +57,10 @@ LayoutRow quantized_layout() {
     row.summary = "sequences in a compressed KV dtype, each head within a budget of tokens: what fewer bits and fewer tokens "
                   "save, and with --kv-data what they cost";
     row.options = {{"--eviction", "none"}};
-    row.resolve = resolve;
-    row.make = make;
+    row.resolve = resolve_quantized;
+    row.make = make_quantized;
     row.title = [](const CacheConfig& c) { return "quantized layout, eviction " + c.eviction; };
-    row.definitions = definitions;
+    row.definitions = quantized_definitions;
     return row;
 }
 

@@ -68,7 +68,7 @@ class SequenceEventReplay : public SequenceReplay<Store> {
         put_[id].extent = extent;
         if (fit(id, kNone, extent, [&] { return cache_.allocate(id, extent, priority(id)); })) {
             put_[id].state = State::held;
-            sample();
+            sample(id);
             keep_below_threshold(id);
         } else {
             wait(id, 0);
@@ -95,7 +95,7 @@ class SequenceEventReplay : public SequenceReplay<Store> {
         put_[child].extent = store().extent(parent);
         if (fit(parent, child, put_[child].extent, [&] { return cache_.fork(parent, child); })) {
             put_[child].state = State::held;
-            sample();
+            sample(child);
             keep_below_threshold(parent);  // the child has no block of its own yet
         } else {
             wait(child, 0);  // to be stored on its own: the parent may not be there by then
@@ -201,7 +201,7 @@ class SequenceEventReplay : public SequenceReplay<Store> {
     bool start_or_grow(uint32_t id, const Waiting& w) {
         if (w.stored) return !cache_.append(id, w.tokens);
         if (cache_.allocate(id, put_[id].extent, priority(id))) return false;
-        sample();
+        sample(id);
         return true;
     }
     void go_on(uint32_t id) {

@@ -2,6 +2,7 @@
 #include <kvsim/core/spec.h>
 #include <kvsim/core/suggest.h>
 #include <kvsim/layout/sequence_layouts.h>
+#include <kvsim/layout/strategy_scope.h>
 
 namespace kvsim {
 
@@ -42,6 +43,7 @@ void resolve_sequences(CacheConfig& c, const std::string& fallback) {
     if (c.on_full == "preempt" && c.preempt.empty()) c.preempt = "latest";
     for (std::string* id : {&c.eviction, &c.preempt})
         if (id->rfind("sequence/", 0) == 0) id->erase(0, 9);
+    if (evicts) refuse_other_scope(c.eviction, "sequence");
     if (c.on_full == "preempt") check_preempt(c.preempt);
     SequenceStrategy strategy = victim_strategy(c);
     if (!c.evict_target.empty() && c.evict_threshold.empty())

@@ -101,7 +101,7 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
             this->note_waited(r);
             release_oldest();
         }
-        sample();
+        sample(r);
     }
 
     uint64_t output(uint32_t r) const { return options_.decode ? trace_->output_tokens[r] : 0; }

@@ -20,7 +20,7 @@ constexpr const char* kCalibrated = "calibrated by inference-sim for this family
 constexpr const char* kAssumed = "assumed: between 0.32 (L40S) and 0.45 (H100), for which inference-sim calibrated it";
 constexpr const char* kForm = "the MFU is not told apart by form factor";
 
-struct Preset {
+struct GpuPreset {
     const char* id;
     const char* name;
     double memory_bytes;
@@ -32,7 +32,7 @@ struct Preset {
     const char* caveat = "";
 };
 
-std::vector<Preset> presets() {
+std::vector<GpuPreset> presets() {
     return {
         {"a100-80gb-sxm", "A100 80 GB SXM", 80 * kGiB, 2.039, 312, 0, 32, 0.38},
         {"a100-80gb-pcie", "A100 80 GB PCIe", 80 * kGiB, 1.935, 312, 0, 32, 0.38, kForm},
@@ -56,7 +56,7 @@ std::string memory_text(double bytes) {
     return binary == std::floor(binary) ? fmt::format("{:.0f} GiB", binary) : fmt::format("{:.4g} GB", bytes / kGB);
 }
 
-std::string summary_of(const Preset& p) {
+std::string summary_of(const GpuPreset& p) {
     std::string text = fmt::format("{}: {} at {:.4g} TB/s, bf16 {:.4g} TFLOPS", p.name, memory_text(p.memory_bytes),
                                    p.memory_tb_per_s, p.bf16_tflops);
     if (p.fp8_tflops > 0) text += fmt::format(", fp8 {:.4g}", p.fp8_tflops);
@@ -64,7 +64,7 @@ std::string summary_of(const Preset& p) {
     return text;
 }
 
-GpuRow row_of(const Preset& p) {
+GpuRow row_of(const GpuPreset& p) {
     Gpu gpu;
     gpu.id = p.id;
     gpu.name = p.name;
@@ -87,7 +87,7 @@ GpuRow row_of(const Preset& p) {
 Registry<GpuRow>& gpus() {
     static Registry<GpuRow> registry = [] {
         Registry<GpuRow> r("GPU");
-        for (const Preset& preset : presets()) r.add(row_of(preset));
+        for (const GpuPreset& preset : presets()) r.add(row_of(preset));
         return r;
     }();
     return registry;

@@ -7,7 +7,7 @@ namespace kvsim {
 
 namespace {
 
-struct Preset {
+struct ModelPreset {
     const char* id;
     const char* name;
     std::vector<LayerGroup> groups;
@@ -21,7 +21,7 @@ struct Preset {
 constexpr const char* kState = "states are counted at 2 bytes a value, without convolution windows";
 constexpr const char* kChunks = "layers with chunked attention are counted as full";
 
-std::vector<Preset> dense_presets() {
+std::vector<ModelPreset> dense_presets() {
     return {
         {"llama-2-7b", "Llama 2 7B", {full_layers(32, 32, 128)}, 32, 6.738, "", true, "f16"},
         {"llama-3.1-8b", "Llama 3.1 8B", {full_layers(32, 8, 128)}, 32, 8.03},
@@ -46,7 +46,7 @@ std::vector<Preset> dense_presets() {
     };
 }
 
-std::vector<Preset> expert_presets() {
+std::vector<ModelPreset> expert_presets() {
     return {
         {"mixtral-8x7b", "Mixtral 8x7B", {full_layers(32, 8, 128)}, 32, 12.88},
         {"mixtral-8x22b", "Mixtral 8x22B", {full_layers(56, 8, 128)}, 48, 39.15},
@@ -68,7 +68,7 @@ std::vector<Preset> expert_presets() {
 }
 
 /// Layers with a window, or with a state (heads x dimension x state size x 2 bytes).
-std::vector<Preset> hybrid_presets() {
+std::vector<ModelPreset> hybrid_presets() {
     return {
         {"gpt-oss-20b", "gpt-oss 20B", {full_layers(12, 8, 64), window_layers(12, 128, 8, 64)}, 64, 3.6},
         {"gpt-oss-120b", "gpt-oss 120B", {full_layers(18, 8, 64), window_layers(18, 128, 8, 64)}, 64, 5.1},
@@ -107,7 +107,7 @@ std::vector<Preset> hybrid_presets() {
     };
 }
 
-ModelRow model_row(const Preset& preset) {
+ModelRow model_row(const ModelPreset& preset) {
     ModelShape shape;
     shape.id = preset.id;
     shape.name = preset.name;
@@ -130,7 +130,7 @@ Registry<ModelRow>& models() {
     static Registry<ModelRow> registry = [] {
         Registry<ModelRow> r("model");
         for (const auto& table : {dense_presets(), expert_presets(), hybrid_presets()})
-            for (const Preset& preset : table) r.add(model_row(preset));
+            for (const ModelPreset& preset : table) r.add(model_row(preset));
         return r;
     }();
     return registry;

@@ -64,7 +64,7 @@ CheckVerdict verdict_of(const std::string& path, int more) {
     return good > 0 ? CheckVerdict::better : good < 0 ? CheckVerdict::worse : CheckVerdict::changed;
 }
 
-std::string text_of(const Json& j) { return j.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string json_text(const Json& j) { return j.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 /// What of a unit must be equal.
 std::vector<std::string> compared(const std::string& kind, bool cell) {
@@ -102,7 +102,7 @@ void compare_units(const CheckParts& a, const CheckUnit& x, const CheckParts& b,
     std::vector<std::string> order, before;
     std::map<std::string, const Json*> is = leaves_of(a, x, cell, order), was = leaves_of(b, y, cell, before);
     auto add = [&](CheckVerdict v, const std::string& path, const Json* w, const Json* i) {
-        check.findings.push_back({v, true, x.name, path, "", w ? text_of(*w) : "", i ? text_of(*i) : "", "equal", ""});
+        check.findings.push_back({v, true, x.name, path, "", w ? json_text(*w) : "", i ? json_text(*i) : "", "equal", ""});
     };
     for (const std::string& path : order) {
         auto found = was.find(path);

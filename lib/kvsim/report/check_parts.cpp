@@ -1,6 +1,7 @@
 #include <kvsim/core/error.h>
 #include <kvsim/core/units.h>
 #include <kvsim/report/check_parts.h>
+#include <kvsim/report/export_parts.h>
 
 #include <algorithm>
 #include <map>
@@ -21,9 +22,6 @@ const Json& part(const std::string& file, const Json& j, const char* key, bool a
     return *found;
 }
 
-std::string text_of(const Json& j) {
-    return j.is_string() ? j.get<std::string>() : j.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 // Traces go by their bytes, since the same trace may have another file name; the second of the same bytes is "...#2".
 std::map<std::string, std::string> trace_ids(const std::string& file, const Json& report) {
@@ -141,10 +139,8 @@ CheckParts check_parts(const std::string& file, const Json& report) {
 void name_cells(CheckParts& a, CheckParts* b) {
     if (a.report->at("kind") != "compare") return;
     std::map<std::string, std::set<std::string>> values;
-    size_t cells = 0;
     for (const CheckParts* p : {static_cast<const CheckParts*>(&a), static_cast<const CheckParts*>(b)}) {
         if (!p) continue;
-        cells += p->cells.size();
         for (const CheckUnit& u : p->cells)
             for (const auto& [axis, value] : u.json->at("axes").items())
                 values[axis].insert(axis == "trace" ? u.id.substr(0, u.id.find('\n')) : text_of(value));

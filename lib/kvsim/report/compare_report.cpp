@@ -54,11 +54,12 @@ static Json blame_json(const BlameTable& blame) {
 
 static Json cell_json(const CompareReport& report, const CompareCell& cell) {
     ReplayReport r = cell_report(cell);
-    Json j = {{"axes", axes_json(cell)}};
+    Json j = {{"table", cell.table}, {"axes", axes_json(cell)}};
     const char* status[] = {"ok", "skipped", "interrupted"};
     j["status"] = status[static_cast<int>(cell.result.status)];
     if (!cell.result.reason.empty()) j["reason"] = cell.result.reason;
     if (cell.result.status != CellStatus::ok) return j;
+    if (knows_future(cell)) j["knows_future"] = true;
     j["capacity"] = capacity_json(r);
     if (cell.result.outcome.run.engine) j["engine"] = engine_json(r);
     j["results"] = results_json(r);
@@ -72,6 +73,7 @@ static Json cell_json(const CompareReport& report, const CompareCell& cell) {
                       {"token_hit_rate_high", s.high}};
     }
     if (r.has_hits()) j["bounds"] = bounds_json(r);
+    if (r.outcome->series) j["series"] = series_json(r);
     if (cell.result.outcome.compression) j["pareto"] = cell.pareto;
     if (report.confidence && cell.compared) j["difference"] = difference_json(report, cell);
     Json who = blame_json(cell.result.blame);
@@ -95,6 +97,9 @@ static Json definitions_json(const CompareReport& report) {
             }
         }
     }
+    j["table"] = "the place in traces of the table that the cell is in: same trace, block size, model and dtype";
+    if (std::any_of(report.cells.begin(), report.cells.end(), [](const CompareCell& c) { return c.result.status == CellStatus::ok && knows_future(c); }))
+        j["knows_future"] = "the strategy reads the trace ahead: no cache can be built like that, so it is never the best";
     bool seeds = false, blame = false, engines = false;
     for (const CompareCell& cell : report.cells) {
         seeds = seeds || !cell.result.by_seed.empty();

@@ -57,6 +57,9 @@ struct CompareReport {
 /// A cell as a report of its own.
 ReplayReport cell_report(const CompareCell& cell);
 
+/// Whether its strategy reads the trace ahead: then it is the best of nothing.
+bool knows_future(const CompareCell& cell);
+
 /// Compares every finished cell with the one that differs from it in the strategy alone, which is `versus`. An engine has
 /// none: it is compared with the first cell of `versus` in its table and column, and if it is `versus` they all are with it.
 /// Blocks of `block_requests` requests are drawn; 0: no differences.

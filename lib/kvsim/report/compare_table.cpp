@@ -11,11 +11,13 @@
 
 namespace kvsim {
 
-namespace {
-
-double rate_of(uint64_t part, uint64_t whole) {
-    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+bool knows_future(const CompareCell& c) {
+    if (c.spec.options.cache.eviction.empty()) return false;
+    const BlockStrategyRow* row = block_strategies().find(Spec::parse(c.spec.options.cache.eviction).id());
+    return row && row->info.knows_future;
 }
+
+namespace {
 
 /// One table: cells by row label and column.
 struct Grid {
@@ -85,12 +87,6 @@ bool has_hits(const CompareCell& c) { return cell_report(c).has_hits(); }
 const Bound* reference(const CompareCell& c) {
     if (!c.result.outcome.bounds || c.result.outcome.bounds->any_hits_only) return nullptr;
     return &c.result.outcome.bounds->of(Accounting::parse(c.spec.options.cache.accounting).kind);
-}
-
-bool knows_future(const CompareCell& c) {
-    if (c.spec.options.cache.eviction.empty()) return false;
-    const BlockStrategyRow* row = block_strategies().find(Spec::parse(c.spec.options.cache.eviction).id());
-    return row && row->info.knows_future;
 }
 
 double token_hit_rate(const CompareCell& c) {

@@ -10,10 +10,6 @@
 
 namespace kvsim {
 
-static double rate_of(uint64_t part, uint64_t whole) {
-    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
 namespace {
 
 void append_column(std::string& out, const char* key, const std::vector<uint64_t>& values, bool last) {

@@ -7,7 +7,7 @@ namespace kvsim {
 
 namespace {
 
-std::string text_of(const EngineNumber& n) {
+std::string number_text(const EngineNumber& n) {
     if (const auto* whole = std::get_if<uint64_t>(&n.value)) return format_count(*whole);
     return fmt::format("{:.4f}", std::get<double>(n.value));
 }
@@ -55,7 +55,7 @@ void define_engine(Definitions& d, const ReplayReport& report) {
 void add_engine(Rows& rows, const ReplayReport& report) {
     if (!report.outcome->run.engine) return;
     rows.gap();
-    for (const EngineNumber& n : report.outcome->run.engine->numbers) rows.add(n.key, text_of(n), n.what);
+    for (const EngineNumber& n : report.outcome->run.engine->numbers) rows.add(n.key, number_text(n), n.what);
 }
 
 std::string explanation_text(const ReplayReport& report) {

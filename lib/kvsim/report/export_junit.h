@@ -1,14 +1,12 @@
 // A report as JUnit XML: one test case per configuration.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-
-#include <string>
-#include <string_view>
+#include <kvsim/report/exports.h>
 
 namespace kvsim {
 
 bool junit_takes(std::string_view kind);
-std::string export_junit(const nlohmann::ordered_json& report);
+/// Their test suites in one file.
+std::string export_junit(const NamedReports& reports);
 
 }  // namespace kvsim

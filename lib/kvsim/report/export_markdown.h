@@ -1,14 +1,12 @@
 // A report as Markdown: a headline, tables, charts in Mermaid.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-
-#include <string>
-#include <string_view>
+#include <kvsim/report/exports.h>
 
 namespace kvsim {
 
 bool markdown_takes(std::string_view kind);
-std::string export_markdown(const nlohmann::ordered_json& report);
+/// One after the other.
+std::string export_markdown(const NamedReports& reports);
 
 }  // namespace kvsim

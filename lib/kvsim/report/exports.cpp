@@ -15,7 +15,8 @@ const Registry<ExportRow>& exports() {
         Registry<ExportRow> r("export");
         r.add({"csv", "one row per configuration, capacity or kernel", export_csv, csv_takes});
         r.add({"markdown", "tables, and charts that code hosts draw", export_markdown, markdown_takes});
-        r.add({"html", "one page with charts, tables and definitions that needs no network", export_html, html_takes});
+        r.add({"html", "one page with charts, tables and definitions that needs no network",
+               [](const NamedReports& reports) { return export_html(*reports.front().report); }, html_takes, false});
         r.add({"junit", "one test case per configuration, for CI servers", export_junit, junit_takes});
         return r;
     }();
@@ -61,14 +62,36 @@ Json read_report(const std::string& file, const std::string& text) {
     return j;
 }
 
-std::string export_report(const ExportRow& row, const Json& report) {
-    std::string kind = report.at("kind");
-    if (!row.takes(kind)) throw_input("--export-" + row.id + ": nothing is written of a report of kind \"" + kind + "\"");
-    return row.write(report);
+std::string report_text(const std::string& file, const std::string& text) {
+    Json report = read_report(file, text);
+    if (json_of(text).data() == text.data()) return text;
+    return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string export_report(const ExportRow& row, const std::string& report_text) {
-    return export_report(row, read_report("report", report_text));
+void check_export(const ExportRow& row, std::string_view kind) {
+    if (row.takes(kind)) return;
+    std::string kinds;
+    for (const char* k : {"replay", "compare", "curve", "size", "bench", "check"})
+        if (row.takes(k)) kinds += (kinds.empty() ? "" : ", ") + std::string(k);
+    throw_input("--export-" + row.id + ": makes nothing of a report of kind \"" + std::string(kind) + "\"" +
+                (kinds.empty() ? "" : "; it takes " + kinds));
+}
+
+std::vector<std::string> export_texts(const std::vector<std::string>& ids,
+                                      const std::vector<std::pair<std::string, std::string>>& reports) {
+    std::vector<Json> parsed;
+    for (const auto& [file, text] : reports) parsed.push_back(read_report(file, text));
+    NamedReports named;
+    for (size_t i = 0; i < reports.size(); ++i) named.push_back({reports[i].first, &parsed[i]});
+    std::vector<std::string> out;
+    for (const std::string& id : ids) {
+        const ExportRow& row = exports().get(id);
+        if (!row.several && reports.size() > 1)
+            throw_input("--export-" + id + ": takes one report, not " + std::to_string(reports.size()));
+        for (const Json& report : parsed) check_export(row, report["kind"].get<std::string>());
+        out.push_back(row.write(named));
+    }
+    return out;
 }
 
 }  // namespace kvsim

@@ -8,16 +8,26 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace kvsim {
+
+/// A report and what it is called where there are several.
+struct NamedReport {
+    std::string name;
+    const nlohmann::ordered_json* report;
+};
+using NamedReports = std::vector<NamedReport>;
 
 struct ExportRow {
     std::string id;  ///< of --export-<id>
     std::string summary;
-    /// The whole file. `report` is of any kind that `takes`.
-    std::string (*write)(const nlohmann::ordered_json& report);
+    /// The whole file. The reports are of kinds that `takes`.
+    std::string (*write)(const NamedReports& reports);
     /// Whether there is anything to write of a report of this kind ("replay", "compare", ...).
     bool (*takes)(std::string_view kind);
+    bool several = true;  ///< whether more than one report can be in a file
 };
 
 /// csv, markdown, html, junit.
@@ -27,8 +37,14 @@ const Registry<ExportRow>& exports();
 /// the line and column, if it is neither, if it is no report of kvsim, or one of another major schema version.
 nlohmann::ordered_json read_report(const std::string& file, const std::string& text);
 
-/// The export of a report's text. Throws Error(input) if its kind has none.
-std::string export_report(const ExportRow& row, const nlohmann::ordered_json& report);
-std::string export_report(const ExportRow& row, const std::string& report_text);
+/// The JSON text of a report: as it was written, or taken out of a page. Throws as read_report does.
+std::string report_text(const std::string& file, const std::string& text);
+
+/// Throws Error(input), naming the option, if `row` makes nothing of reports of this kind.
+void check_export(const ExportRow& row, std::string_view kind);
+
+/// One text per id of `ids`, made of the texts of reports, each with the name of its file. Throws Error(input) as above.
+std::vector<std::string> export_texts(const std::vector<std::string>& ids,
+                                      const std::vector<std::pair<std::string, std::string>>& reports);
 
 }  // namespace kvsim

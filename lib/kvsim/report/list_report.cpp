@@ -11,7 +11,24 @@ namespace kvsim {
 
 using Json = nlohmann::ordered_json;
 
-std::string list_table(const std::vector<ListSection>& sections, bool color) {
+// `first` and what follows; lines after the first stand under the beginning of the text.
+static std::string wrapped(const std::string& first, const std::string& words, size_t width) {
+    constexpr size_t kFewest = 24;  // columns for text, however narrow the terminal
+    if (width == 0 || first.size() + words.size() <= width) return first + words + "\n";
+    size_t room = std::max(kFewest, width - std::min(width, first.size()));
+    std::string out, head = first, rest = words;
+    while (rest.size() > room) {
+        size_t cut = rest.rfind(' ', room);
+        if (cut == std::string::npos || cut == 0) cut = rest.find(' ');
+        if (cut == std::string::npos) break;
+        out += head + rest.substr(0, cut) + "\n";
+        rest.erase(0, cut + 1);
+        head.assign(first.size(), ' ');
+    }
+    return out + head + rest + "\n";
+}
+
+std::string list_table(const std::vector<ListSection>& sections, bool color, size_t columns) {
     std::string out;
     for (const ListSection& s : sections) {
         size_t width = 0;
@@ -19,12 +36,12 @@ std::string list_table(const std::vector<ListSection>& sections, bool color) {
         if (!out.empty()) out += "\n";
         out += fmt::format("{}{}{}\n", color ? "\x1b[1m" : "", s.title, color ? "\x1b[0m" : "");
         for (const ListRow& r : s.rows) {
-            out += fmt::format("  {:<{}}  {}\n", r.id, width, r.summary);
-            if (!r.detail.empty()) out += fmt::format("  {:<{}}    {}\n", "", width, r.detail);
+            out += wrapped(fmt::format("  {:<{}}  ", r.id, width), r.summary, columns);
+            if (!r.detail.empty()) out += wrapped(fmt::format("  {:<{}}    ", "", width), r.detail, columns);
             size_t longest = 0;
             for (const auto& parameter : r.parameters) longest = std::max(longest, parameter.first.size());
             for (const auto& [parameter, what] : r.parameters)
-                out += fmt::format("  {:<{}}    {:<{}}  {}\n", "", width, parameter, longest, what);
+                out += wrapped(fmt::format("  {:<{}}    {:<{}}  ", "", width, parameter, longest), what, columns);
         }
     }
     return out;

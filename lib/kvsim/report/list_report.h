@@ -19,7 +19,8 @@ struct ListSection {
     std::vector<ListRow> rows;
 };
 
-std::string list_table(const std::vector<ListSection>& sections, bool color);
+/// Lines of at most `width` columns, as far as words allow; 0: as long as they are.
+std::string list_table(const std::vector<ListSection>& sections, bool color, size_t width = 0);
 /// kind "list"; with a final newline.
 std::string list_json(const std::vector<ListSection>& sections);
 

@@ -32,6 +32,38 @@ static void define_bounds(Definitions& d, const ReplayReport& report) {
                                      " here)");
 }
 
+// Why the ages of evicted blocks are not told.
+static std::string no_ages(const ReplayReport& report) {
+    const CacheConfig& cache = report.options->cache;
+    if (!cache.engine.empty()) return "an engine does not tell every use of each of its blocks";
+    if (!report.layout().prefix_hits) return "blocks are their sequences' own and leave with them";
+    return report.limited() ? "snapshots are evicted as wholes" : "nothing is evicted";
+}
+
+static void define_series(Definitions& d, const ReplayReport& report) {
+    bool steps = report.options->run.arrivals != Arrivals::sequential;
+    std::string timeline =
+        "points: as asked, at most one per request; point k is the state after the " + std::string(steps ? "first " : "") +
+        "admission of requests[k] = floor((k + 1) * requests / points) - 1 in replay order, warm-up included (requests before "
+        "warmup_requests), a sample and no mean; where that one found no room, after the last before it that did; "
+        "active_blocks, evictable_blocks, free_blocks: as in utilization";
+    if (report.has_hits())
+        timeline += "; window_token_hit_rate: hit_tokens / lookup_tokens of the last window_requests = ceil(requests / "
+                    "min(points, 50)) requests up to this one, null where they looked nothing up";
+    d.emplace_back("timeline", timeline);
+    if (report.has_hits())
+        d.emplace_back("hit_depth", "lookup_tokens of counted requests by position in the prompt, and of these the "
+                                    "hit_tokens; a bin goes from its from_tokens (0, then block_size times powers of two) to the "
+                                    "next one's; the sums are those of hits");
+    d.emplace_back("eviction_age",
+                   report.outcome->series->age
+                       ? "evictions.blocks by the number of requests since the evicted block was last used, which is hit" +
+                             std::string(report.options->cache.accounting == "flat" ? "" : " as a leading block") +
+                             ", or stored; 0: by the request that it was evicted for; a bin goes from its from_requests (0, then "
+                             "powers of two) to the next one's"
+                       : "absent: " + no_ages(report));
+}
+
 std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport& report) {
     const CacheConfig& cache = report.options->cache;
     Definitions d = report.layout().definitions(cache, *report.trace, report.options->run);
@@ -58,6 +90,7 @@ std::vector<std::pair<std::string, std::string>> definitions(const ReplayReport&
                                    "request where they do");
     if (!report.outcome->metrics.groups.empty())
         d.emplace_back("by", "the counts and rates of hits of counted requests with each label; \"\": those without one");
+    if (report.outcome->series) define_series(d, report);
     return d;
 }
 
@@ -89,6 +122,7 @@ std::string replay_json(const ReplayReport& report) {
     if (report.outcome->run.engine) j["engine"] = engine_json(report);
     j["results"] = results_json(report);
     if (report.has_hits()) j["bounds"] = bounds_json(report);
+    if (report.outcome->series) j["series"] = series_json(report);
     if (report.explanation) j["explain"] = explanation_json(report);
     if (report.outcome->data) j["kernels"] = kernels_json(report);
     double ms = report.outcome->simulate_ms;

@@ -193,4 +193,30 @@ Json bounds_json(const ReplayReport& report) {
     return j;
 }
 
+static Json timeline_json(const ReplayReport& report) {
+    const Timeline& t = report.outcome->series->timeline;
+    Json j = {{"points", t.requests.size()}};
+    if (t.window_requests != 0) j["window_requests"] = t.window_requests;
+    if (report.options->run.warmup_requests != 0) j["warmup_requests"] = report.options->run.warmup_requests;
+    j["requests"] = t.requests;
+    j["active_blocks"] = t.active_blocks;
+    j["evictable_blocks"] = t.evictable_blocks;
+    if (report.limited()) j["free_blocks"] = t.free_blocks;
+    if (t.window_requests == 0) return j;
+    Json& rates = j["window_token_hit_rate"] = Json::array();
+    for (double rate : t.window_hit_rate) rates.push_back(rate < 0 ? Json(nullptr) : Json(rate));
+    return j;
+}
+
+Json series_json(const ReplayReport& report) {
+    const Series& s = *report.outcome->series;
+    Json j = {{"timeline", timeline_json(report)}};
+    if (s.depth)
+        j["hit_depth"] = {{"from_tokens", s.depth->from_tokens},
+                          {"lookup_tokens", s.depth->lookup_tokens},
+                          {"hit_tokens", s.depth->hit_tokens}};
+    if (s.age) j["eviction_age"] = {{"from_requests", s.age->from_requests}, {"blocks", s.age->blocks}};
+    return j;
+}
+
 }  // namespace kvsim

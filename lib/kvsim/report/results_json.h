@@ -14,6 +14,8 @@ Json trace_json(const ReplayReport& report);
 Json capacity_json(const ReplayReport& report);
 Json results_json(const ReplayReport& report);
 Json bounds_json(const ReplayReport& report);
+/// --timeline.
+Json series_json(const ReplayReport& report);
 /// Null where the report does not say.
 Json compression_json(const ReplayReport& report);
 /// Data mode.

@@ -347,11 +347,6 @@ class CompactCase final : public TokenCase {
     List *table_, *fresh_, *lengths_, *kept_;
 };
 
-template <class Case>
-std::unique_ptr<BenchCase> make(const BenchShape& shape, RandomRowStore& store) {
-    return std::make_unique<Case>(shape, store);
-}
-
 }  // namespace
 
 void add_attention_kernels(Registry<BenchKernelRow>& r) {
@@ -362,25 +357,25 @@ void add_attention_kernels(Registry<BenchKernelRow>& r) {
            "of a split sequence written and read",
            {"kv_dtype", "batch", "context", "kv_heads", "q_heads", "head_dim", "block_size", "order"},
            "read",
-           make<DecodeCase>});
+           make_case<DecodeCase>});
     r.add({"accumulate",
            "H2O: attention weights of a step added to the tokens' scores",
            "logits and sums in, scores in and out",
            {"batch", "context", "kv_heads", "q_heads"},
            "copy",
-           make<AccumulateCase>});
+           make_case<AccumulateCase>});
     r.add({"top_k",
            "which quarter of a head's tokens stays: 4 sinks, a quarter of them the newest, else the highest scores",
            "scores in, token numbers out",
            {"batch", "context", "kv_heads"},
            "read",
-           make<TopKCase>});
+           make_case<TopKCase>});
     r.add({"compact",
            "the quarter that stays, to fresh blocks",
            "kept rows with their scales read and written, 4 for a token number",
            {"kv_dtype", "batch", "context", "kv_heads", "head_dim", "block_size", "order"},
            "copy",
-           make<CompactCase>});
+           make_case<CompactCase>});
 }
 
 }  // namespace kvsim

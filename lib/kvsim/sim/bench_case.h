@@ -69,6 +69,11 @@ class BenchCase {
     std::vector<std::unique_ptr<List>> lists_;
 };
 
+template <class Case>
+std::unique_ptr<BenchCase> make_case(const BenchShape& shape, RandomRowStore& store) {
+    return std::make_unique<Case>(shape, store);
+}
+
 struct BenchKernelRow {
     std::string id;
     std::string summary;

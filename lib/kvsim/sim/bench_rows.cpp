@@ -342,11 +342,6 @@ class QuantizeCase final : public RowCase {
     RowStrip *in_, *out_;
 };
 
-template <class Case>
-std::unique_ptr<BenchCase> make(const BenchShape& shape, RandomRowStore& store) {
-    return std::make_unique<Case>(shape, store);
-}
-
 }  // namespace
 
 void add_row_kernels(Registry<BenchKernelRow>& r) {
@@ -357,20 +352,20 @@ void add_row_kernels(Registry<BenchKernelRow>& r) {
     rows.erase(rows.begin() + 5, rows.begin() + 7);  // no blocks
     r.add({"append", "prompts' keys and values into blocks, quantized on the way",
            "rows in (bf16; f16 and f32 as they are), rows stored with their scales, 8 for a token's slot", all, "copy",
-           make<AppendCase>});
+           make_case<AppendCase>});
     r.add({"append_step", "one new token of every sequence: a decode step", "as append", step, "copy",
-           make<AppendStepCase>});
+           make_case<AppendStepCase>});
     r.add({"copy_blocks", "copy-on-write: whole blocks to other blocks",
-           "rows with their scales read and written, 8 for a pair of blocks", all, "copy", make<CopyBlocksCase>});
+           "rows with their scales read and written, 8 for a pair of blocks", all, "copy", make_case<CopyBlocksCase>});
     r.add({"gather", "sequences out of their blocks, one head's tokens after the other",
-           "rows with their scales read and written, 4 for a table entry", all, "copy", make<GatherCase<kv::Gather>>});
-    r.add({"scatter", "the inverse of gather", "as gather", all, "copy", make<GatherCase<kv::Scatter>>});
+           "rows with their scales read and written, 4 for a table entry", all, "copy", make_case<GatherCase<kv::Gather>>});
+    r.add({"scatter", "the inverse of gather", "as gather", all, "copy", make_case<GatherCase<kv::Scatter>>});
     r.add({"transpose", "a pool to one of the other order, HND or NHD", "rows with their scales read and written", all,
-           "copy", make<TransposeCase>});
+           "copy", make_case<TransposeCase>});
     r.add({"quantize", "rows to the KV dtype: from bf16, for f16 and bf16 from f32",
-           "values in, rows out with their scales", rows, "copy", make<QuantizeCase<kv::Quantize>>});
+           "values in, rows out with their scales", rows, "copy", make_case<QuantizeCase<kv::Quantize>>});
     r.add({"dequantize", "the inverse of quantize", "rows in with their scales, values out", rows, "copy",
-           make<QuantizeCase<kv::Dequantize>>});
+           make_case<QuantizeCase<kv::Dequantize>>});
 }
 
 }  // namespace kvsim

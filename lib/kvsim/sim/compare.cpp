@@ -113,6 +113,7 @@ void reduce(const CellSpec& cell, const CompareOptions& options, CellResult& res
         drop(out.bounds->optimal.any_hit_blocks);
         if (out.bounds->admit) drop(out.bounds->admit->hit_blocks);
     }
+    drop(out.run.samples);
     drop(out.run.hit_blocks);
     drop(out.run.any_hit_blocks);
     drop(out.run.any_hit_tokens);
@@ -124,7 +125,7 @@ void reduce(const CellSpec& cell, const CompareOptions& options, CellResult& res
 bool same_run(const CellSpec& a, const CellSpec& b) {
     auto rest = [](const CellSpec& c) {
         const ReplayOptions& o = c.options;
-        return std::tie(c.trace, c.skip, c.by_seed, o.cache, o.run, o.by, o.verify, o.bounds, o.kv_data, o.k_dtype,
+        return std::tie(c.trace, c.skip, c.by_seed, o.cache, o.run, o.by, o.verify, o.bounds, o.timeline, o.kv_data, o.k_dtype,
                         o.v_dtype, o.seed);
     };
     return rest(a) == rest(b);
@@ -158,10 +159,17 @@ void run_cell(const CellSpec& cell, const Shared& shared, CellResult& result) {
         for (const std::string& eviction : cell.by_seed) {
             ReplayOptions seeded = cell.options;
             seeded.cache.eviction = eviction;
+            seeded.timeline = 0;
             outcomes.push_back(replay(*cell.trace, seeded, bounds, unlimited));
             result.by_seed.push_back(token_hit_rate(outcomes.back()));
         }
-        result.outcome = std::move(outcomes[spread_over_seeds(result.by_seed).median_run]);
+        size_t median = spread_over_seeds(result.by_seed).median_run;
+        result.outcome = std::move(outcomes[median]);
+        if (cell.options.timeline != 0) {
+            ReplayOptions shown = cell.options;
+            shown.cache.eviction = cell.by_seed[median];
+            result.outcome.series = replay(*cell.trace, shown, bounds, unlimited).series;
+        }
     }
     result.status = CellStatus::ok;
 }
@@ -183,6 +191,8 @@ void run_once(const std::vector<CellSpec>& cells, const std::vector<size_t>& sam
 }
 
 }  // namespace
+
+size_t count_runs(const std::vector<CellSpec>& cells) { return distinct_runs(cells).size(); }
 
 std::vector<CellResult> run_cells(const std::vector<CellSpec>& cells, const CompareOptions& options) {
     std::vector<CellResult> results(cells.size());

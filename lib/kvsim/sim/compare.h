@@ -41,6 +41,9 @@ struct CompareOptions {
     std::atomic<uint64_t>* done = nullptr;  ///< cells
 };
 
+/// How many of the cells are computed; the others share one of these runs.
+size_t count_runs(const std::vector<CellSpec>& cells);
+
 /// A configuration that makes no sense is a skipped cell with its reason. Throws Error of any other kind.
 std::vector<CellResult> run_cells(const std::vector<CellSpec>& cells, const CompareOptions& options);
 

@@ -1,5 +1,6 @@
 #include <kvsim/core/error.h>
 #include <kvsim/core/spec.h>
+#include <kvsim/core/suggest.h>
 #include <kvsim/core/units.h>
 #include <kvsim/sim/explain.h>
 
@@ -19,7 +20,7 @@ uint32_t find_request(const Trace& trace, const std::string& text) {
     for (uint32_t r = 0; r < trace.requests(); ++r)
         if (trace.sequence_name(r) == text) return r;
     throw_input("--explain " + text + ": expected first-difference, the name of a sequence, or a request from 0 to " +
-                std::to_string(trace.requests() - 1));
+                std::to_string(trace.requests() - 1) + did_you_mean(text, {"first-difference"}));
 }
 
 namespace {

@@ -13,24 +13,40 @@ static double ms_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Invariants of the run itself; under the prefix layout also the same run block by block: every count must be the same.
-// Whole sequences and engines are replayed in one way only, so there is nothing to compare with.
-static void verify(const Trace& trace, const ReplayOptions& options, const Cache& cache, const RunResult& fast) {
-    cache.check_invariants();
-    if (!options.cache.engine.empty() || !cache_row(options.cache).prefix_hits) return;
-    auto blocks = cache_row(options.cache).make(options.cache, trace, options.run, RunPath::blocks);
+// The same run block by block: every count must be the same. Of layouts with prefix hits alone: whole sequences and
+// engines are replayed in one way only, so there is nothing to compare with.
+static void replay_blocks(const Trace& trace, const ReplayOptions& options, const RunResult& fast, BlockObserver* observer) {
     RunResult slow;
     RunOptions quiet = options.run;
     quiet.progress = nullptr;
+    quiet.observer = observer;
+    auto blocks = cache_row(options.cache).make(options.cache, trace, quiet, RunPath::blocks);
     blocks->run(trace, quiet, slow);
-    blocks->check_invariants();
-    if (fast.hit_blocks != slow.hit_blocks) throw_failed("--verify: hits differ from the block-level replay");
+    if (options.verify) blocks->check_invariants();
+    const std::string asked = options.verify ? "--verify" : "--timeline";
+    if (fast.hit_blocks != slow.hit_blocks) throw_failed(asked + ": hits differ from the block-level replay");
     if (fast.any_hit_blocks != slow.any_hit_blocks || fast.any_hit_tokens != slow.any_hit_tokens)
-        throw_failed("--verify: any-block hits differ from the block-level replay");
+        throw_failed(asked + ": any-block hits differ from the block-level replay");
     bool same = fast.total == slow.total && fast.warmup == slow.warmup && fast.rejected == slow.rejected &&
                 fast.peak_active_blocks == slow.peak_active_blocks &&
                 fast.peak_resident_blocks == slow.peak_resident_blocks && fast.stranded_blocks == slow.stranded_blocks;
-    if (!same) throw_failed("--verify: evictions or utilization differ from the block-level replay");
+    if (!same) throw_failed(asked + ": evictions or utilization differ from the block-level replay");
+}
+
+// --verify and --timeline share the run block by block.
+static void check_and_observe(const Trace& trace, const ReplayOptions& options, const Cache& cache, ReplayOutcome& out) {
+    if (options.verify) cache.check_invariants();
+    std::optional<EvictionAges> ages;
+    if (options.timeline != 0 && tells_ages(options.cache, options.run)) ages.emplace(options.run.warmup_requests);
+    bool by_blocks = options.cache.engine.empty() && cache_row(options.cache).prefix_hits;
+    if (by_blocks && (options.verify || (ages && out.run.total.evicted_blocks != 0)))
+        replay_blocks(trace, options, out.run, ages ? &*ages : nullptr);
+    if (options.timeline == 0) return;
+    out.series.emplace();
+    if (!ages) return;
+    out.series->age = ages->histogram();
+    if (out.series->age->sum() != out.run.counted().evicted_blocks)
+        throw_failed("--timeline: evictions differ from those that were observed");
 }
 
 // --match token: the last prompt token is computed even if it is resident, to get an output.
@@ -147,9 +163,10 @@ ReplayOutcome replay(const Trace& trace, const ReplayOptions& given, const Bound
     out.bounds_ms = ms_since(start);
     start = std::chrono::steady_clock::now();
     auto cache = layout.make(options.cache, trace, options.run, RunPath::fastest);
+    if (options.timeline != 0) out.run.samples.resize(trace.requests());
     cache->run(trace, options.run, out.run);
     out.simulate_ms = ms_since(start);
-    if (options.verify) verify(trace, options, *cache, out.run);
+    check_and_observe(trace, options, *cache, out);
     if (options.cache.layout == "quantized" && !options.kv_data && !trace.scores.empty() && options.cache.eviction != "none")
         out.scores = replay_scores(trace, options.cache.eviction,
                                    options.run.capacity_blocks == kUnlimited ? kUnlimited
@@ -167,6 +184,11 @@ ReplayOutcome replay(const Trace& trace, const ReplayOptions& given, const Bound
                                     options.run.warmup_requests);
     out.metrics = measure(trace, out.run, options.run, options.by);
     out.value = prefill_value(trace, options, out.run);
+    if (out.series) {
+        bool hits = layout.prefix_hits && !trace.lengths_only;
+        out.series->timeline = make_timeline(trace, out.run, options.run, options.timeline, hits);
+        if (hits) out.series->depth = hit_depth(trace, out.run, options.run.warmup_requests);
+    }
     return out;
 }
 

@@ -9,6 +9,7 @@
 #include <kvsim/sim/metrics.h>
 #include <kvsim/sim/misses.h>
 #include <kvsim/sim/score_replay.h>
+#include <kvsim/sim/series.h>
 
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@ struct ReplayOptions {
     GroupBy by = GroupBy::none;
     bool verify = false;
     bool bounds = true;  ///< offline bounds and explained misses, where they are defined
+    uint64_t timeline = 0;  ///< points of ReplayOutcome::series; 0: none. Evictions are aged by a second run, block by block
     const PrefillFlops* flops = nullptr;  ///< weigh hits by them
     /// Layout quantized: what its sequences are made of. Request r plays the recorded sequence r mod their number.
     const KvData* kv_data = nullptr;
@@ -59,6 +61,7 @@ struct ReplayOutcome {
     std::optional<BoundsAt> bounds;
     std::optional<Misses> misses;  ///< with bounds, where ids are paths
     std::optional<PrefillValue> value;
+    std::optional<Series> series;  ///< with options.timeline
     std::optional<CompressionOutcome> compression;  ///< with kv_data
     std::optional<ScoreOutcome> scores;  ///< layout quantized, without kv_data, on a trace that recorded attention
     std::optional<DataOutcome> data;     ///< with options.data

@@ -136,8 +136,10 @@ static std::vector<std::string> files_of(const std::string& path) {
     return files;
 }
 
-static const FormatRow& detect(LineSource& source) {
+// `why`: what told it.
+static const FormatRow& detect(LineSource& source, std::string& why) {
     std::string name = fs::path(source.name()).filename().string();
+    why = "the file's name or its first bytes";
     for (const FormatRow& row : trace_formats().rows())
         if (row.matches_file && row.matches_file(name, source.peek(FormatRow::kPeek))) return row;
     Head head = read_head(source);
@@ -149,15 +151,18 @@ static const FormatRow& detect(LineSource& source) {
         line = source.line();
         source.unread();
     }
+    std::vector<std::string> keys;
+    for (const auto& [key, first] : head) keys.push_back(printable(key.substr(0, 40)));
+    why = head.empty() ? "the first line" : "the keys " + join(keys) + " of the first line";
     for (const FormatRow& row : trace_formats().rows())
         if (head.empty() ? row.matches_line && row.matches_line(line) : row.matches(head)) return row;
     if (source.bytes() == 0) throw_input(source.name() + ": is empty; expected a trace");
     if (head.empty() && !source.next()) throw_input(source.name() + ": has only blank lines; expected a trace");
-    std::vector<std::string> keys;
-    for (const auto& [key, first] : head) keys.push_back(printable(key.substr(0, 40)));
     throw_input(source.name() + ":" + std::to_string(std::max<uint64_t>(1, source.number())) +
                 ": cannot tell the trace format" +
-                (keys.empty() ? " (the first line is neither a JSON object nor the header of a known table)" : " from the keys " + join(keys)) +
+                (!keys.empty() ? " from the keys " + join(keys)
+                 : line.substr(0, 1) == "{" ? " (the first line is a JSON object without keys)"
+                                            : " (the first line is neither a JSON object nor the header of a known table)") +
                 "; give --format, one of: " + join(trace_formats().ids()));
 }
 
@@ -186,7 +191,9 @@ Trace load_trace(const LoadOptions& options) {
         LineSource source(file, options.digest, options.progress);
         if (!reader) {
             Spec spec = Spec::parse(options.format);
-            const FormatRow& row = spec.id() == "auto" ? detect(source) : trace_formats().get(spec.id());
+            std::string why;
+            const FormatRow& row = spec.id() == "auto" ? detect(source, why) : trace_formats().get(spec.id());
+            if (options.reasons) options.reasons->format = why;
             trace.format = row.id;
             reader = row.make(spec);
             spec.finish();
@@ -220,6 +227,10 @@ Trace load_trace(const LoadOptions& options) {
         trace.notes.push_back(linked.note);
     }
     uint32_t block_size = options.block_size != 0 ? options.block_size : reader->default_block_size();
+    if (options.reasons)
+        options.reasons->block_size = options.block_size != 0 ? "as asked for"
+                                      : block_size != 0       ? "the default, as the trace has no blocks of its own"
+                                                              : "the trace's own";
     if (block_size == 0) block_size = trace.block_size;
     if (options.asked_block_size != nullptr) {
         *options.asked_block_size = block_size;

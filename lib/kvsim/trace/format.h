@@ -90,6 +90,12 @@ void for_each_log_line(LineSource& source, ProblemList* problems, Trace& trace, 
 /// put back as one.
 Head read_head(LineSource& source);
 
+/// Why a trace is read as it is, in words.
+struct LoadReasons {
+    std::string format;      ///< "the keys hash_ids, timestamp"; empty where it was given
+    std::string block_size;  ///< "the trace's own"
+};
+
 struct LoadOptions {
     std::string path;           ///< file, directory, or "-"
     std::string format = "auto";  ///< spec
@@ -99,6 +105,7 @@ struct LoadOptions {
     uint32_t* asked_block_size = nullptr;  ///< receives the size to use; then the trace keeps its own
     bool digest = false;
     ProblemList* problems = nullptr;
+    LoadReasons* reasons = nullptr;
     std::atomic<uint64_t>* progress = nullptr;  ///< bytes read so far, decompressed
 };
 

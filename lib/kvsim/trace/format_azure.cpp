@@ -10,13 +10,10 @@
 namespace kvsim {
 namespace {
 
-enum : size_t { kTime, kContext, kGenerated };
-
-std::vector<CsvColumn> columns() { return {{"TIMESTAMP"}, {"ContextTokens"}, {"GeneratedTokens"}}; }
-
 class AzureReader : public TableReader {
   public:
     AzureReader() : TableReader(columns()) {}
+    static std::vector<CsvColumn> columns() { return {{"TIMESTAMP"}, {"ContextTokens"}, {"GeneratedTokens"}}; }
 
     void finish(Trace& trace) override {
         TableReader::finish(trace);
@@ -28,6 +25,8 @@ class AzureReader : public TableReader {
     }
 
   private:
+    enum : size_t { kTime, kContext, kGenerated };
+
     void read_row(Trace& trace) override {
         Instant time;
         if (!parse_instant(csv_.text(kTime), time))
@@ -49,7 +48,7 @@ FormatRow azure_format() {
             "",
             [](const Head&) { return false; },
             [](Spec&) -> std::unique_ptr<FormatReader> { return std::make_unique<AzureReader>(); },
-            [](std::string_view line) { return CsvReader(columns()).is_header(line); }};
+            [](std::string_view line) { return CsvReader(AzureReader::columns()).is_header(line); }};
 }
 
 }  // namespace kvsim

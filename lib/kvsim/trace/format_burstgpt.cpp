@@ -11,16 +11,13 @@
 namespace kvsim {
 namespace {
 
-enum : size_t { kTime, kRequest, kResponse, kSession, kElapsed, kLogType };
-
-std::vector<CsvColumn> columns() {
-    return {{"Timestamp"},          {"Request tokens"},      {"Response tokens"},
-            {"Session ID", false}, {"Elapsed time", false}, {"Log Type", false}};
-}
-
 class BurstGptReader : public TableReader {
   public:
     BurstGptReader() : TableReader(columns()) {}
+    static std::vector<CsvColumn> columns() {
+        return {{"Timestamp"},          {"Request tokens"},      {"Response tokens"},
+                {"Session ID", false}, {"Elapsed time", false}, {"Log Type", false}};
+    }
 
     void finish(Trace& trace) override {
         TableReader::finish(trace);
@@ -31,6 +28,8 @@ class BurstGptReader : public TableReader {
     }
 
   private:
+    enum : size_t { kTime, kRequest, kResponse, kSession, kElapsed, kLogType };
+
     void read_row(Trace& trace) override {
         double time = csv_.number(kTime, 0, kMaxSeconds);
         double elapsed = csv_.text(kElapsed).empty() ? -1 : csv_.number(kElapsed, 0, kMaxSeconds);
@@ -55,7 +54,7 @@ FormatRow burstgpt_format() {
             "",
             [](const Head&) { return false; },
             [](Spec&) -> std::unique_ptr<FormatReader> { return std::make_unique<BurstGptReader>(); },
-            [](std::string_view line) { return CsvReader(columns()).is_header(line); }};
+            [](std::string_view line) { return CsvReader(BurstGptReader::columns()).is_header(line); }};
 }
 
 }  // namespace kvsim

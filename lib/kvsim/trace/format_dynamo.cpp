@@ -22,28 +22,28 @@ namespace {
 constexpr const char* kSchema = "dynamo.request.trace.v1";
 constexpr uint64_t kMaxMs = static_cast<uint64_t>(kMaxSeconds) * 1000;
 
-enum Seen : unsigned {
-    kSchemaKey = 1 << 0,
-    kEventType = 1 << 1,
-    kEventTime = 1 << 2,
-    kAgent = 1 << 3,
-    kRequest = 1 << 4,
-    kEvent = 1 << 5,
-    kRequestId = 1 << 6,
-    kModel = 1 << 7,
-    kOutput = 1 << 8,
-    kCached = 1 << 9,
-    kReceived = 1 << 10,
-    kTotal = 1 << 11,
-    kReplay = 1 << 12,
-    kBlockSize = 1 << 13,
-    kLength = 1 << 14,
-    kHashes = 1 << 15,
-    kOutputHashes = 1 << 16,
-    kSession = 1 << 17,
-};
-
 struct DynamoLine {
+    enum Seen : unsigned {
+        kSchemaKey = 1 << 0,
+        kEventType = 1 << 1,
+        kEventTime = 1 << 2,
+        kAgent = 1 << 3,
+        kRequest = 1 << 4,
+        kEvent = 1 << 5,
+        kRequestId = 1 << 6,
+        kModel = 1 << 7,
+        kOutput = 1 << 8,
+        kCached = 1 << 9,
+        kReceived = 1 << 10,
+        kTotal = 1 << 11,
+        kReplay = 1 << 12,
+        kBlockSize = 1 << 13,
+        kLength = 1 << 14,
+        kHashes = 1 << 15,
+        kOutputHashes = 1 << 16,
+        kSession = 1 << 17,
+    };
+
     unsigned seen = 0;
     std::string event_type, session, request_id, model;
     uint64_t event_ms = 0, received_ms = 0;
@@ -54,6 +54,8 @@ struct DynamoLine {
 };
 
 class DynamoReader : public FormatReader {
+    using enum DynamoLine::Seen;
+
   public:
     explicit DynamoReader(Spec& spec) : model_(spec, "dynamo", "model") {}
 
@@ -220,11 +222,12 @@ class DynamoReader : public FormatReader {
     }
 
     void add(Trace& trace) {
-        static constexpr std::pair<Seen, const char*> kNeeded[] = {{kRequestId, "request_id"},
-                                                                   {kReceived, "request_received_ms"},
-                                                                   {kBlockSize, "trace_block_size"},
-                                                                   {kLength, "input_length"},
-                                                                   {kHashes, "input_sequence_hashes"}};
+        static constexpr std::pair<DynamoLine::Seen, const char*> kNeeded[] = {
+            {kRequestId, "request_id"},
+            {kReceived, "request_received_ms"},
+            {kBlockSize, "trace_block_size"},
+            {kLength, "input_length"},
+            {kHashes, "input_sequence_hashes"}};
         for (const auto& [bit, name] : kNeeded)
             if (!line_.has(bit)) json_.fail_line(std::string("expected the key ") + name + " in the request");
         if (!model_.keeps(json_, line_.model)) return;

@@ -14,11 +14,11 @@
 namespace kvsim {
 namespace {
 
-enum : size_t { kTime, kId, kSize, kColumns };
-constexpr const char* kNames[kColumns] = {"time", "id", "size"};
-constexpr uint64_t kMaxColumns = 65536;
-
 class ObjectCsvReader : public ObjectReader {
+    enum : size_t { kTime, kId, kSize, kColumns };
+    static constexpr const char* kNames[kColumns] = {"time", "id", "size"};
+    static constexpr uint64_t kMaxColumns = 65536;
+
   public:
     explicit ObjectCsvReader(Spec& spec)
         : csv_({{kNames[kTime], false}, {kNames[kId]}, {kNames[kSize], false}}, delimiter(spec)) {

@@ -5,15 +5,14 @@
 namespace kvsim {
 namespace {
 
-enum : size_t { kTime, kPrefill, kDecode };
-
-std::vector<CsvColumn> columns() { return {{"arrived_at"}, {"num_prefill_tokens"}, {"num_decode_tokens"}}; }
-
 class VidurReader : public TableReader {
   public:
     VidurReader() : TableReader(columns()) {}
+    static std::vector<CsvColumn> columns() { return {{"arrived_at"}, {"num_prefill_tokens"}, {"num_decode_tokens"}}; }
 
   private:
+    enum : size_t { kTime, kPrefill, kDecode };
+
     void read_row(Trace& trace) override {
         add(trace, csv_.number(kTime, 0, kMaxSeconds), tokens(kPrefill), tokens(kDecode));
     }
@@ -28,7 +27,7 @@ FormatRow vidur_format() {
             "",
             [](const Head&) { return false; },
             [](Spec&) -> std::unique_ptr<FormatReader> { return std::make_unique<VidurReader>(); },
-            [](std::string_view line) { return CsvReader(columns()).is_header(line); }};
+            [](std::string_view line) { return CsvReader(VidurReader::columns()).is_header(line); }};
 }
 
 }  // namespace kvsim

@@ -17,13 +17,13 @@
 namespace kvsim {
 namespace {
 
-struct Parameters {
+struct AgentsParameters {
     uint64_t sessions, types, steps, system_tokens, tools_tokens, task_tokens, output_tokens, result_tokens,
         context_tokens, tool_ms, token_ms, gap_ms, block_size;
 };
 
-Parameters read_parameters(Spec& spec) {
-    Parameters p;
+AgentsParameters read_agents_parameters(Spec& spec) {
+    AgentsParameters p;
     p.sessions = spec.whole("sessions", 50, 1, 10000000);
     p.types = spec.whole("types", 3, 1, 1000000);
     p.steps = spec.whole("steps", 8, 1, 10000);
@@ -43,7 +43,7 @@ Parameters read_parameters(Spec& spec) {
 
 uint64_t some(Random& random, uint64_t mean) { return std::max<uint64_t>(1, random.skewed(mean)); }
 
-std::vector<SessionTurn> make_steps(const Parameters& p, const std::vector<uint64_t>& openings, Random& random) {
+std::vector<SessionTurn> make_steps(const AgentsParameters& p, const std::vector<uint64_t>& openings, Random& random) {
     std::vector<SessionTurn> all;
     uint64_t session_ms = 0;
     for (uint32_t session = 0; session < p.sessions; ++session) {
@@ -65,7 +65,7 @@ std::vector<SessionTurn> make_steps(const Parameters& p, const std::vector<uint6
 }
 
 Trace generate_agents(Spec& spec, uint64_t seed) {
-    Parameters p = read_parameters(spec);
+    AgentsParameters p = read_agents_parameters(spec);
     Random random(seed);
     std::vector<uint64_t> openings;
     for (uint64_t type = 0; type < p.types; ++type)

@@ -21,13 +21,13 @@
 namespace kvsim {
 namespace {
 
-struct Parameters {
+struct BeamParameters {
     uint64_t prompts, width, steps, step_tokens, prompt_tokens, drop, every, overlap, gap_ms, step_ms, block_size;
     bool named_output;
 };
 
-Parameters read_parameters(Spec& spec) {
-    Parameters p;
+BeamParameters read_beam_parameters(Spec& spec) {
+    BeamParameters p;
     p.prompts = spec.whole("prompts", 20, 1, 1000000);
     p.width = spec.whole("width", 4, 1, 65536);
     p.steps = spec.whole("steps", 64, 1, 1u << 24);
@@ -66,7 +66,7 @@ struct Search {
 
 class BeamStory {
   public:
-    BeamStory(const Parameters& p, uint64_t seed)
+    BeamStory(const BeamParameters& p, uint64_t seed)
         : p_(p), random_(seed), events_(p.block_size, p.named_output), slots_(std::min(p.overlap, p.prompts)) {}
 
     Trace tell() {
@@ -139,7 +139,7 @@ class BeamStory {
             s.beams.push_back(fork_of(s, ranked[i % static_cast<uint64_t>(survivors)], now));
     }
 
-    const Parameters& p_;
+    const BeamParameters& p_;
     Random random_;
     EventBuilder events_;
     std::vector<Search> slots_;
@@ -149,7 +149,7 @@ class BeamStory {
 };
 
 Trace generate_beam(Spec& spec, uint64_t seed) {
-    Parameters p = read_parameters(spec);
+    BeamParameters p = read_beam_parameters(spec);
     return BeamStory(p, seed).tell();
 }
 

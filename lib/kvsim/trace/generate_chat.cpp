@@ -16,15 +16,15 @@
 namespace kvsim {
 namespace {
 
-struct Parameters {
+struct ChatParameters {
     uint64_t sessions, turns, systems, system_tokens, user_tokens, output_tokens, context_tokens, token_ms,
         block_size;
     uint64_t think_ms, gap_ms;
     bool named_output;
 };
 
-Parameters read_parameters(Spec& spec) {
-    Parameters p;
+ChatParameters read_chat_parameters(Spec& spec) {
+    ChatParameters p;
     p.sessions = spec.whole("sessions", 200, 1, 10000000);
     p.turns = spec.whole("turns", 6, 1, 10000);
     p.systems = spec.whole("systems", 3, 1, 1000000);
@@ -42,7 +42,7 @@ Parameters read_parameters(Spec& spec) {
 }
 
 // Lengths and times of all turns, session by session.
-std::vector<SessionTurn> make_turns(const Parameters& p, uint64_t seed) {
+std::vector<SessionTurn> make_turns(const ChatParameters& p, uint64_t seed) {
     Random random(seed);
     std::vector<SessionTurn> all;
     uint64_t session_ms = 0;
@@ -67,7 +67,7 @@ std::vector<SessionTurn> make_turns(const Parameters& p, uint64_t seed) {
 }
 
 Trace generate_chat(Spec& spec, uint64_t seed) {
-    Parameters p = read_parameters(spec);
+    ChatParameters p = read_chat_parameters(spec);
     std::vector<SessionTurn> turns = make_turns(p, seed);
     if (turns.empty()) throw_input("chat: context_tokens leave no room for a single turn");
     std::vector<uint64_t> systems(p.systems, p.system_tokens);

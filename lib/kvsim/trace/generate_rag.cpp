@@ -24,14 +24,14 @@
 namespace kvsim {
 namespace {
 
-struct Parameters {
+struct RagParameters {
     uint64_t requests, documents, top_k, document_tokens, system_tokens, question_tokens, output_tokens, gap_ms,
         block_size;
     bool sorted;
 };
 
-Parameters read_parameters(Spec& spec) {
-    Parameters p;
+RagParameters read_rag_parameters(Spec& spec) {
+    RagParameters p;
     p.requests = spec.whole("requests", 500, 1, 10000000);
     p.documents = spec.whole("documents", 1000, 1, 1u << 24);
     p.top_k = spec.whole("top_k", 4, 0, 4096);
@@ -122,7 +122,7 @@ class PromptBuilder {
 };
 
 Trace generate_rag(Spec& spec, uint64_t seed) {
-    Parameters p = read_parameters(spec);
+    RagParameters p = read_rag_parameters(spec);
     Random random(seed);
     std::vector<uint32_t> lengths(p.documents);
     for (uint32_t& tokens : lengths) tokens = static_cast<uint32_t>(around(random, p.document_tokens));

@@ -12,7 +12,7 @@
 namespace kvsim {
 namespace {
 
-struct Parameters {
+struct StreamParameters {
     uint64_t sequences, prompt_tokens, output_tokens, chunk_tokens, block_size;
     bool free;
 };
@@ -22,8 +22,8 @@ struct Stream {
     uint64_t left;
 };
 
-Parameters read_parameters(Spec& spec) {
-    Parameters p;
+StreamParameters read_stream_parameters(Spec& spec) {
+    StreamParameters p;
     p.sequences = spec.whole("sequences", 4, 1, 1000000);
     p.prompt_tokens = spec.whole("prompt_tokens", 512, 1, 1u << 29);
     p.output_tokens = spec.whole("output_tokens", 8192, 1, 1u << 29);
@@ -37,16 +37,16 @@ Parameters read_parameters(Spec& spec) {
 }
 
 // From half the mean to one and a half of it: long stays long.
-uint64_t around(Random& random, uint64_t mean) { return random.between(mean - mean / 2, mean + mean / 2); }
+uint64_t near(Random& random, uint64_t mean) { return random.between(mean - mean / 2, mean + mean / 2); }
 
 Trace generate_stream(Spec& spec, uint64_t seed) {
-    Parameters p = read_parameters(spec);
+    StreamParameters p = read_stream_parameters(spec);
     Random random(seed);
     EventBuilder events(p.block_size, false);
     std::vector<Stream> running;
     for (uint64_t i = 0; i < p.sequences; ++i) {
-        uint64_t prompt = around(random, p.prompt_tokens);
-        uint64_t output = around(random, p.output_tokens);
+        uint64_t prompt = near(random, p.prompt_tokens);
+        uint64_t output = near(random, p.output_tokens);
         running.push_back({events.prompt("s" + std::to_string(i), 0, prompt), output});
     }
     while (!running.empty()) {

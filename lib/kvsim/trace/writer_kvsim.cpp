@@ -275,7 +275,7 @@ uint64_t changed_children(const Trace& t) {
     return changed;
 }
 
-std::vector<std::string> lost(const Trace& trace) {
+std::vector<std::string> lost_kvsim(const Trace& trace) {
     std::vector<std::string> out;
     if (!trace.approximation.empty()) out.push_back("that it is approximate: " + trace.approximation);
     if (trace.objects) out.emplace_back(kLostObjects);
@@ -286,14 +286,14 @@ std::vector<std::string> lost(const Trace& trace) {
     return out;
 }
 
-void write(const Trace& trace, OutputFile& out) {
+void write_kvsim(const Trace& trace, OutputFile& out) {
     bool tokens = !trace.tokens_begin.empty();
     check(trace, tokens);
     KvsimWriter(trace, out, tokens).write();
 }
 
 std::vector<std::string> lost_without_tokens(const Trace& trace) {
-    std::vector<std::string> out = lost(trace);
+    std::vector<std::string> out = lost_kvsim(trace);
     if (!trace.tokens_begin.empty())
         out.push_back("token ids: blocks of " + std::to_string(trace.block_size) + " tokens are named instead");
     return out;
@@ -310,7 +310,7 @@ void write_blocks(const Trace& trace, OutputFile& out) {
 
 WriterRow kvsim_writer() {
     return {"kvsim", "native JSONL: prompt, decode, fork, free, or request lines",
-            "everything but ids that name content", lost, write};
+            "everything but ids that name content", lost_kvsim, write_kvsim};
 }
 
 WriterRow kvsim_blocks_writer() {

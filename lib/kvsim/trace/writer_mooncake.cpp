@@ -50,10 +50,6 @@ uint64_t forks_of(const Trace& trace) {
                                                [](const Event& e) { return e.kind == EventKind::fork; }));
 }
 
-std::string times(uint64_t n, const std::string& thing) {
-    return std::to_string(n) + " " + thing + (n == 1 ? "" : "s");
-}
-
 void lost_columns(const Trace& t, std::vector<std::string>& lost) {
     std::vector<std::string> columns;
     const std::pair<bool, const char*> there[] = {
@@ -67,7 +63,7 @@ void lost_columns(const Trace& t, std::vector<std::string>& lost) {
     if (!columns.empty()) lost.push_back("columns: " + join(columns));
 }
 
-std::vector<std::string> lost(const Trace& trace) {
+std::vector<std::string> lost_mooncake(const Trace& trace) {
     std::vector<std::string> out;
     Shape shape = shape_of(trace);
     if (!trace.approximation.empty()) out.push_back("that it is approximate: " + trace.approximation);
@@ -83,12 +79,12 @@ std::vector<std::string> lost(const Trace& trace) {
     }
     if (!trace.tokens_begin.empty()) out.emplace_back("token ids: only their blocks are written");
     if (shape.cut())
-        out.push_back("the partly filled last block of " + times(shape.partials, "request") +
+        out.push_back("the partly filled last block of " + counted(shape.partials, "request") +
                       ": others have no name for theirs");
     if (trace.has_named_output()) out.emplace_back("names of output: later requests no longer hit it");
     if (!trace.events.empty())
         out.emplace_back("events: every sequence becomes a request, in the order of their prompts");
-    if (!trace.scores.empty()) out.push_back(times(trace.scores.size(), "attention score row"));
+    if (!trace.scores.empty()) out.push_back(counted(trace.scores.size(), "attention score row"));
     if (!std::is_sorted(trace.arrival_s.begin(), trace.arrival_s.end()))
         out.emplace_back("the order of requests: they are sorted by timestamp when read");
     auto exact = [](double s) { return milliseconds(s) / 1e3 == s; };
@@ -101,15 +97,15 @@ std::vector<std::string> lost(const Trace& trace) {
 void check(const Trace& trace, const Shape& shape) {
     if (trace.lengths_only) throw_input("mooncake needs hash_ids, and the trace names no blocks; convert to kvsim");
     if (uint64_t forks = forks_of(trace))
-        throw_input("mooncake cannot hold " + times(forks, "fork") + "; convert to kvsim");
+        throw_input("mooncake cannot hold " + counted(forks, "fork") + "; convert to kvsim");
     if (shape.too_short != 0)
-        throw_input("mooncake cannot hold " + times(shape.too_short, "request") + " that " +
+        throw_input("mooncake cannot hold " + counted(shape.too_short, "request") + " that " +
                     (shape.too_short == 1 ? "names" : "name") + " only some of the full blocks of " +
                     std::to_string(trace.block_size) +
                     " tokens; convert without --block-size and give it when the trace is read");
 }
 
-void write(const Trace& trace, OutputFile& out) {
+void write_mooncake(const Trace& trace, OutputFile& out) {
     Shape shape = shape_of(trace);
     check(trace, shape);
     JsonLine line(out);
@@ -140,7 +136,7 @@ void write(const Trace& trace, OutputFile& out) {
 
 WriterRow mooncake_writer() {
     return {"mooncake", "Mooncake JSONL: timestamp (ms), input_length, output_length, hash_ids",
-            "times, lengths, block ids, session, category, turn", lost, write};
+            "times, lengths, block ids, session, category, turn", lost_mooncake, write_mooncake};
 }
 
 }  // namespace kvsim

@@ -39,22 +39,18 @@ uint64_t records_of(const Trace& trace) {
     return n;
 }
 
-std::string times(uint64_t n, const std::string& thing) {
-    return std::to_string(n) + " " + thing + (n == 1 ? "" : "s");
-}
-
-std::vector<std::string> lost(const Trace& t) {
+std::vector<std::string> lost_objects(const Trace& t) {
     std::vector<std::string> out;
-    if (t.lengths_only) return out;  // write() says that there is nothing to write
+    if (t.lengths_only) return out;  // writing says that there is nothing to write
     if (!t.approximation.empty()) out.push_back("that it is approximate: " + t.approximation);
     if (!t.objects)
-        out.push_back("requests and lengths: " + times(t.requests(), "request") + " become " +
-                      times(records_of(t), "record") + ", one per looked-up block, each an object of size 1");
+        out.push_back("requests and lengths: " + counted(t.requests(), "request") + " become " +
+                      counted(records_of(t), "record") + ", one per looked-up block, each an object of size 1");
     auto has_output = [](uint32_t tokens) { return tokens != 0; };
     if (std::any_of(t.output_tokens.begin(), t.output_tokens.end(), has_output))
         out.emplace_back("output: only what prompts look up is written, as with --decode off");
     if (!t.events.empty()) out.emplace_back("events: every sequence becomes the lookups of its prompt");
-    if (!t.scores.empty()) out.push_back(times(t.scores.size(), "attention score row"));
+    if (!t.scores.empty()) out.push_back(counted(t.scores.size(), "attention score row"));
     if (!t.samples.empty()) out.emplace_back("parallel samples (n): a request is written once");
     bool labelled = !(t.session.empty() && t.category.empty() && t.turn.empty() && t.priority.empty() &&
                       t.end_s.empty() && t.parent.empty() && t.cached_tokens.empty());
@@ -127,12 +123,12 @@ void write_object_csv(const Trace& trace, OutputFile& out) {
 
 WriterRow oracle_general_writer() {
     return {"oracle_general", "libCacheSim's oracleGeneral: a binary record of 24 bytes per looked-up block",
-            "times in seconds and blocks, which become objects", lost, write_oracle_general};
+            "times in seconds and blocks, which become objects", lost_objects, write_oracle_general};
 }
 
 WriterRow object_csv_writer() {
     return {"object_csv", "time,id,size per looked-up block, as libCacheSim reads CSV",
-            "times in seconds and blocks, which become objects", lost, write_object_csv};
+            "times in seconds and blocks, which become objects", lost_objects, write_object_csv};
 }
 
 }  // namespace kvsim

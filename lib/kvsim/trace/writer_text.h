@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <iterator>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -131,6 +132,11 @@ class DenseIds {
     std::vector<uint32_t> dense_;
     uint32_t next_ = 0;
 };
+
+/// "1 request", "2 requests".
+inline std::string counted(uint64_t n, const std::string& thing) {
+    return std::to_string(n) + " " + thing + (n == 1 ? "" : "s");
+}
 
 /// What a format for prompts does not say of a trace of objects.
 inline constexpr const char* kLostObjects = "that every request is one object and no prompt";
