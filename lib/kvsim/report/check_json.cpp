@@ -106,7 +106,7 @@ std::string check_json(const Check& c) {
 
 namespace {
 
-std::string text_at(const Json& j, const char* key) {
+std::string word_at(const Json& j, const char* key) {
     if (!j.is_object()) return {};
     auto found = j.find(key);
     if (found == j.end()) return {};
@@ -123,7 +123,7 @@ uint64_t equal_in(const Json& report) {
 std::string files_of(const Json& report) {
     static const Json none = Json::object();
     auto file = [&](const char* key) {
-        return text_at(report.contains(key) && report[key].is_object() ? report[key] : none, "file");
+        return word_at(report.contains(key) && report[key].is_object() ? report[key] : none, "file");
     };
     return file("report") + (report.contains("baseline") ? " against " + file("baseline") : "");
 }
@@ -156,18 +156,18 @@ std::string xml(const std::string& text) {
 std::string sentence(const Json& f) {
     std::string text;
     auto add = [&](const char* key, const char* words) {
-        if (std::string value = text_at(f, key); !value.empty())
+        if (std::string value = word_at(f, key); !value.empty())
             text += (text.empty() ? "" : ", ") + std::string(words) + value;
     };
     add("was", "was ");
     add("is", "is ");
     add("allowed", "allowed: ");
     add("note", "");
-    return text.empty() ? text_at(f, "verdict") : text;
+    return text.empty() ? word_at(f, "verdict") : text;
 }
 
 std::string name_of(const Json& f) {
-    std::string name = text_at(f, "cell"), what = text_at(f, "what"), rule = text_at(f, "rule");
+    std::string name = word_at(f, "cell"), what = word_at(f, "what"), rule = word_at(f, "rule");
     if (!what.empty()) name += (name.empty() ? "" : ": ") + what;
     if (!rule.empty()) name += (name.empty() ? "" : " ") + ("(" + rule + ")");
     return name.empty() ? "report" : name;
@@ -190,7 +190,7 @@ std::string check_junit(const Json& report) {
     uint64_t tests = 0, failures = 0, skipped = 0;
     auto open = [&](const std::string& name) {
         ++tests;
-        cases += "    <testcase name=\"" + xml(name) + "\" classname=\"kvsim.check." + xml(text_at(report, "of")) +
+        cases += "    <testcase name=\"" + xml(name) + "\" classname=\"kvsim.check." + xml(word_at(report, "of")) +
                  "\" time=\"0\"";
     };
     if (uint64_t equal = equal_in(report); equal > 0) {
@@ -199,7 +199,7 @@ std::string check_junit(const Json& report) {
     }
     for (const Json& f : findings) {
         open(name_of(f));
-        std::string verdict = text_at(f, "verdict");
+        std::string verdict = word_at(f, "verdict");
         if (failed(f)) {
             ++failures;
             cases += ">\n      <failure type=\"" + xml(verdict) + "\" message=\"" + xml(sentence(f)) +
@@ -234,7 +234,7 @@ std::string check_markdown(const Json& report) {
          [](const Json& w) { return "warning: " + markdown(w.is_string() ? w.get<std::string>() : w.dump()); });
     list("config_changes", [&](const Json& c) {
         return "config: " +
-               markdown(text_at(c, "key") + " was " + or_none(text_at(c, "was")) + ", is " + or_none(text_at(c, "is")));
+               markdown(word_at(c, "key") + " was " + or_none(word_at(c, "was")) + ", is " + or_none(word_at(c, "is")));
     });
     const Json& findings = findings_of(report);
     if (findings.empty()) return out;
@@ -243,11 +243,11 @@ std::string check_markdown(const Json& report) {
     for (bool failing : {true, false})
         for (const Json& f : findings) {
             if (failed(f) != failing || ++rows > kMostRows) continue;
-            std::string what = text_at(f, "what").empty() ? text_at(f, "rule") : text_at(f, "what"),
-                        note = text_at(f, "note");
-            std::string verdict = markdown(text_at(f, "verdict"));
-            out += "| " + markdown(text_at(f, "cell")) + " | " + markdown(what) + " | " + markdown(text_at(f, "was")) +
-                   " | " + markdown(text_at(f, "is")) + " | " + markdown(text_at(f, "allowed")) + " | " +
+            std::string what = word_at(f, "what").empty() ? word_at(f, "rule") : word_at(f, "what"),
+                        note = word_at(f, "note");
+            std::string verdict = markdown(word_at(f, "verdict"));
+            out += "| " + markdown(word_at(f, "cell")) + " | " + markdown(what) + " | " + markdown(word_at(f, "was")) +
+                   " | " + markdown(word_at(f, "is")) + " | " + markdown(word_at(f, "allowed")) + " | " +
                    (failing ? "**" + verdict + "**" : verdict) + (note.empty() ? "" : " (" + markdown(note) + ")") +
                    " |\n";
         }
