@@ -27,9 +27,8 @@ class ReportCommand : public Command {
         outputs_.open(*this, "", reports_);
         if (reports_.size() > 1 && !common.report.empty())
             throw_input("--report takes one report, not " + std::to_string(reports_.size()) + "; the exports csv, markdown and junit take several");
-        std::vector<std::pair<std::string, std::string>> texts;
+        NamedTexts texts;
         for (const std::string& file : reports_) texts.emplace_back(file, text_of_file(file));
-        if (!common.report.empty()) export_texts({}, texts);  // is it a report at all?
         if (outputs_.wants_json()) outputs_.write(texts);
         else std::fputs(export_texts({"markdown"}, texts).front().c_str(), stdout);
         return 0;

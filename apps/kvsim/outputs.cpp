@@ -51,16 +51,16 @@ void refuse_reports(const std::vector<std::string>& inputs) {
         static const char* const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
         return path[0] != '-' && path.find_first_not_of(plain) == std::string::npos ? path : shell_word(path);
     };
-    throw_input(inputs[0] + " and " + inputs[1] + " are reports, not traces; to hold the second against the first type: kvsim check " +
-                word(inputs[1]) + " --baseline " + word(inputs[0]));
+    throw_input(inputs[0] + " and " + inputs[1] +
+                " are reports, not traces; to hold the second against the first type: kvsim check " + word(inputs[1]) + " --baseline " + word(inputs[0]));
 }
 
 void Outputs::add_to(Command& command, const std::vector<std::string>& ids) {
     for (const ExportRow& row : kvsim::exports().rows()) {
         if (!ids.empty() && std::find(ids.begin(), ids.end(), row.id) == ids.end()) continue;
         Export& e = exports_.emplace_back(Export{row.id, {}});
-        std::string more = row.id == "markdown" ? "; summary = append to the file of GITHUB_STEP_SUMMARY)" : ")";
-        command.option("--export-" + row.id, e.path, row.summary + " (- = standard output" + more, "Output", "FILE");
+        std::string more = row.id == "markdown" ? "; summary = append to the file of GITHUB_STEP_SUMMARY" : "";
+        command.option("--export-" + row.id, e.path, row.summary + " (- = standard output" + more + ")", "Output", "FILE");
     }
 }
 
@@ -86,7 +86,11 @@ bool Outputs::given(const std::string& id) const {
            std::any_of(exports_.begin(), exports_.end(), [&](const Export& e) { return e.id == id && !e.path.empty(); });
 }
 
-void Outputs::write(const std::vector<std::pair<std::string, std::string>>& reports) {
+void Outputs::write(const NamedTexts& reports) {
+    write(reports, command_->common.report.empty() ? std::string() : report_text(reports.front().first, reports.front().second));
+}
+
+void Outputs::write(const NamedTexts& reports, const std::string& json) {
     std::vector<std::string> ids;
     for (const auto& [id, file] : open_)
         if (!id.empty()) ids.push_back(id);
@@ -94,7 +98,7 @@ void Outputs::write(const std::vector<std::pair<std::string, std::string>>& repo
     std::vector<std::string> texts;
     if (!ids.empty()) texts = export_texts(ids, reports);
     size_t next = 0;
-    for (auto& [id, file] : open_) file.write(id.empty() ? report_text(reports.front().second) : texts[next++]);
+    for (auto& [id, file] : open_) file.write(id.empty() ? json : texts[next++]);
     for (auto& [id, file] : open_) file.commit();
     if (!appended_.empty()) append(texts.back());
 }
@@ -105,7 +109,8 @@ std::string Outputs::summary_file() {
     std::string file = named ? named : "";
     for (Export& e : exports_) {
         if (e.id != "markdown" || e.path.empty() || (e.path != "summary" && e.path != file)) continue;
-        if (file.empty()) throw_input("--export-markdown summary: expected the environment variable GITHUB_STEP_SUMMARY to name a file");
+        if (file.empty())
+            throw_input("--export-markdown summary: expected the environment variable GITHUB_STEP_SUMMARY to name a file");
         e.path.clear();
         if (!std::ofstream(file, std::ios::app)) throw_io(file + ": cannot write (GITHUB_STEP_SUMMARY)");
         return file;

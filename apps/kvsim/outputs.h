@@ -21,6 +21,8 @@ std::string shell_word(const std::string& path);
 /// Throws Error(input) that says what to type if two of the inputs of a comparison, all there are, are reports.
 void refuse_reports(const std::vector<std::string>& inputs);
 
+using NamedTexts = std::vector<std::pair<std::string, std::string>>;
+
 class Outputs {
   public:
     /// --export-<id> for the ids given; all of them if none are. `--export-markdown summary` (and the path that
@@ -37,15 +39,17 @@ class Outputs {
     /// Whether anything is made of the JSON report at all.
     bool wants_json() const { return !open_.empty() || !appended_.empty(); }
     /// Writes what was asked for; nothing is written before all of it is made, nothing renamed before all is written.
-    void write(const std::string& json) { write({{"report", json}}); }
+    void write(const std::string& json) { write({{"report", json}}, json); }
     /// Of several reports, each with its name; --report takes one.
-    void write(const std::vector<std::pair<std::string, std::string>>& reports);
+    void write(const NamedTexts& reports);
     /// The table goes to standard output, or to standard error where a file took that; with --quiet not there.
     void print(const std::string& table) const;
     /// Where the table goes, for colours.
     bool colored() const;
 
   private:
+    /// `json`: what --report gets.
+    void write(const NamedTexts& reports, const std::string& json);
     struct Export {
         std::string id, path;
     };

@@ -4,6 +4,8 @@
 
 #include <numeric>
 
+namespace series_test {
+
 using namespace kvsim_test;
 
 namespace series_cli_test {
@@ -141,3 +143,5 @@ TEST_CASE("series: a page implies 200 points") {
     CHECK(Json::parse(r.out)["config"]["timeline"] == 200);
     CHECK_FALSE(Json::parse(succeeds(args + Args{"--timeline", "none"}).out).contains("series"));
 }
+
+}  // namespace series_test

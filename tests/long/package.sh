@@ -39,6 +39,7 @@ echo "headers: $(wc -l <<<"$headers") compile alone, $((SECONDS - started)) s"
 for file in bin/kvsim share/bash-completion/completions/kvsim share/zsh/site-functions/_kvsim share/man/man1/kvsim.1; do
     [[ -f $prefix/$file ]] || die "$file is not installed"
 done
+grep -q 'Chart.js Contributors' "$prefix"/share/doc/*/copyright || die "no copyright file names what pages carry"
 [[ -f $prefix/include/kvsim/cli_main.h ]] || die "cli_main.h is not installed"
 
 # A strategy from outside: listed, compared with all others by default, chosen by name, its parameters checked.

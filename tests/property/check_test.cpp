@@ -8,6 +8,8 @@
 
 #include <map>
 
+namespace check_test {
+
 namespace check_property_test {
 
 using namespace kvsim;
@@ -19,8 +21,12 @@ std::string thousandths(int n) {
 }
 
 Json head(const char* kind) {
-    return {{"schema_version", "1.0"}, {"kind", kind}, {"tool", {{"version", "1"}, {"git", "g"}}}, {"traces", {{{"name", "t"}, {"sha256", "a"}}}},
-            {"config", Json::object()}, {"definitions", Json::object()}};
+    return {{"schema_version", "1.0"},
+            {"kind", kind},
+            {"tool", {{"version", "1"}, {"git", "g"}}},
+            {"traces", {{{"name", "t"}, {"sha256", "a"}}}},
+            {"config", Json::object()},
+            {"definitions", Json::object()}};
 }
 
 /// Cells by name: a value in thousandths, or none where it was skipped.
@@ -31,7 +37,8 @@ Json report(const Cells& cells) {
     Json j = head("compare");
     j["cells"] = Json::array();
     for (const auto& [name, value] : cells) {
-        Json c = {{"axes", {{"trace", "t"}, {"eviction", "e" + std::to_string(name)}}}, {"status", value == kSkipped ? "skipped" : "ok"}};
+        Json c = {{"axes", {{"trace", "t"}, {"eviction", "e" + std::to_string(name)}}},
+                  {"status", value == kSkipped ? "skipped" : "ok"}};
         if (value != kSkipped) c["results"]["x"]["rate"] = Json::parse(thousandths(value));
         j["cells"].push_back(c);
     }
@@ -41,39 +48,57 @@ Json report(const Cells& cells) {
 Cells random_cells() {
     Cells cells;
     for (int i = *rc::gen::inRange(1, 5); i > 0; --i)
-        cells[*rc::gen::inRange(0, 5)] = *rc::gen::inRange(0, 6) == 0 ? kSkipped : *rc::gen::inRange(-1, 2) * 500 + *rc::gen::inRange(-3, 4);
+        cells[*rc::gen::inRange(0, 5)] =
+            *rc::gen::inRange(0, 6) == 0 ? kSkipped : *rc::gen::inRange(-1, 2) * 500 + *rc::gen::inRange(-3, 4);
     cells[9] = *rc::gen::inRange(-3, 4) + 500;  // there is always one
     return cells;
 }
 
 bool cell_fails(CheckKind kind, int limit, bool relative, const std::string& op, int is, int was) {
     // In thousandths of thousandths where the limit is a share (limit / 1000 %).
-    long a = long{is} * 100000, b = long{was} * 100000, allowed = relative ? long{limit} * std::abs(was) : long{limit} * 100000;
+    long a = long{is} * 100000, b = long{was} * 100000,
+         allowed = relative ? long{limit} * std::abs(was) : long{limit} * 100000;
     switch (kind) {
-        case CheckKind::max_drop: return b - a > allowed;
-        case CheckKind::max_rise: return a - b > allowed;
-        case CheckKind::min: return is < limit;
-        case CheckKind::max: return is > limit;
-        case CheckKind::fail_if: break;
+        case CheckKind::max_drop:
+            return b - a > allowed;
+        case CheckKind::max_rise:
+            return a - b > allowed;
+        case CheckKind::min:
+            return is < limit;
+        case CheckKind::max:
+            return is > limit;
+        case CheckKind::fail_if:
+            break;
     }
-    return op == "<" ? is < limit : op == "<=" ? is <= limit : op == ">" ? is > limit : op == ">=" ? is >= limit : op == "==" ? is == limit : is != limit;
+    return op == "<"    ? is < limit
+           : op == "<=" ? is <= limit
+           : op == ">"  ? is > limit
+           : op == ">=" ? is >= limit
+           : op == "==" ? is == limit
+                        : is != limit;
 }
 
 TEST_CASE("check: the verdict of random cells under a random rule") {
     CHECK(kvsim_test::random_check("rules", [] {
         Cells now = random_cells(), before = random_cells();
         auto kind = static_cast<CheckKind>(*rc::gen::inRange(0, 5));
-        bool two = kind == CheckKind::max_drop || kind == CheckKind::max_rise, relative = two && *rc::gen::arbitrary<bool>();
-        int limit = two ? *rc::gen::inRange(0, 8) * (relative ? 100 : 1) : *rc::gen::inRange(-3, 4) + *rc::gen::inRange(-1, 2) * 500;
+        bool two = kind == CheckKind::max_drop || kind == CheckKind::max_rise,
+             relative = two && *rc::gen::arbitrary<bool>();
+        int limit = two ? *rc::gen::inRange(0, 8) * (relative ? 100 : 1)
+                        : *rc::gen::inRange(-3, 4) + *rc::gen::inRange(-1, 2) * 500;
         std::string op = *rc::gen::elementOf(std::vector<std::string>{"<", "<=", ">", ">=", "==", "!="});
-        std::string text = "rate" + (kind == CheckKind::fail_if ? " " + op + " " : "=") + thousandths(limit) + (relative ? "%" : "");
+        std::string text =
+            "rate" + (kind == CheckKind::fail_if ? " " + op + " " : "=") + thousandths(limit) + (relative ? "%" : "");
         uint64_t failures = 0;
         for (const auto& [name, is] : now) {
             auto then = before.find(name);
             bool there = then != before.end() && then->second != kSkipped;
-            if (is == kSkipped) failures += there;
-            else if (two && !there) ++failures;
-            else failures += cell_fails(kind, limit, relative, op, is, there ? then->second : 0);
+            if (is == kSkipped)
+                failures += there;
+            else if (two && !there)
+                ++failures;
+            else
+                failures += cell_fails(kind, limit, relative, op, is, there ? then->second : 0);
         }
         for (const auto& [name, was] : before) failures += now.count(name) == 0 && was != kSkipped;
         CheckOptions o;
@@ -98,7 +123,9 @@ TEST_CASE("check: rates are the ratios of their counts") {
             Json j = head("replay");
             j.erase("traces");
             j["trace"]["sha256"] = "a";
-            j["results"]["hits"] = {{"hit_tokens", part}, {"lookup_tokens", whole}, {"token_hit_rate", static_cast<double>(part) / static_cast<double>(whole)}};
+            j["results"]["hits"] = {{"hit_tokens", part},
+                                    {"lookup_tokens", whole},
+                                    {"token_hit_rate", static_cast<double>(part) / static_cast<double>(whole)}};
             return j;
         };
         auto [p, w] = counts();
@@ -109,9 +136,12 @@ TEST_CASE("check: rates are the ratios of their counts") {
         o.rules.push_back(CheckRule::parse(CheckKind::max_drop, "token_hit_rate=" + thousandths(limit)));
         Json a = replay(q, v), b = replay(p, w);
         // p / w - q / v > limit / 1000
-        auto left = static_cast<__int128>(p) * v * 1000 - static_cast<__int128>(q) * w * 1000, right = static_cast<__int128>(limit) * w * v;
+        auto left = static_cast<__int128>(p) * v * 1000 - static_cast<__int128>(q) * w * 1000,
+             right = static_cast<__int128>(limit) * w * v;
         RC_ASSERT(check_reports("a", a, "b", &b, o).passed() == (left <= right));
     }));
 }
 
 }  // namespace check_property_test
+
+}  // namespace check_test

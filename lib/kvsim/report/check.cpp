@@ -13,12 +13,13 @@
 namespace kvsim {
 
 uint64_t Check::failures() const {
-    return static_cast<uint64_t>(std::count_if(findings.begin(), findings.end(), [](const CheckFinding& f) { return f.failed; }));
+    return static_cast<uint64_t>(
+        std::count_if(findings.begin(), findings.end(), [](const CheckFinding& f) { return f.failed; }));
 }
 
 const char* verdict_id(CheckVerdict verdict) {
-    static const char* const ids[] = {"passed", "failed", "better", "worse", "changed", "missing", "new",
-                                      "noise", "skipped", "unsure", "same", "faster", "slower"};
+    static const char* const ids[] = {"passed", "failed",  "better", "worse", "changed", "missing", "new",
+                                      "noise",  "skipped", "unsure", "same",  "faster",  "slower"};
     return ids[static_cast<size_t>(verdict)];
 }
 
@@ -46,7 +47,8 @@ Exact exact_rate(const CheckParts& parts, const CheckLeaf& leaf) {
     std::string what = name == "token_hit_rate" ? "tokens" : name == "block_hit_rate" ? "blocks" : "";
     const Json *part = at(leaf.parent, "hit_" + what), *whole = at(leaf.parent, "lookup_" + what);
     if (!whole) whole = at(parts.report, "lookup_" + what);  // points of a curve
-    if (what.empty() || !part || !whole || !part->is_number_unsigned() || !whole->is_number_unsigned() || *whole == 0) return exact_of(*leaf.value);
+    if (what.empty() || !part || !whole || !part->is_number_unsigned() || !whole->is_number_unsigned() || *whole == 0)
+        return exact_of(*leaf.value);
     uint64_t p = *part, w = *whole;
     bool made = static_cast<double>(p) / static_cast<double>(w) == leaf.value->get<double>();
     return made ? Exact::ratio(p, w) : exact_of(*leaf.value);
@@ -59,15 +61,20 @@ Value time_of(const CheckParts& parts, const CheckUnit& unit, const CheckLeaf& l
     Value v;
     v.text = leaf.value->dump();
     v.low = v.high = v.exact = exact_of(*leaf.value);
-    if (leaf.path.size() > 3 && leaf.path.compare(leaf.path.size() - 3, 3, "_us") == 0 && leaf.path != "median_us" && leaf.path != "roofline_us")
-        throw_input(place_of(parts, unit) + leaf.path + " has no interval, so one noisy run would decide; gate median_us, gb_per_s or fraction_of_copy");
+    if (leaf.path.size() > 3 && leaf.path.compare(leaf.path.size() - 3, 3, "_us") == 0 && leaf.path != "median_us" &&
+        leaf.path != "roofline_us")
+        throw_input(place_of(parts, unit) + leaf.path +
+                    " has no interval, so one noisy run would decide; gate median_us, gb_per_s or fraction_of_copy");
     if (leaf.path != "median_us" && leaf.path != "gb_per_s" && leaf.path != "fraction_of_copy") return v;
-    const Json *low = at(unit.json, "ci_low_us"), *high = at(unit.json, "ci_high_us"), *median = at(unit.json, "median_us");
+    const Json *low = at(unit.json, "ci_low_us"), *high = at(unit.json, "ci_high_us"),
+               *median = at(unit.json, "median_us");
     const Json* samples = at(unit.json, "samples");
-    v.sure = is_number(low) && is_number(high) && is_number(median) && !(samples && samples->is_number_unsigned() && *samples < kFewestSamples);
+    v.sure = is_number(low) && is_number(high) && is_number(median) &&
+             !(samples && samples->is_number_unsigned() && *samples < kFewestSamples);
     if (!v.sure) return v;
     Exact l = exact_of(*low), h = exact_of(*high), m = exact_of(*median);
-    if (!(l > Exact()) || h < l || !(m > Exact())) throw_input(place_of(parts, unit) + "expected 0 < ci_low_us <= ci_high_us");
+    if (!(l > Exact()) || h < l || !(m > Exact()))
+        throw_input(place_of(parts, unit) + "expected 0 < ci_low_us <= ci_high_us");
     bool speed = leaf.path != "median_us";
     v.low = speed ? v.exact * m / h : l;
     v.high = speed ? v.exact * m / l : h;
@@ -77,7 +84,8 @@ Value time_of(const CheckParts& parts, const CheckUnit& unit, const CheckLeaf& l
 Value value_of(const CheckParts& parts, const CheckUnit& unit, const CheckLeaf& leaf) {
     if (!leaf.value->is_number()) {
         std::string text = leaf.value->dump(-1, ' ', false, Json::error_handler_t::replace);
-        throw_input(place_of(parts, unit) + leaf.path + " is " + printable(text.substr(0, 60)) + "; a rule needs a number");
+        throw_input(place_of(parts, unit) + leaf.path + " is " + printable(text.substr(0, 60)) +
+                    "; a rule needs a number");
     }
     if (parts.report->at("kind") == "bench" && unit.json != parts.report) return time_of(parts, unit, leaf);
     Value v;
@@ -101,9 +109,12 @@ bool holds(const CheckRule& rule, const Value& is, const Value* was) {
             Exact rise = (interval ? is.low : is.exact) - before;
             return !(rise > (rule.relative ? rule.limit * before.abs() : rule.limit));
         }
-        case CheckKind::min: return !(is.high < rule.limit);
-        case CheckKind::max: return !(is.low > rule.limit);
-        case CheckKind::fail_if: break;
+        case CheckKind::min:
+            return !(is.high < rule.limit);
+        case CheckKind::max:
+            return !(is.low > rule.limit);
+        case CheckKind::fail_if:
+            break;
     }
     if (rule.op == "<") return !(is.high < rule.limit);
     if (rule.op == "<=") return is.high > rule.limit;
@@ -123,7 +134,8 @@ std::optional<Exact> reach(const CheckUnit& unit) {
     return down < up ? down : up;
 }
 
-bool within_noise(const CheckUnit& unit, const CheckUnit& before, const CheckLeaf& leaf, const Value& is, const Value& was) {
+bool within_noise(const CheckUnit& unit, const CheckUnit& before, const CheckLeaf& leaf, const Value& is,
+                  const Value& was) {
     if (leaf.path != "results.hits.token_hit_rate") return false;
     std::optional<Exact> now = reach(unit), then = reach(before);
     Exact by = (is.exact - was.exact).abs();
@@ -141,12 +153,14 @@ class RuleRun {
         bool anywhere = false;
         for (const CheckUnit& u : now_.cells) anywhere = anywhere || (u.ok && !find_key(now_, u, rule_.key).empty());
         if (!anywhere && before_)  // gone everywhere
-            for (const CheckUnit& u : before_->cells) anywhere = anywhere || (u.ok && !find_key(*before_, u, rule_.key).empty());
+            for (const CheckUnit& u : before_->cells)
+                anywhere = anywhere || (u.ok && !find_key(*before_, u, rule_.key).empty());
         if (anywhere) {
             judge_cells();
             return;
         }
-        if (std::none_of(now_.cells.begin(), now_.cells.end(), [](const CheckUnit& u) { return u.ok; }) && !now_.cells.empty())
+        if (std::none_of(now_.cells.begin(), now_.cells.end(), [](const CheckUnit& u) { return u.ok; }) &&
+            !now_.cells.empty())
             throw_input(now_.file + ": no cell was finished, so no rule can be judged");
         judge(now_.whole, before_ ? &before_->whole : nullptr);
     }
@@ -167,9 +181,12 @@ class RuleRun {
             bool bench = check_.kind == "bench";
             if (!u.ok) {
                 bool gone = before && before->ok, cut = u.status.rfind("interrupted", 0) == 0;
-                add(gone ? CheckVerdict::missing : CheckVerdict::skipped, gone || cut, u, u.status);
+                bool plain = u.status.rfind("skipped: ", 0) == 0 && !gone;  // the verdict says so
+                add(gone ? CheckVerdict::missing : CheckVerdict::skipped, gone || cut, u,
+                    plain ? u.status.substr(9) : u.status);
             } else if (rule_.needs_baseline() && (!before || !before->ok)) {
-                add(CheckVerdict::added, !bench, u, before ? "the baseline has no numbers here: " + before->status : "the baseline has no such cell");
+                add(CheckVerdict::added, !bench, u,
+                    before ? "the baseline has no numbers here: " + before->status : "the baseline has no such cell");
             } else {
                 judge(u, before && before->ok ? before : nullptr);
             }
@@ -188,8 +205,9 @@ class RuleRun {
         for (const CheckLeaf& leaf : found) paths.push_back(printable(leaf.path));
         size_t more = paths.size() > 8 ? paths.size() - 8 : 0;
         paths.resize(paths.size() - more);
-        throw_input("--" + std::string(check_option(rule_.kind)) + " " + rule_.text + ": " + rule_.key + " could be " + join(paths, " or ") +
-                    (more > 0 ? " or one of " + std::to_string(more) + " more" : "") + " in " + parts.file);
+        throw_input("--" + std::string(check_option(rule_.kind)) + " " + rule_.text + ": " + rule_.key + " could be " +
+                    join(paths, " or ") + (more > 0 ? " or one of " + std::to_string(more) + " more" : "") + " in " +
+                    parts.file);
     }
 
     [[noreturn]] void unknown(const CheckParts& parts, const CheckUnit& unit) const {
@@ -197,11 +215,13 @@ class RuleRun {
         size_t depth = 1 + static_cast<size_t>(std::count(rule_.key.begin(), rule_.key.end(), '.'));
         for (const std::string& path : paths) {
             size_t from = path.size();
-            for (size_t i = 0; i < depth && from != std::string::npos && from > 0; ++i) from = path.rfind('.', from - 1);
+            for (size_t i = 0; i < depth && from != std::string::npos && from > 0; ++i)
+                from = path.rfind('.', from - 1);
             words.push_back(from == std::string::npos || from == 0 ? path : path.substr(from + 1));
         }
-        throw_input("--" + std::string(check_option(rule_.kind)) + " " + rule_.text + ": there is no " + rule_.key + " in " + parts.file +
-                    (unit.name.empty() ? "" : ", " + printable(unit.name)) + did_you_mean(rule_.key, words));
+        throw_input("--" + std::string(check_option(rule_.kind)) + " " + rule_.text + ": there is no " + rule_.key +
+                    " in " + parts.file + (unit.name.empty() ? "" : ", " + printable(unit.name)) +
+                    did_you_mean(rule_.key, words));
     }
 
     // `before`: nullptr where there is no baseline.
@@ -227,7 +247,8 @@ class RuleRun {
             f.verdict = CheckVerdict::unsure;
             f.note = "too few samples for an interval, so it is not judged";
         } else if (!holds(rule_, now, rule_.needs_baseline() ? &*then : nullptr)) {
-            bool noise = check_.options.ignore_noise && rule_.needs_baseline() && within_noise(unit, *before, *is, now, *then);
+            bool noise =
+                check_.options.ignore_noise && rule_.needs_baseline() && within_noise(unit, *before, *is, now, *then);
             f.verdict = noise ? CheckVerdict::noise : CheckVerdict::failed;
             f.failed = !noise;
             if (rule_.needs_baseline()) f.note = change(is->value->get<double>(), was->value->get<double>());
@@ -256,15 +277,22 @@ CheckFile file_of(const std::string& file, const Json& report) {
 void check_options(const CheckOptions& options, const std::string& kind, bool baseline) {
     bool rate = false;
     for (const CheckRule& rule : options.rules) {
-        if (rule.needs_baseline() && !baseline) throw_input(rule.str() + ": expected --baseline FILE to hold the report against");
+        if (rule.needs_baseline() && !baseline)
+            throw_input(rule.str() + ": expected --baseline FILE to hold the report against");
         size_t dot = rule.key.rfind('.');
-        rate = rate || (rule.needs_baseline() && rule.key.substr(dot == std::string::npos ? 0 : dot + 1) == "token_hit_rate");
+        rate = rate ||
+               (rule.needs_baseline() && rule.key.substr(dot == std::string::npos ? 0 : dot + 1) == "token_hit_rate");
     }
-    if (options.rules.empty() && !baseline) throw_input("expected --baseline FILE, or a rule such as --min token_hit_rate=0.3");
-    if (options.tolerance && kind != "bench") throw_input("--tolerance has no effect on a report of kind \"" + kind + "\"; it is of kvsim bench");
-    if (options.tolerance && !options.rules.empty()) throw_input("--tolerance has no effect with rules; give --max-rise median_us=P%");
+    if (options.rules.empty() && !baseline)
+        throw_input("expected --baseline FILE, or a rule such as --min token_hit_rate=0.3");
+    if (options.tolerance && kind != "bench")
+        throw_input("--tolerance has no effect on a report of kind \"" + kind + "\"; it is of kvsim bench");
+    if (options.tolerance && !options.rules.empty())
+        throw_input("--tolerance has no effect with rules; give --max-rise median_us=P%");
     if (options.ignore_noise && (kind != "compare" || !rate))
-        throw_input("--within-noise ignore has no effect without a report of kvsim compare and a --max-drop or --max-rise of token_hit_rate");
+        throw_input(
+            "--within-noise ignore has no effect without a report of kvsim compare and a --max-drop or --max-rise of "
+            "token_hit_rate");
 }
 
 // What the rules name, so that its definition is looked at.
@@ -300,10 +328,13 @@ Check check_reports(const std::string& file, const Json& report, const std::stri
     }
     for (const CheckRule& rule : options.rules) RuleRun(rule, now, before ? &*before : nullptr, check).run();
     if (options.rules.empty()) {
-        if (check.kind == "bench") check_times(now, *before, check);
-        else check_equal(now, *before, check);
+        if (check.kind == "bench")
+            check_times(now, *before, check);
+        else
+            check_equal(now, *before, check);
     }
-    if (check.kind != "bench" && check.findings.empty() && check.equal == 0) throw_input(file + ": there is nothing to hold against the baseline");
+    if (check.kind != "bench" && check.findings.empty() && check.equal == 0)
+        throw_input(file + ": there is nothing to hold against the baseline");
     return check;
 }
 

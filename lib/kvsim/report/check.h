@@ -1,7 +1,7 @@
 // The gate: a report against rules, or against an earlier report. Says what was, what is, what was allowed.
 //
-// Numbers are compared as the decimals that reports print, without rounding; the drop or rise of a rate whose counts stand
-// in the report is that of the ratios of these counts (the printed rate has rounded them).
+// Numbers are compared as the decimals that reports print, without rounding; the drop or rise of a rate whose counts
+// stand in the report is that of the ratios of these counts (the printed rate has rounded them).
 #pragma once
 
 #include <kvsim/report/check_number.h>
@@ -21,9 +21,9 @@ struct CheckRule {
     CheckKind kind = CheckKind::min;
     std::string text;  ///< as given: "token_hit_rate=1%"
     std::string key;
-    std::string op;    ///< of fail_if: < <= > >= == !=
+    std::string op;  ///< of fail_if: < <= > >= == !=
     std::string limit_text;
-    Exact limit;       ///< 1% is 0.01
+    Exact limit;  ///< 1% is 0.01
     bool relative = false;
 
     /// Throws Error(input) naming the option.
@@ -40,8 +40,8 @@ const char* check_option(CheckKind kind);
 
 struct CheckOptions {
     std::vector<CheckRule> rules;
-    bool ignore_noise = false;           ///< --within-noise ignore
-    std::optional<Exact> tolerance;      ///< of bench reports without rules; 5 % if not given
+    bool ignore_noise = false;       ///< --within-noise ignore
+    std::optional<Exact> tolerance;  ///< of bench reports without rules; 5 % if not given
     std::string tolerance_text = "5%";
 };
 
@@ -96,8 +96,9 @@ struct Check {
     bool passed() const { return failures() == 0; }
 };
 
-/// What each report is called, and its JSON. Throws Error(input) where they cannot be held against each other (kind, trace,
-/// data, device, definitions), a key is unknown, ambiguous or no number, or a report is not what its kind should be.
+/// What each report is called, and its JSON. Throws Error(input) where they cannot be held against each other (kind,
+/// trace, data, device, definitions), a key is unknown, ambiguous or no number, or a report is not what its kind should
+/// be.
 Check check_reports(const std::string& file, const nlohmann::ordered_json& report, const std::string& baseline_file,
                     const nlohmann::ordered_json* baseline, const CheckOptions& options);
 /// The same from the texts of files; `baseline_text`: nullptr without a baseline.

@@ -12,11 +12,15 @@ namespace kvsim {
 
 namespace {
 
-std::string shortened(const std::string& text) { return printable(text.size() <= 200 ? text : text.substr(0, 200) + "..."); }
+std::string shortened(const std::string& text) {
+    return printable(text.size() <= 200 ? text : text.substr(0, 200) + "...");
+}
 
-[[noreturn]] void differ(const CheckParts& a, const CheckParts& b, const std::string& what, const std::string& is, const std::string& was) {
-    throw_input(a.file + ": " + what + " is " + (is.empty() ? "not told" : shortened(is)) + ", in the baseline " + b.file + " " +
-                (was.empty() ? "it is not told" : shortened(was)) + "; such reports are not held against each other");
+[[noreturn]] void differ(const CheckParts& a, const CheckParts& b, const std::string& what, const std::string& is,
+                         const std::string& was) {
+    throw_input(a.file + ": " + what + " is " + (is.empty() ? "not told" : shortened(is)) + ", in the baseline " +
+                b.file + " " + (was.empty() ? "it is not told" : shortened(was)) +
+                "; such reports are not held against each other");
 }
 
 std::string member(const Json& j, const char* key) {
@@ -48,8 +52,11 @@ void check_traces(const CheckParts& a, const CheckParts& b, Check& check) {
         any = any || known.count(digest) != 0;
         untold = untold || (digest.empty() && a.report->contains("config") && (*a.report)["config"].contains("trace"));
     }
-    if (!any) differ(a, b, "trace.sha256", is.empty() ? "" : is.begin()->second, was.empty() ? "" : was.begin()->second);
-    if (untold) check.warnings.push_back("neither report has the digest of a trace (trace.sha256): whether it is the same cannot be told");
+    if (!any)
+        differ(a, b, "trace.sha256", is.empty() ? "" : is.begin()->second, was.empty() ? "" : was.begin()->second);
+    if (untold)
+        check.warnings.push_back(
+            "neither report has the digest of a trace (trace.sha256): whether it is the same cannot be told");
 }
 
 // ---- data and devices ------------------------------------------------------------------------------------------
@@ -67,8 +74,8 @@ void check_source(const CheckParts& a, const CheckUnit& x, const CheckParts& b, 
     if (!is || !was) return;
     for (const char* key : {"kind", "sha256"})
         if (member(*is, key) != member(*was, key))
-            differ(a, b, (x.name.empty() ? "" : printable(x.name) + ": ") + "compression.data_source." + key, member(*is, key),
-                   member(*was, key));
+            differ(a, b, (x.name.empty() ? "" : printable(x.name) + ": ") + "compression.data_source." + key,
+                   member(*is, key), member(*was, key));
 }
 
 void check_device(const CheckParts& a, const CheckUnit& x, const CheckParts& b, const CheckUnit& y) {
@@ -84,8 +91,10 @@ void check_units(const CheckParts& a, const CheckParts& b) {
     for (const CheckUnit& u : a.cells) {
         auto found = before.find(u.id);
         if (found == before.end()) continue;
-        if (bench) check_device(a, u, b, *found->second);
-        else check_source(a, u, b, *found->second);
+        if (bench)
+            check_device(a, u, b, *found->second);
+        else
+            check_source(a, u, b, *found->second);
     }
 }
 
@@ -93,11 +102,13 @@ void check_units(const CheckParts& a, const CheckParts& b) {
 
 // Of parts that are looked at only where a rule names one of their values.
 bool beside(const std::string& definition, const std::vector<std::string>& paths) {
-    static const std::set<std::string> parts = {"kernels", "difference", "blame", "seeds", "knees", "pareto", "explain", "engine", "fits", "calibration"};
+    static const std::set<std::string> parts = {"kernels", "difference", "blame",  "seeds", "knees",
+                                                "pareto",  "explain",    "engine", "fits",  "calibration"};
     std::string part = definition.substr(0, definition.find('.'));
     if (part == "engine" && definition == "engine") return false;  // whose rules these are
     if (parts.count(part) == 0) return false;
-    return std::none_of(paths.begin(), paths.end(), [&](const std::string& p) { return p.rfind(part + ".", 0) == 0 || p == part; });
+    return std::none_of(paths.begin(), paths.end(),
+                        [&](const std::string& p) { return p.rfind(part + ".", 0) == 0 || p == part; });
 }
 
 // In compare a definition is the texts of all cells: more or fewer cells have more or fewer of them.
@@ -146,7 +157,8 @@ std::map<std::string, std::string> definitions_of(const CheckParts& p) {
     if (!p.report->contains("definitions") || !(*p.report)["definitions"].is_object())
         throw_input(p.file + ": expected definitions; this is no whole report of kvsim");
     std::map<std::string, std::string> d;
-    for (const auto& [key, text] : (*p.report)["definitions"].items()) d[key] = member((*p.report)["definitions"], key.c_str());
+    for (const auto& [key, text] : (*p.report)["definitions"].items())
+        d[key] = member((*p.report)["definitions"], key.c_str());
     return d;
 }
 
@@ -164,9 +176,11 @@ void check_definitions(const CheckParts& a, const CheckParts& b, const std::vect
         const auto& other = one == &is ? was : is;
         for (const auto& [key, text] : *one) {
             if (other.count(key) != 0 || key.find('.') != std::string::npos || beside(key, paths)) continue;
-            bool explained = other_config || other_cells || (has(one == &is ? a : b, key) && !has(one == &is ? b : a, key));
+            bool explained =
+                other_config || other_cells || (has(one == &is ? a : b, key) && !has(one == &is ? b : a, key));
             if (key == "approximate" || !explained)
-                differ(a, b, "definitions." + key, one == &is ? "\"" + text + "\"" : "", one == &is ? "" : "\"" + text + "\"");
+                differ(a, b, "definitions." + key, one == &is ? "\"" + text + "\"" : "",
+                       one == &is ? "" : "\"" + text + "\"");
             check.warnings.push_back("definitions." + key + (one == &is ? " is new" : " is gone"));
         }
     }
@@ -183,8 +197,10 @@ void config_changes(const CheckParts& a, const CheckParts& b, Check& check) {
     const Json &is = config(a), &was = config(b);
     auto text = [](const Json& j) { return j.dump(-1, ' ', false, Json::error_handler_t::replace); };
     for (const auto& [key, value] : is.items()) {
-        if (!was.contains(key)) check.config.push_back({key, "", text(value)});
-        else if (!same_value(was[key], value)) check.config.push_back({key, text(was[key]), text(value)});
+        if (!was.contains(key))
+            check.config.push_back({key, "", text(value)});
+        else if (!same_value(was[key], value))
+            check.config.push_back({key, text(was[key]), text(value)});
     }
     for (const auto& [key, value] : was.items())
         if (!is.contains(key)) check.config.push_back({key, text(value), ""});
@@ -199,7 +215,8 @@ void check_comparable(const CheckParts& a, const CheckParts& b, const std::vecto
     check_units(a, b);
     check_definitions(a, b, paths, check);
     if (check.report.version != check.baseline->version)
-        check.warnings.push_back("the report is of kvsim " + check.report.version + ", the baseline of kvsim " + check.baseline->version);
+        check.warnings.push_back("the report is of kvsim " + check.report.version + ", the baseline of kvsim " +
+                                 check.baseline->version);
 }
 
 }  // namespace kvsim

@@ -14,13 +14,44 @@ namespace {
 
 // More of these is better, of those less; of all others nobody can say.
 int direction(const std::string& path) {
-    static const std::set<std::string> up = {"token_hit_rate", "block_hit_rate", "flop_hit_rate", "hit_tokens", "hit_blocks", "any_hit_blocks",
-                                             "any_hit_tokens", "completed", "with_hit", "p10", "p50", "p90", "prefill_flops_saved",
-                                             "prefill_seconds_saved", "requests_equal", "retained_mass", "mean_token_fill"};
-    static const std::set<std::string> down = {"rejected", "waited", "preempted", "recomputed_tokens", "zero_hit", "stranded", "capacity", "regret",
-                                               "stranded_blocks", "internal_fragmentation", "copied_tokens", "cow_copies", "peak_bytes",
-                                               "key_nmse", "value_nmse", "output_nmse", "nmse", "bits_per_value", "bits_per_held_value",
-                                               "mean_abs_error_tokens", "blocks_for_goal"};
+    static const std::set<std::string> up = {"token_hit_rate",
+                                             "block_hit_rate",
+                                             "flop_hit_rate",
+                                             "hit_tokens",
+                                             "hit_blocks",
+                                             "any_hit_blocks",
+                                             "any_hit_tokens",
+                                             "completed",
+                                             "with_hit",
+                                             "p10",
+                                             "p50",
+                                             "p90",
+                                             "prefill_flops_saved",
+                                             "prefill_seconds_saved",
+                                             "requests_equal",
+                                             "retained_mass",
+                                             "mean_token_fill"};
+    static const std::set<std::string> down = {"rejected",
+                                               "waited",
+                                               "preempted",
+                                               "recomputed_tokens",
+                                               "zero_hit",
+                                               "stranded",
+                                               "capacity",
+                                               "regret",
+                                               "stranded_blocks",
+                                               "internal_fragmentation",
+                                               "copied_tokens",
+                                               "cow_copies",
+                                               "peak_bytes",
+                                               "key_nmse",
+                                               "value_nmse",
+                                               "output_nmse",
+                                               "nmse",
+                                               "bits_per_value",
+                                               "bits_per_held_value",
+                                               "mean_abs_error_tokens",
+                                               "blocks_for_goal"};
     if (path.rfind("bounds.", 0) == 0) return 0;  // what the trace has in it
     if (path.rfind("results.evictions.", 0) == 0 || path.rfind("capacity.", 0) == 0) return -1;
     if (path.rfind("knees.", 0) == 0 && path.find(".share") == std::string::npos) return -1;
@@ -37,12 +68,16 @@ std::string json_text(const Json& j) { return j.dump(-1, ' ', false, Json::error
 
 /// What of a unit must be equal.
 std::vector<std::string> compared(const std::string& kind, bool cell) {
-    if (kind == "curve") return cell ? std::vector<std::string>{} : std::vector<std::string>{"lookup_blocks", "lookup_tokens", "exact_from_blocks", "by", "tiers", "knees", "bounds"};
+    if (kind == "curve")
+        return cell ? std::vector<std::string>{}
+                    : std::vector<std::string>{"lookup_blocks", "lookup_tokens", "exact_from_blocks", "by", "tiers",
+                                               "knees",         "bounds"};
     if (kind == "size") return {"goal", "capacity", "bytes", "results", "bounds"};
     return {"results", "bounds"};
 }
 
-std::map<std::string, const Json*> leaves_of(const CheckParts& p, const CheckUnit& u, bool cell, std::vector<std::string>& order) {
+std::map<std::string, const Json*> leaves_of(const CheckParts& p, const CheckUnit& u, bool cell,
+                                             std::vector<std::string>& order) {
     std::map<std::string, const Json*> leaves;
     auto take = [&](const CheckLeaf& leaf) {
         // What was asked for is configuration.
@@ -62,7 +97,8 @@ std::map<std::string, const Json*> leaves_of(const CheckParts& p, const CheckUni
     return leaves;
 }
 
-void compare_units(const CheckParts& a, const CheckUnit& x, const CheckParts& b, const CheckUnit& y, bool cell, Check& check) {
+void compare_units(const CheckParts& a, const CheckUnit& x, const CheckParts& b, const CheckUnit& y, bool cell,
+                   Check& check) {
     std::vector<std::string> order, before;
     std::map<std::string, const Json*> is = leaves_of(a, x, cell, order), was = leaves_of(b, y, cell, before);
     auto add = [&](CheckVerdict v, const std::string& path, const Json* w, const Json* i) {
@@ -90,7 +126,8 @@ void compare_units(const CheckParts& a, const CheckUnit& x, const CheckParts& b,
 
 using Column = std::map<uint64_t, uint64_t>;  ///< by capacity
 
-std::vector<std::pair<std::string, Column>> columns_of(const CheckParts& p, const Json& curve, const std::string& path) {
+std::vector<std::pair<std::string, Column>> columns_of(const CheckParts& p, const Json& curve,
+                                                       const std::string& path) {
     auto numbers = [&](const std::string& key) {
         std::vector<uint64_t> v;
         bool good = curve.contains(key) && curve[key].is_array();
@@ -107,7 +144,8 @@ std::vector<std::pair<std::string, Column>> columns_of(const CheckParts& p, cons
     for (const auto& [key, values] : curve.items()) {
         if (key == "blocks") continue;
         std::vector<uint64_t> v = numbers(key);
-        if (v.size() != blocks.size()) throw_input(p.file + ": " + path + "." + key + ": expected as many values as blocks");
+        if (v.size() != blocks.size())
+            throw_input(p.file + ": " + path + "." + key + ": expected as many values as blocks");
         columns.push_back({path + "." + key, {}});
         for (size_t i = 0; i < v.size(); ++i)
             if (!columns.back().second.emplace(blocks[i], v[i]).second)
@@ -119,7 +157,8 @@ std::vector<std::pair<std::string, Column>> columns_of(const CheckParts& p, cons
 /// An exact curve says everything: a value holds from its capacity to the next.
 bool holds_between(const CheckParts& p) {
     const Json& report = *p.report;
-    return report.contains("exact_from_blocks") && !(report.contains("config") && report["config"].is_object() && report["config"].contains("points"));
+    return report.contains("exact_from_blocks") &&
+           !(report.contains("config") && report["config"].is_object() && report["config"].contains("points"));
 }
 
 std::optional<uint64_t> value_at(const Column& c, uint64_t blocks, bool holds) {
@@ -131,7 +170,8 @@ std::optional<uint64_t> value_at(const Column& c, uint64_t blocks, bool holds) {
 }
 
 /// One finding for a column: how many capacities differ, and where most.
-void compare_column(const std::string& path, const Column& is, const Column& was, bool is_holds, bool was_holds, Check& check) {
+void compare_column(const std::string& path, const Column& is, const Column& was, bool is_holds, bool was_holds,
+                    Check& check) {
     std::set<uint64_t> capacities;
     for (const Column* c : {&is, &was})
         for (const auto& [blocks, value] : *c) capacities.insert(blocks);
@@ -152,13 +192,18 @@ void compare_column(const std::string& path, const Column& is, const Column& was
         if (by > most) most = by, at = blocks;
     }
     if (differ > 0) {
-        CheckVerdict v = more == differ ? CheckVerdict::better : more == 0 ? CheckVerdict::worse : CheckVerdict::changed;
-        check.findings.push_back({v, true, format_count(at) + (at == 1 ? " block" : " blocks"), path, "", std::to_string(*value_at(was, at, was_holds)),
-                                  std::to_string(*value_at(is, at, is_holds)), "equal",
-                                  format_count(differ) + " of " + format_count(capacities.size()) + " capacities differ, this one most"});
+        CheckVerdict v = more == differ ? CheckVerdict::better
+                         : more == 0    ? CheckVerdict::worse
+                                        : CheckVerdict::changed;
+        check.findings.push_back(
+            {v, true, format_count(at) + (at == 1 ? " block" : " blocks"), path, "",
+             std::to_string(*value_at(was, at, was_holds)), std::to_string(*value_at(is, at, is_holds)), "equal",
+             format_count(differ) + " of " + format_count(capacities.size()) + " capacities differ, this one most"});
     }
     auto one_sided = [&](uint64_t count, CheckVerdict v, const char* where) {
-        if (count > 0) check.findings.push_back({v, true, "", path, "", "", "", "equal", format_count(count) + " capacities are in the " + where + " only"});
+        if (count > 0)
+            check.findings.push_back({v, true, "", path, "", "", "", "equal",
+                                      format_count(count) + " capacities are in the " + where + " only"});
     };
     one_sided(missing, CheckVerdict::missing, "baseline");
     one_sided(added, CheckVerdict::added, "report");
@@ -173,7 +218,8 @@ void compare_curves(const CheckParts& a, const CheckParts& b, Check& check) {
         take((*p.report)["curve"], "curve");
         if (!p.report->contains("by")) return columns;
         for (const Json& group : (*p.report)["by"]) {
-            bool whole = group.is_object() && group.contains("label") && group["label"].is_string() && group.contains("curve");
+            bool whole =
+                group.is_object() && group.contains("label") && group["label"].is_string() && group.contains("curve");
             if (!whole) throw_input(p.file + ": by: expected objects with label and curve");
             take(group["curve"], "by." + group["label"].get<std::string>() + ".curve");
         }
@@ -182,11 +228,14 @@ void compare_curves(const CheckParts& a, const CheckParts& b, Check& check) {
     std::map<std::string, Column> is = all(a), was = all(b);
     for (const auto& [path, column] : is) {
         auto found = was.find(path);
-        if (found != was.end()) compare_column(path, column, found->second, holds_between(a), holds_between(b), check);
-        else check.findings.push_back({CheckVerdict::added, true, "", path, "", "", "", "equal", ""});
+        if (found != was.end())
+            compare_column(path, column, found->second, holds_between(a), holds_between(b), check);
+        else
+            check.findings.push_back({CheckVerdict::added, true, "", path, "", "", "", "equal", ""});
     }
     for (const auto& [path, column] : was)
-        if (is.count(path) == 0) check.findings.push_back({CheckVerdict::missing, true, "", path, "", "", "", "equal", ""});
+        if (is.count(path) == 0)
+            check.findings.push_back({CheckVerdict::missing, true, "", path, "", "", "", "equal", ""});
 }
 
 }  // namespace
@@ -197,9 +246,13 @@ void check_equal(const CheckParts& a, const CheckParts& b, Check& check) {
     auto add = [&](CheckVerdict v, bool failed, const CheckUnit& u, const std::string& was, const std::string& is) {
         check.findings.push_back({v, failed, u.name, "", "", was, is, "equal", ""});
     };
-    auto words = [](const CheckUnit& u) { return Json(u.ok ? "ok" : u.status).dump(-1, ' ', false, Json::error_handler_t::replace); };
-    if (a.cells.empty() && b.cells.empty()) compare_units(a, a.whole, b, b.whole, false, check);
-    else if (check.kind == "curve") compare_units(a, a.whole, b, b.whole, false, check);
+    auto words = [](const CheckUnit& u) {
+        return Json(u.ok ? "ok" : u.status).dump(-1, ' ', false, Json::error_handler_t::replace);
+    };
+    if (a.cells.empty() && b.cells.empty())
+        compare_units(a, a.whole, b, b.whole, false, check);
+    else if (check.kind == "curve")
+        compare_units(a, a.whole, b, b.whole, false, check);
     if (check.kind == "curve") compare_curves(a, b, check);
     for (const CheckUnit& u : a.cells) {
         auto found = before.find(u.id);
@@ -209,9 +262,12 @@ void check_equal(const CheckParts& a, const CheckParts& b, Check& check) {
         }
         const CheckUnit& then = *found->second;
         before.erase(found);
-        if (u.ok && then.ok) compare_units(a, u, b, then, true, check);
-        else if (u.ok != then.ok) add(u.ok ? CheckVerdict::added : CheckVerdict::missing, true, u, words(then), words(u));
-        else add(CheckVerdict::skipped, u.status.rfind("interrupted", 0) == 0, u, words(then), words(u));
+        if (u.ok && then.ok)
+            compare_units(a, u, b, then, true, check);
+        else if (u.ok != then.ok)
+            add(u.ok ? CheckVerdict::added : CheckVerdict::missing, true, u, words(then), words(u));
+        else
+            add(CheckVerdict::skipped, u.status.rfind("interrupted", 0) == 0, u, words(then), words(u));
     }
     for (const CheckUnit& u : b.cells)
         if (before.count(u.id) != 0) add(CheckVerdict::missing, true, u, words(u), "");

@@ -17,19 +17,27 @@ Json definitions_json(const Check& c) {
     if (!c.options.rules.empty()) {
         d["max_drop"] = "baseline - report <= the number; with %: <= that share of the baseline's absolute value";
         d["max_rise"] = "report - baseline <= the number; with %: <= that share of the baseline's absolute value";
-        d["numbers"] = "decimals as the reports print them, compared without rounding; drops and rises of token_hit_rate and block_hit_rate "
-                       "are those of the ratios of hit and looked-up tokens and blocks, where the report has these counts";
+        d["numbers"] =
+            "decimals as the reports print them, compared without rounding; drops and rises of token_hit_rate and "
+            "block_hit_rate "
+            "are those of the ratios of hit and looked-up tokens and blocks, where the report has these counts";
         if (c.options.ignore_noise)
-            d["noise"] = "the token hit rate changed by no more than difference.low and difference.high are away from "
-                         "difference.token_hit_rate (the nearer of both), in both reports";
+            d["noise"] =
+                "the token hit rate changed by no more than difference.low and difference.high are away from "
+                "difference.token_hit_rate (the nearer of both), in both reports";
     } else if (c.kind != "bench") {
-        d["equal"] = "every value of results and bounds (of a curve: columns, points, tiers, knees; of size: its answer too) is as in the "
-                     "baseline; better and worse: not equal, and there is a good direction";
+        d["equal"] =
+            "every value of results and bounds (of a curve: columns, points, tiers, knees; of size: its answer too) is "
+            "as in the "
+            "baseline; better and worse: not equal, and there is a good direction";
     }
     if (c.kind == "bench")
-        d["times"] = "slower: ci_low_us > baseline ci_high_us x (1 + tolerance); faster: ci_high_us < baseline ci_low_us x (1 - tolerance); "
-                     "same: neither, as far as these runs can tell; rules fail where the favourable ends of both intervals do; unsure: "
-                     "fewer than six samples, or no interval";
+        d["times"] =
+            "slower: ci_low_us > baseline ci_high_us x (1 + tolerance); faster: ci_high_us < baseline ci_low_us x (1 - "
+            "tolerance); "
+            "same: neither, as far as these runs can tell; rules fail where the favourable ends of both intervals do; "
+            "unsure: "
+            "fewer than six samples, or no interval";
     d["failed"] = "whether the finding fails the gate; passed: no finding does";
     return d;
 }
@@ -114,7 +122,9 @@ uint64_t equal_in(const Json& report) {
 
 std::string files_of(const Json& report) {
     static const Json none = Json::object();
-    auto file = [&](const char* key) { return text_at(report.contains(key) && report[key].is_object() ? report[key] : none, "file"); };
+    auto file = [&](const char* key) {
+        return text_at(report.contains(key) && report[key].is_object() ? report[key] : none, "file");
+    };
     return file("report") + (report.contains("baseline") ? " against " + file("baseline") : "");
 }
 
@@ -127,12 +137,18 @@ const Json& findings_of(const Json& report) {
 std::string xml(const std::string& text) {
     std::string out;
     for (char c : text) {
-        if (c == '&') out += "&amp;";
-        else if (c == '<') out += "&lt;";
-        else if (c == '>') out += "&gt;";
-        else if (c == '"') out += "&quot;";
-        else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) out += ' ';
-        else out += c;
+        if (c == '&')
+            out += "&amp;";
+        else if (c == '<')
+            out += "&lt;";
+        else if (c == '>')
+            out += "&gt;";
+        else if (c == '"')
+            out += "&quot;";
+        else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+            out += ' ';
+        else
+            out += c;
     }
     return out;
 }
@@ -140,7 +156,8 @@ std::string xml(const std::string& text) {
 std::string sentence(const Json& f) {
     std::string text;
     auto add = [&](const char* key, const char* words) {
-        if (std::string value = text_at(f, key); !value.empty()) text += (text.empty() ? "" : ", ") + std::string(words) + value;
+        if (std::string value = text_at(f, key); !value.empty())
+            text += (text.empty() ? "" : ", ") + std::string(words) + value;
     };
     add("was", "was ");
     add("is", "is ");
@@ -173,7 +190,8 @@ std::string check_junit(const Json& report) {
     uint64_t tests = 0, failures = 0, skipped = 0;
     auto open = [&](const std::string& name) {
         ++tests;
-        cases += "    <testcase name=\"" + xml(name) + "\" classname=\"kvsim.check." + xml(text_at(report, "of")) + "\" time=\"0\"";
+        cases += "    <testcase name=\"" + xml(name) + "\" classname=\"kvsim.check." + xml(text_at(report, "of")) +
+                 "\" time=\"0\"";
     };
     if (uint64_t equal = equal_in(report); equal > 0) {
         open(format_count(equal) + " values equal");
@@ -184,7 +202,8 @@ std::string check_junit(const Json& report) {
         std::string verdict = text_at(f, "verdict");
         if (failed(f)) {
             ++failures;
-            cases += ">\n      <failure type=\"" + xml(verdict) + "\" message=\"" + xml(sentence(f)) + "\"/>\n    </testcase>\n";
+            cases += ">\n      <failure type=\"" + xml(verdict) + "\" message=\"" + xml(sentence(f)) +
+                     "\"/>\n    </testcase>\n";
         } else if (verdict == "skipped" || verdict == "unsure" || verdict == "noise") {
             ++skipped;
             cases += ">\n      <skipped message=\"" + xml(sentence(f)) + "\"/>\n    </testcase>\n";
@@ -193,15 +212,16 @@ std::string check_junit(const Json& report) {
         }
     }
     std::string counts = fmt::format("tests=\"{}\" failures=\"{}\" errors=\"0\"", tests, failures);
-    return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"kvsim check\" " + counts + " time=\"0\">\n  <testsuite name=\"" +
-           xml(files_of(report)) + "\" " + counts + fmt::format(" skipped=\"{}\" time=\"0\">\n", skipped) + cases +
-           "  </testsuite>\n</testsuites>\n";
+    return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"kvsim check\" " + counts +
+           " time=\"0\">\n  <testsuite name=\"" + xml(files_of(report)) + "\" " + counts +
+           fmt::format(" skipped=\"{}\" time=\"0\">\n", skipped) + cases + "  </testsuite>\n</testsuites>\n";
 }
 
 std::string check_markdown(const Json& report) {
     constexpr size_t kMostRows = 200;  // a summary of a job may have a mebibyte
     bool passed = is_true(report, "passed");
-    std::string out = "### kvsim check: " + std::string(passed ? "passed" : "failed") + "\n\n" + markdown(files_of(report)) + "\n\n";
+    std::string out =
+        "### kvsim check: " + std::string(passed ? "passed" : "failed") + "\n\n" + markdown(files_of(report)) + "\n\n";
     uint64_t equal = equal_in(report);
     if (equal > 0) out += format_count(equal) + " values are equal.\n\n";
     auto list = [&](const char* key, auto&& line) {
@@ -210,9 +230,11 @@ std::string check_markdown(const Json& report) {
         out += "\n";
     };
     auto or_none = [](const std::string& text) { return text.empty() ? std::string("not given") : text; };
-    list("warnings", [](const Json& w) { return "warning: " + markdown(w.is_string() ? w.get<std::string>() : w.dump()); });
+    list("warnings",
+         [](const Json& w) { return "warning: " + markdown(w.is_string() ? w.get<std::string>() : w.dump()); });
     list("config_changes", [&](const Json& c) {
-        return "config: " + markdown(text_at(c, "key") + " was " + or_none(text_at(c, "was")) + ", is " + or_none(text_at(c, "is")));
+        return "config: " +
+               markdown(text_at(c, "key") + " was " + or_none(text_at(c, "was")) + ", is " + or_none(text_at(c, "is")));
     });
     const Json& findings = findings_of(report);
     if (findings.empty()) return out;
@@ -221,11 +243,13 @@ std::string check_markdown(const Json& report) {
     for (bool failing : {true, false})
         for (const Json& f : findings) {
             if (failed(f) != failing || ++rows > kMostRows) continue;
-            std::string what = text_at(f, "what").empty() ? text_at(f, "rule") : text_at(f, "what"), note = text_at(f, "note");
+            std::string what = text_at(f, "what").empty() ? text_at(f, "rule") : text_at(f, "what"),
+                        note = text_at(f, "note");
             std::string verdict = markdown(text_at(f, "verdict"));
-            out += "| " + markdown(text_at(f, "cell")) + " | " + markdown(what) + " | " + markdown(text_at(f, "was")) + " | " +
-                   markdown(text_at(f, "is")) + " | " + markdown(text_at(f, "allowed")) + " | " + (failing ? "**" + verdict + "**" : verdict) +
-                   (note.empty() ? "" : " (" + markdown(note) + ")") + " |\n";
+            out += "| " + markdown(text_at(f, "cell")) + " | " + markdown(what) + " | " + markdown(text_at(f, "was")) +
+                   " | " + markdown(text_at(f, "is")) + " | " + markdown(text_at(f, "allowed")) + " | " +
+                   (failing ? "**" + verdict + "**" : verdict) + (note.empty() ? "" : " (" + markdown(note) + ")") +
+                   " |\n";
         }
     if (rows > kMostRows) out += "\nand " + format_count(rows - kMostRows) + " more\n";
     return out + "\n";

@@ -28,8 +28,10 @@ std::map<std::string, std::string> trace_ids(const std::string& file, const Json
     std::map<std::string, std::string> ids;
     std::map<std::string, int> times;
     for (const Json& t : part(file, report, "traces", true, "compare")) {
-        if (!t.is_object() || !t.contains("name") || !t["name"].is_string()) wrong(file, "traces: expected objects with a name");
-        std::string name = t["name"], sha = t.contains("sha256") && t["sha256"].is_string() ? t["sha256"].get<std::string>() : "";
+        if (!t.is_object() || !t.contains("name") || !t["name"].is_string())
+            wrong(file, "traces: expected objects with a name");
+        std::string name = t["name"],
+                    sha = t.contains("sha256") && t["sha256"].is_string() ? t["sha256"].get<std::string>() : "";
         if (sha.empty() || ids.count(name) != 0) continue;
         ids[name] = sha + "#" + std::to_string(++times[sha]);
     }
@@ -48,12 +50,15 @@ void add_cells(CheckParts& p) {
             if (axis == "trace" && traces.count(text) != 0) text = traces[text];
             unit.id += axis + "=" + text + "\n";
         }
-        std::string status = cell.contains("status") && cell["status"].is_string() ? cell["status"].get<std::string>() : "";
+        std::string status =
+            cell.contains("status") && cell["status"].is_string() ? cell["status"].get<std::string>() : "";
         if (status != "ok" && status != "skipped" && status != "interrupted")
             wrong(p.file, of + ": expected status, ok or skipped or interrupted");
         unit.ok = status == "ok";
-        if (unit.ok) part(p.file, cell, "results", false, of);
-        else unit.status = status + (cell.contains("reason") ? ": " + text_of(cell["reason"]) : "");
+        if (unit.ok)
+            part(p.file, cell, "results", false, of);
+        else
+            unit.status = status + (cell.contains("reason") ? ": " + text_of(cell["reason"]) : "");
         p.cells.push_back(std::move(unit));
     }
 }
@@ -75,7 +80,8 @@ void add_points(CheckParts& p) {
 
 void add_kernels(CheckParts& p) {
     for (const Json& k : part(p.file, *p.report, "kernels", true, "bench")) {
-        if (!k.is_object() || !k.contains("name") || !k["name"].is_string() || !k.contains("backend") || !k["backend"].is_string())
+        if (!k.is_object() || !k.contains("name") || !k["name"].is_string() || !k.contains("backend") ||
+            !k["backend"].is_string())
             wrong(p.file, "a row of kernels: expected name and backend");
         CheckUnit unit;
         unit.id = k["name"].get<std::string>() + " " + k["backend"].get<std::string>();
@@ -88,7 +94,8 @@ void add_kernels(CheckParts& p) {
         if (!unit.ok && k.contains("reason")) unit.status += ": " + text_of(k["reason"]);
         p.cells.push_back(std::move(unit));
     }
-    if (std::none_of(p.cells.begin(), p.cells.end(), [](const CheckUnit& u) { return u.ok; })) throw_input(p.file + ": nothing was measured");
+    if (std::none_of(p.cells.begin(), p.cells.end(), [](const CheckUnit& u) { return u.ok; }))
+        throw_input(p.file + ": nothing was measured");
 }
 
 }  // namespace
@@ -112,11 +119,17 @@ CheckParts check_parts(const std::string& file, const Json& report) {
     p.whole.json = &report;
     check_depth(file, report);
     const std::string kind = report.at("kind");
-    if (kind == "compare") add_cells(p);
-    else if (kind == "curve") add_points(p);
-    else if (kind == "bench") add_kernels(p);
-    else if (kind == "replay" || kind == "size") part(file, report, "results", false, kind);
-    else throw_input(file + ": a report of kind \"" + kind + "\" has nothing to gate; expected replay, compare, curve, size or bench");
+    if (kind == "compare")
+        add_cells(p);
+    else if (kind == "curve")
+        add_points(p);
+    else if (kind == "bench")
+        add_kernels(p);
+    else if (kind == "replay" || kind == "size")
+        part(file, report, "results", false, kind);
+    else
+        throw_input(file + ": a report of kind \"" + kind +
+                    "\" has nothing to gate; expected replay, compare, curve, size or bench");
     std::set<std::string> ids;
     for (const CheckUnit& u : p.cells)
         if (!ids.insert(u.id).second) wrong(file, "there twice: " + printable(u.id));
@@ -126,10 +139,8 @@ CheckParts check_parts(const std::string& file, const Json& report) {
 void name_cells(CheckParts& a, CheckParts* b) {
     if (a.report->at("kind") != "compare") return;
     std::map<std::string, std::set<std::string>> values;
-    size_t cells = 0;
     for (const CheckParts* p : {static_cast<const CheckParts*>(&a), static_cast<const CheckParts*>(b)}) {
         if (!p) continue;
-        cells += p->cells.size();
         for (const CheckUnit& u : p->cells)
             for (const auto& [axis, value] : u.json->at("axes").items())
                 values[axis].insert(axis == "trace" ? u.id.substr(0, u.id.find('\n')) : text_of(value));
@@ -140,7 +151,8 @@ void name_cells(CheckParts& a, CheckParts* b) {
             for (const auto& [axis, value] : u.json->at("axes").items()) {
                 bool always = axis == "eviction" || axis == "engine" || axis == "capacity";
                 if (!always && values[axis].size() < 2) continue;
-                u.name += (u.name.empty() ? "" : " ") + (axis == "block_size" ? "block_size=" : std::string()) + text_of(value);
+                u.name += (u.name.empty() ? "" : " ") + (axis == "block_size" ? "block_size=" : std::string()) +
+                          text_of(value);
             }
             if (u.name.empty()) u.name = "cell";
         }
@@ -169,7 +181,8 @@ static void walk(const Json& j, const std::string& path, const Json* parent, Che
     }
 }
 
-void for_each_leaf(const Json& json, const std::string& path, CheckArrays arrays, const std::function<void(const CheckLeaf&)>& f) {
+void for_each_leaf(const Json& json, const std::string& path, CheckArrays arrays,
+                   const std::function<void(const CheckLeaf&)>& f) {
     walk(json, path, nullptr, arrays, f);
 }
 
@@ -184,7 +197,8 @@ static bool looked_up(const CheckParts& parts, const CheckUnit& unit, const std:
 }
 
 // The first place is `results`; a point of a curve is one itself, but for its bounds.
-static void for_each_of(const CheckParts& parts, const CheckUnit& unit, bool first, const std::function<void(const CheckLeaf&)>& f) {
+static void for_each_of(const CheckParts& parts, const CheckUnit& unit, bool first,
+                        const std::function<void(const CheckLeaf&)>& f) {
     bool has_results = unit.json->contains("results");
     for (const auto& [key, value] : unit.json->items()) {
         if (!looked_up(parts, unit, key)) continue;
@@ -211,7 +225,8 @@ std::vector<CheckLeaf> find_key(const CheckParts& parts, const CheckUnit& unit, 
                 return;
             }
             size_t n = leaf.path.size(), k = key.size();
-            if (!whole && n > k && leaf.path[n - k - 1] == '.' && leaf.path.compare(n - k, k, key) == 0) found.push_back(leaf);
+            if (!whole && n > k && leaf.path[n - k - 1] == '.' && leaf.path.compare(n - k, k, key) == 0)
+                found.push_back(leaf);
         });
         if (!found.empty()) return found;
     }
@@ -237,7 +252,8 @@ Exact exact_of(const Json& number) {
 
 bool same_value(const Json& a, const Json& b) {
     if (a.is_number_float() && b.is_number_float()) return a.get<double>() == b.get<double>();
-    if (a.is_number() && b.is_number()) return a.is_number_float() == b.is_number_float() ? a == b : exact_of(a) == exact_of(b);
+    if (a.is_number() && b.is_number())
+        return a.is_number_float() == b.is_number_float() ? a == b : exact_of(a) == exact_of(b);
     return a == b;
 }
 

@@ -41,7 +41,8 @@ struct CheckLeaf {
 enum class CheckArrays : uint8_t { without, with };
 
 /// Every value that is neither object nor array. Elements of arrays are called by their label, else by their place.
-void for_each_leaf(const Json& json, const std::string& path, CheckArrays arrays, const std::function<void(const CheckLeaf&)>& f);
+void for_each_leaf(const Json& json, const std::string& path, CheckArrays arrays,
+                   const std::function<void(const CheckLeaf&)>& f);
 
 /// What `key` means in a unit: the first place that has it counts, `results` without `observed` and arrays, then all.
 std::vector<CheckLeaf> find_key(const CheckParts& parts, const CheckUnit& unit, const std::string& key);
@@ -54,9 +55,10 @@ bool same_value(const Json& a, const Json& b);
 /// "a.json: " or "a.json: lru 10%: ".
 std::string place_of(const CheckParts& parts, const CheckUnit& unit);
 
-/// Throws Error(input) where the reports cannot be held against each other; warnings and changes of the configuration go
-/// to `check`.
-void check_comparable(const CheckParts& report, const CheckParts& baseline, const std::vector<std::string>& paths, Check& check);
+/// Throws Error(input) where the reports cannot be held against each other; warnings and changes of the configuration
+/// go to `check`.
+void check_comparable(const CheckParts& report, const CheckParts& baseline, const std::vector<std::string>& paths,
+                      Check& check);
 /// Without rules: what is not equal.
 void check_equal(const CheckParts& report, const CheckParts& baseline, Check& check);
 /// Without rules: times against the intervals of both.

@@ -8,11 +8,16 @@ namespace kvsim {
 
 const char* check_option(CheckKind kind) {
     switch (kind) {
-        case CheckKind::max_drop: return "max-drop";
-        case CheckKind::max_rise: return "max-rise";
-        case CheckKind::min: return "min";
-        case CheckKind::max: return "max";
-        case CheckKind::fail_if: return "fail-if";
+        case CheckKind::max_drop:
+            return "max-drop";
+        case CheckKind::max_rise:
+            return "max-rise";
+        case CheckKind::min:
+            return "min";
+        case CheckKind::max:
+            return "max";
+        case CheckKind::fail_if:
+            return "fail-if";
     }
     return "";
 }
@@ -31,8 +36,9 @@ static void parse_limit(CheckRule& rule, const std::string& option) {
     if (!value && !rule.relative && !number.empty() && number.back() == 'B' && number[0] != '-')
         value = Exact(parse_size_bytes(number, option));
     if (!value)
-        throw_input(option + ": expected a number" + (rule.needs_baseline() ? ", or a percentage of the baseline," : "") + " behind " +
-                    rule.key + ", found '" + rule.limit_text + "'");
+        throw_input(option + ": expected a number" +
+                    (rule.needs_baseline() ? ", or a percentage of the baseline," : "") + " behind " + rule.key +
+                    ", found '" + rule.limit_text + "'");
     rule.limit = rule.relative ? *value * Exact::ratio(1, 100) : *value;
     if (rule.needs_baseline() && rule.limit < Exact()) throw_input(option + ": expected what may be lost, 0 or more");
 }
@@ -45,7 +51,9 @@ CheckRule CheckRule::parse(CheckKind kind, const std::string& text) {
     bool compares = kind == CheckKind::fail_if;
     size_t end = compares ? rule.text.find_last_of("<>=!") : rule.text.rfind('=');
     size_t begin = end;
-    if (end != std::string::npos && compares && end > 0 && std::string("<>=!").find(rule.text[end - 1]) != std::string::npos) --begin;
+    if (end != std::string::npos && compares && end > 0 &&
+        std::string("<>=!").find(rule.text[end - 1]) != std::string::npos)
+        --begin;
     if (end != std::string::npos) {
         rule.key = trimmed(rule.text.substr(0, begin));
         rule.limit_text = trimmed(rule.text.substr(end + 1));
@@ -54,9 +62,10 @@ CheckRule CheckRule::parse(CheckKind kind, const std::string& text) {
     static const std::vector<std::string> known = {"<", "<=", ">", ">=", "==", "!="};
     bool good = end != std::string::npos && !rule.key.empty() && rule.key.find_first_of("<>!") == std::string::npos;
     if (!good || (compares && std::find(known.begin(), known.end(), rule.op) == known.end()))
-        throw_input(option + (compares ? ": expected one comparison, KEY < V (or <= > >= == !=)"
-                                       : ": expected KEY=V, for example token_hit_rate=" +
-                                             std::string(rule.needs_baseline() ? "0.005 or token_hit_rate=1%" : "0.3")));
+        throw_input(option + (compares
+                                  ? ": expected one comparison, KEY < V (or <= > >= == !=)"
+                                  : ": expected KEY=V, for example token_hit_rate=" +
+                                        std::string(rule.needs_baseline() ? "0.005 or token_hit_rate=1%" : "0.3")));
     parse_limit(rule, option);
     return rule;
 }
@@ -65,13 +74,19 @@ std::string CheckRule::str() const { return "--" + std::string(check_option(kind
 
 std::string CheckRule::allowed() const {
     switch (kind) {
-        case CheckKind::max_drop: return "drop <= " + limit_text;
-        case CheckKind::max_rise: return "rise <= " + limit_text;
-        case CheckKind::min: return ">= " + limit_text;
-        case CheckKind::max: return "<= " + limit_text;
-        case CheckKind::fail_if: break;
+        case CheckKind::max_drop:
+            return "drop <= " + limit_text;
+        case CheckKind::max_rise:
+            return "rise <= " + limit_text;
+        case CheckKind::min:
+            return ">= " + limit_text;
+        case CheckKind::max:
+            return "<= " + limit_text;
+        case CheckKind::fail_if:
+            break;
     }
-    static const std::pair<const char*, const char*> opposites[] = {{"<", ">="}, {"<=", ">"}, {">", "<="}, {">=", "<"}, {"==", "!="}, {"!=", "=="}};
+    static const std::pair<const char*, const char*> opposites[] = {{"<", ">="}, {"<=", ">"},  {">", "<="},
+                                                                    {">=", "<"}, {"==", "!="}, {"!=", "=="}};
     for (const auto& [is, is_not] : opposites)
         if (op == is) return std::string(is_not) + " " + limit_text;
     return "";

@@ -10,15 +10,16 @@ namespace kvsim {
 
 namespace {
 
-constexpr size_t kMostRows = 100;       // more are in the report
-constexpr size_t kFewCells = 12;        // of more, those that hold a rule are one row
-constexpr size_t kMostAnnotations = 10; // more are not shown by GitHub
+constexpr size_t kMostRows = 100;        // more are in the report
+constexpr size_t kFewCells = 12;         // of more, those that hold a rule are one row
+constexpr size_t kMostAnnotations = 10;  // more are not shown by GitHub
 
 // Six digits; all where these do not tell both apart, or not why a rule failed.
 std::pair<std::string, std::string> numbers(const CheckFinding& f) {
     const std::string &was = f.was, &is = f.is;
     auto shortened = [](const std::string& text) {
-        bool fraction = text.find('.') != std::string::npos && text.find_first_not_of("0123456789.-+eE") == std::string::npos;
+        bool fraction =
+            text.find('.') != std::string::npos && text.find_first_not_of("0123456789.-+eE") == std::string::npos;
         return fraction ? fmt::format("{:.6g}", std::stod(text)) : text;
     };
     auto shown = [](const std::string& text) {
@@ -33,10 +34,13 @@ std::string word(const CheckFinding& f) {
     std::string id = verdict_id(f.verdict);
     if (f.failed)
         for (char& c : id) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-    return f.note.empty() ? id : id + " (" + printable(f.note) + ")";
+    std::string note = printable(f.note.size() <= 70 ? f.note : f.note.substr(0, 67) + "...");
+    return note.empty() ? id : id + " (" + note + ")";
 }
 
-std::string what_of(const CheckFinding& f) { return printable(!f.what.empty() ? f.what : !f.rule.empty() ? f.rule.substr(2) : "cell"); }
+std::string what_of(const CheckFinding& f) {
+    return printable(!f.what.empty() ? f.what : !f.rule.empty() ? f.rule.substr(2) : "cell");
+}
 
 std::string notes(const Check& c) {
     std::string out;
@@ -46,7 +50,8 @@ std::string notes(const Check& c) {
     else
         out += fmt::format("{} ({} {})\n", printable(c.report.name), c.report.version, c.report.git);
     for (const CheckConfigChange& change : c.config)
-        out += "  config: " + printable(change.key) + " was " + (change.was.empty() ? "not given" : printable(change.was)) + ", is " +
+        out += "  config: " + printable(change.key) + " was " +
+               (change.was.empty() ? "not given" : printable(change.was)) + ", is " +
                (change.is.empty() ? "not given" : printable(change.is)) + "\n";
     for (const std::string& warning : c.warnings) out += "  warning: " + printable(warning) + "\n";
     return out + "\n";
@@ -60,7 +65,8 @@ std::string summary(const Check& c) {
     if (c.options.rules.empty() && c.kind != "bench") {
         out += mark + fmt::format("{} value{} equal", format_count(c.equal), c.equal == 1 ? "" : "s");
         mark = ", ";
-        if (c.not_measured > 0) out += fmt::format(" ({} of them not measured in either)", format_count(c.not_measured));
+        if (c.not_measured > 0)
+            out += fmt::format(" ({} of them not measured in either)", format_count(c.not_measured));
     }
     for (const auto& [id, count] : counts) {
         out += mark + format_count(count) + " " + id;
@@ -78,13 +84,20 @@ std::string check_table(const Check& c) {
     std::vector<std::string> head = {"what", "was", "is", "allowed", "verdict"};
     if (cells) head.insert(head.begin(), "cell");
     t.add(head);
-    std::map<std::string, uint64_t> good;  // cells that hold a rule
-    for (const CheckFinding& f : c.findings) good[f.rule] += f.verdict == CheckVerdict::passed && !f.cell.empty();
+    // Cells that hold a rule, or are skipped under it: of many, those for one reason are one row.
+    auto alike = [](const CheckFinding& f) { return f.rule + "\n" + verdict_id(f.verdict) + "\n" + f.note; };
+    auto quiet = [](const CheckFinding& f) {
+        return !f.failed && !f.cell.empty() &&
+               (f.verdict == CheckVerdict::passed || f.verdict == CheckVerdict::skipped);
+    };
+    std::map<std::string, uint64_t> good, same;
+    for (const CheckFinding& f : c.findings)
+        if (quiet(f)) ++good[f.rule], ++same[alike(f)];
     std::set<std::string> told;
     size_t rows = 0, hidden = 0;
     for (const CheckFinding& f : c.findings) {
-        bool folded = f.verdict == CheckVerdict::passed && good[f.rule] > kFewCells;
-        if (folded && !told.insert(f.rule).second) continue;
+        bool folded = quiet(f) && good[f.rule] > kFewCells;
+        if (folded && !told.insert(alike(f)).second) continue;
         if (++rows > kMostRows) {
             ++hidden;
             continue;
@@ -92,8 +105,11 @@ std::string check_table(const Check& c) {
         any = true;
         auto [was, is] = numbers(f);
         std::vector<std::string> row = {what_of(f), was, is, f.allowed, word(f)};
-        if (folded) row = {what_of(f), "", "", f.allowed, "passed"};
-        if (cells) row.insert(row.begin(), folded ? format_count(good[f.rule]) + " cells" : f.cell.empty() ? "-" : printable(f.cell));
+        if (folded) row = {what_of(f), "", "", f.allowed, word(f)};
+        if (cells)
+            row.insert(row.begin(), folded && same[alike(f)] > 1 ? format_count(same[alike(f)]) + " cells"
+                                    : f.cell.empty()             ? "-"
+                                                                 : printable(f.cell));
         t.add(std::move(row));
     }
     std::string out = notes(c) + (any ? t.str() : "");
@@ -106,8 +122,10 @@ std::string check_table(const Check& c) {
 static std::string escaped(const std::string& text, bool property) {
     std::string out;
     for (char c : text) {
-        if (c == '%' || c == '\r' || c == '\n' || (property && (c == ':' || c == ','))) out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-        else out += c;
+        if (c == '%' || c == '\r' || c == '\n' || (property && (c == ':' || c == ',')))
+            out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        else
+            out += c;
     }
     return out;
 }
@@ -127,10 +145,12 @@ std::string check_annotations(const Check& c) {
         std::string text = what_of(f) + ": was " + was + ", is " + is;
         if (!f.allowed.empty()) text += "; allowed: " + f.allowed;
         text += "; " + std::string(verdict_id(f.verdict)) + (f.note.empty() ? "" : " (" + printable(f.note) + ")");
-        out += annotation(f.failed ? "error" : "warning", "kvsim check" + (f.cell.empty() ? "" : " " + printable(f.cell)), text);
+        out += annotation(f.failed ? "error" : "warning",
+                          "kvsim check" + (f.cell.empty() ? "" : " " + printable(f.cell)), text);
     }
     if (errors > kMostAnnotations)
-        out += annotation("error", "kvsim check", "and " + format_count(errors - kMostAnnotations) + " more; the log has them");
+        out += annotation("error", "kvsim check",
+                          "and " + format_count(errors - kMostAnnotations) + " more; the log has them");
     for (const std::string& warning : c.warnings) out += annotation("warning", "kvsim check", printable(warning));
     return out;
 }

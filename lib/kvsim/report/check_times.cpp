@@ -1,8 +1,8 @@
 // Kernel timings without rules: a report of bench against one of an earlier run on the same device.
 //
-// A kernel is slower where even the favourable ends of both 95 % intervals are: ci_low > baseline ci_high x (1 + tolerance);
-// faster where ci_high < baseline ci_low x (1 - tolerance); else the same, as far as the noise of these runs can tell. So one
-// noisy run does not fail: it has a wide interval. Where a run has none, nothing is said.
+// A kernel is slower where even the favourable ends of both 95 % intervals are: ci_low > baseline ci_high x (1 +
+// tolerance); faster where ci_high < baseline ci_low x (1 - tolerance); else the same, as far as the noise of these
+// runs can tell. So one noisy run does not fail: it has a wide interval. Where a run has none, nothing is said.
 #include <kvsim/core/error.h>
 #include <kvsim/report/check_parts.h>
 
@@ -29,13 +29,22 @@ std::optional<Interval> interval_of(const CheckParts& p, const CheckUnit& u) {
     return i;
 }
 
-CheckFinding judge(const CheckParts& a, const CheckUnit& x, const CheckParts& b, const CheckUnit& y, const CheckOptions& options) {
-    CheckFinding f{CheckVerdict::same, false, x.name, "median_us", "", y.json->at("median_us").dump(), x.json->at("median_us").dump(),
-                   "within " + options.tolerance_text + " beyond the noise", ""};
+CheckFinding judge(const CheckParts& a, const CheckUnit& x, const CheckParts& b, const CheckUnit& y,
+                   const CheckOptions& options) {
+    CheckFinding f{CheckVerdict::same,
+                   false,
+                   x.name,
+                   "median_us",
+                   "",
+                   y.json->at("median_us").dump(),
+                   x.json->at("median_us").dump(),
+                   "within " + options.tolerance_text + " beyond the noise",
+                   ""};
     std::optional<Interval> is = interval_of(a, x), was = interval_of(b, y);
     if (!is || !was) {
         f.verdict = CheckVerdict::unsure;
-        f.note = std::string(is ? "the baseline has" : "the report has") + " too few samples for an interval, so it is not judged";
+        f.note = std::string(is ? "the baseline has" : "the report has") +
+                 " too few samples for an interval, so it is not judged";
         return f;
     }
     Exact tolerance = options.tolerance ? *options.tolerance : Exact::ratio(1, 20);
@@ -55,7 +64,8 @@ void check_times(const CheckParts& a, const CheckParts& b, Check& check) {
         if (!u.ok) continue;
         auto found = before.find(u.id);
         if (found == before.end()) {
-            check.findings.push_back({CheckVerdict::added, false, u.name, "median_us", "", "", u.json->at("median_us").dump(), "", ""});
+            check.findings.push_back(
+                {CheckVerdict::added, false, u.name, "median_us", "", "", u.json->at("median_us").dump(), "", ""});
             continue;
         }
         check.findings.push_back(judge(a, u, b, *found->second, check.options));
@@ -63,7 +73,8 @@ void check_times(const CheckParts& a, const CheckParts& b, Check& check) {
     }
     for (const CheckUnit& u : b.cells)
         if (before.count(u.id) != 0)
-            check.findings.push_back({CheckVerdict::missing, true, u.name, "median_us", "", u.json->at("median_us").dump(), "", "measured", ""});
+            check.findings.push_back({CheckVerdict::missing, true, u.name, "median_us", "",
+                                      u.json->at("median_us").dump(), "", "measured", ""});
 }
 
 }  // namespace kvsim

@@ -10,7 +10,7 @@
 
 namespace kvsim {
 
-namespace {
+namespace csv_export {
 
 // The parts that columns are of, in the order of reports. 0: of a row that has no parts.
 size_t part_of(std::string_view key) {
@@ -161,13 +161,14 @@ void add_rows(Csv& csv, const Json& report, const char* list, const std::string&
     }
 }
 
-}  // namespace
+}  // namespace csv_export
 
 bool csv_takes(std::string_view kind) {
     return kind == "replay" || kind == "compare" || kind == "curve" || kind == "size" || kind == "bench" || kind == "check";
 }
 
 std::string export_csv(const NamedReports& reports) {
+    using namespace csv_export;
     Csv csv(reports.size() > 1);
     for (const auto& [name, json] : reports) {
         const Json& report = *json;

@@ -11,7 +11,7 @@
 
 namespace kvsim {
 
-namespace {
+namespace junit_export {
 
 struct Case {
     std::string classname, name;
@@ -76,7 +76,7 @@ void add_properties(Suite& suite, const Json& report, const Json* trace) {
 }
 
 void add_compare(std::vector<Suite>& suites, const Json& report) {
-    for (const CellTable& table : tables_of(report)) {
+    for (const CellTable& table : cell_tables(report)) {
         Suite suite{table_name(table), {}, {}};
         add_properties(suite, report, table.trace);
         for (const Json* cell : table.cells) {
@@ -133,13 +133,14 @@ void add_run(std::vector<Suite>& suites, const Json& report) {
     suites.push_back(std::move(suite));
 }
 
-}  // namespace
+}  // namespace junit_export
 
 bool junit_takes(std::string_view kind) {
     return kind == "check" || kind == "replay" || kind == "compare" || kind == "curve" || kind == "size" || kind == "bench";
 }
 
 std::string export_junit(const NamedReports& reports) {
+    using namespace junit_export;
     for (const NamedReport& r : reports) {
         if (text_at(*r.report, "kind") != "check") continue;
         if (reports.size() > 1) throw_input(r.name + ": --export-junit takes a report of kind \"check\" alone");

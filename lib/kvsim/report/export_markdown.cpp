@@ -14,7 +14,7 @@
 
 namespace kvsim {
 
-namespace {
+namespace markdown_export {
 
 bool ends_with(std::string_view text, std::string_view end) {
     return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
@@ -33,9 +33,10 @@ bool is_share(std::string_view key) {
 
 bool is_bytes(std::string_view key) { return ends_with(key, "bytes") || ends_with(key, "bytes_per_token") || ends_with(key, "bytes_per_block"); }
 
-}  // namespace
+}  // namespace markdown_export
 
 std::string MarkdownTable::str() const {
+    using markdown_export::columns_of;
     if (empty()) return {};
     std::vector<size_t> widths;
     for (const auto& row : rows_)
@@ -58,6 +59,7 @@ std::string MarkdownTable::str() const {
 }
 
 std::string shown(const std::string& key, const Json& value) {
+    using namespace markdown_export;
     if (value.is_string()) return markdown_text(value.get_ref<const std::string&>());
     if (value.is_number() && is_share(key)) return format_percent(value.get<double>());
     if (value.is_number_unsigned()) {
@@ -87,7 +89,7 @@ std::string folded(const std::string& title, const std::string& text) {
     return "<details>\n<summary>" + title + "</summary>\n\n" + text + "\n</details>\n\n";
 }
 
-namespace {
+namespace markdown_export {
 
 std::string list_of(const Json& report, const char* key) {
     const Json* object = find_value(report, key);
@@ -371,7 +373,7 @@ std::string one_report(const Json& report) {
     return out + "<sub>kvsim " + markdown_text(text_at(report, "tool.version")) + "</sub>\n";
 }
 
-}  // namespace
+}  // namespace markdown_export
 
 bool markdown_takes(std::string_view kind) {
     return kind == "check" || kind == "replay" || kind == "compare" || kind == "curve" || kind == "size" || kind == "bench";
@@ -379,7 +381,7 @@ bool markdown_takes(std::string_view kind) {
 
 std::string export_markdown(const NamedReports& reports) {
     std::string out;
-    for (const NamedReport& r : reports) out += (out.empty() ? "" : "\n") + one_report(*r.report);
+    for (const NamedReport& r : reports) out += (out.empty() ? "" : "\n") + markdown_export::one_report(*r.report);
     return out;
 }
 

@@ -11,7 +11,7 @@
 
 namespace kvsim {
 
-namespace {
+namespace markdown_compare {
 
 constexpr const char* kRate = "results.hits.token_hit_rate";
 
@@ -326,11 +326,9 @@ std::string summary_of(const Json& report) {
     return text.empty() ? "" : "### All tables\n\nCells of each strategy and engine, by verdict:\n\n" + text.str();
 }
 
-}  // namespace
-
-std::string compare_markdown(const Json& report) {
+static std::string whole(const Json& report) {
     std::string out;
-    for (const CellTable& table : tables_of(report)) {
+    for (const CellTable& table : cell_tables(report)) {
         out += "### " + markdown_text(table_name(table)) + "\n\n";
         CellGrid g = grid_of(table);
         out += facts_of(g, table);
@@ -342,5 +340,9 @@ std::string compare_markdown(const Json& report) {
     }
     return out + summary_of(report);
 }
+
+}  // namespace markdown_compare
+
+std::string compare_markdown(const Json& report) { return markdown_compare::whole(report); }
 
 }  // namespace kvsim

@@ -31,7 +31,7 @@ std::string cell_name(const Json& axes, bool layout, bool accounting) {
     return out + (eviction.empty() ? of : eviction);
 }
 
-std::vector<CellTable> tables_of(const Json& report) {
+std::vector<CellTable> cell_tables(const Json& report) {
     std::map<uint64_t, CellTable> tables;
     const Json& traces = array_at(report, "traces");
     for (const Json& cell : array_at(report, "cells")) {

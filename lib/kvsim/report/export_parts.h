@@ -30,7 +30,7 @@ struct CellTable {
     const Json* trace = nullptr;  ///< of `traces`; null if the report does not say
     std::vector<const Json*> cells;
 };
-std::vector<CellTable> tables_of(const Json& report);
+std::vector<CellTable> cell_tables(const Json& report);
 /// "demo, blocks of 16 tokens, llama-3.1-8b in fp8_e4m3"
 std::string table_name(const CellTable& table);
 /// "10%", "10000 blocks"

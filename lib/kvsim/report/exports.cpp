@@ -62,17 +62,10 @@ Json read_report(const std::string& file, const std::string& text) {
     return j;
 }
 
-// As it was written, but for the page's "<\/", which no report of ours has of itself.
-std::string report_text(const std::string& text) {
-    std::string_view json = json_of(text);
-    if (json.data() == text.data() && json.size() == text.size()) return text;
-    std::string out;
-    for (size_t i = 0; i < json.size(); ++i) {
-        out += json[i];
-        if (json.substr(i, 3) == "<\\/") ++i;
-    }
-    size_t first = out.find_first_not_of(" \t\r\n"), last = out.find_last_not_of(" \t\r\n");
-    return first == std::string::npos ? std::string() : out.substr(first, last + 1 - first) + "\n";
+std::string report_text(const std::string& file, const std::string& text) {
+    Json report = read_report(file, text);
+    if (json_of(text).data() == text.data()) return text;
+    return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 void check_export(const ExportRow& row, std::string_view kind) {

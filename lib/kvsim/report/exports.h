@@ -37,8 +37,8 @@ const Registry<ExportRow>& exports();
 /// the line and column, if it is neither, if it is no report of kvsim, or one of another major schema version.
 nlohmann::ordered_json read_report(const std::string& file, const std::string& text);
 
-/// The JSON of a report as it was written: `text`, or what a page carries.
-std::string report_text(const std::string& text);
+/// The JSON text of a report: as it was written, or taken out of a page. Throws as read_report does.
+std::string report_text(const std::string& file, const std::string& text);
 
 /// Throws Error(input), naming the option, if `row` makes nothing of reports of this kind.
 void check_export(const ExportRow& row, std::string_view kind);

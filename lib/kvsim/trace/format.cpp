@@ -144,8 +144,8 @@ static const FormatRow& detect(LineSource& source, std::string& why) {
         if (row.matches_file && row.matches_file(name, source.peek(FormatRow::kPeek))) return row;
     Head head = read_head(source);
     if (head.count("schema_version") != 0 && head.count("kind") != 0)
-        throw_input(source.name() + ": is a report of kvsim, not a trace; to hold a newer report against it type: kvsim check NEW --baseline " +
-                    source.name());
+        throw_input(source.name() + ": is a report of kvsim, not a trace; to hold a newer report against it type: " +
+                    "kvsim check NEW --baseline " + source.name());
     std::string_view line;
     if (head.empty() && source.next()) {
         line = source.line();

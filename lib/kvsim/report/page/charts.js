@@ -11,7 +11,6 @@ const color = (i) => palettes[theme.dark ? "dark" : "light"][i % 8];
 const clear = (c, alpha) => c + Math.round(alpha * 255).toString(16).padStart(2, "0");
 
 const charts = [];
-const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 Chart.defaults.animation = false;
 Chart.defaults.maintainAspectRatio = false;
 Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
@@ -160,4 +159,23 @@ const pointTexts = {
     c.ctx.restore();
   },
 };
-Chart.register(pointTexts);
+// Upright lines over bars: [name, value, dash].
+const limits = {
+  id: "limits",
+  afterDatasetsDraw(c, _, options) {
+    const { ctx, chartArea: area, scales } = c;
+    ctx.save();
+    ctx.strokeStyle = css("--ink");
+    ctx.lineWidth = 1.5;
+    for (const [, value, dash] of options.values || []) {
+      const x = scales.x.getPixelForValue(value);
+      ctx.setLineDash(dash);
+      ctx.beginPath();
+      ctx.moveTo(x, area.top);
+      ctx.lineTo(x, area.bottom);
+      ctx.stroke();
+    }
+    ctx.restore();
+  },
+};
+Chart.register(pointTexts, limits);

@@ -120,7 +120,7 @@ function emphasized(t) {
 function curves(t) {
   const columns = t.columns.filter((k) => isNumber(k.blocks));
   if (!t.hits || columns.length < 2) return t.hits && columns.length === 1 ? bars(t, columns[0]) : undefined;
-  const strong = emphasized(t), state = { bands: strong.length <= 4 };
+  const strong = emphasized(t), state = { bands: true };
   const xs = columns.map((k) => k.blocks), cellAt = (r, k) => { const c = r.cells.get(k.given); return finished(c) ? c : undefined; };
   const line = (label, ys, more) => Object.assign({ label, data: columns.map((k, i) => ({ x: k.blocks, y: isNumber(ys[i]) ? ys[i] : NaN })), borderWidth: 2, pointRadius: 0, fill: false, tension: 0 }, more);
   const faint = t.rows.filter((r) => r.ran && !strong.includes(r));
@@ -152,7 +152,7 @@ function curves(t) {
   const level = at(report, "confidence.level");
   const s = section("curves", "Hit rate by capacity",
     h("p", { class: "lead" }, "Coloured: strategies that are the best at some capacity" + (t.versus ? ", and " + t.versus + ", which all are compared with" : "") +
-      ". Dashed: the best possible. Point at, or move with Tab to, a name under the chart to follow its line; press it to hide it."),
+      ". Dashed: the best possible. Lines only join the capacities that were replayed. Point at, or move with Tab to, a name under the chart to follow its line; press it to hide it."),
     h("div", { class: "controls" },
       t.versus && isNumber(level) && h("label", {}, box, " " + Math.round(100 * level) + " % intervals as bands", def("band", "a band")),
       faint.length > 0 && h("button", { type: "button", onclick: only(true) }, "Only the best"),
@@ -199,12 +199,12 @@ function bars(t, k) {
       datasets: [{ label: "token hit rate", bar: true, data: rows.map((r) => rateOf(r.cells.get(k.given))), backgroundColor: rows.map((r) => (k.winners.includes(r) ? color(0) : r.future ? css("--line") : css("--faint"))) }],
     },
     options: {
-      indexAxis: "y", scales: { x: percentAxis("prompt tokens hit"), y: { ticks: { autoSkip: false } } },
-      plugins: { tooltip: { callbacks: { label: (i) => { const c = rows[i.dataIndex].cells.get(k.given); return " " + percent(i.parsed.x) + (isNumber(gapOf(c)) ? ", " + points(gapOf(c)) + " points below the best possible" : ""); } } } },
+      indexAxis: "y", scales: { x: Object.assign(percentAxis("prompt tokens hit"), { suggestedMax: Math.max(k.optimal || 0, k.admit || 0, k.ceiling || 0) * 1.02 }), y: { ticks: { autoSkip: false } } },
+      plugins: { limits: { values: [["optimal_admit", k.admit, [7, 4]], ["optimal", k.optimal, [2, 3]], ["ceiling", k.ceiling, [12, 3, 2, 3]]].filter((l) => isNumber(l[1])) }, tooltip: { callbacks: { label: (i) => { const c = rows[i.dataIndex].cells.get(k.given); return " " + percent(i.parsed.x) + (isNumber(gapOf(c)) ? ", " + points(gapOf(c)) + " points below the best possible" : ""); } } } },
     },
   });
   const frame = chart({ id: "chart-curves", title: "Prompt tokens hit at " + room(k), def: "token_hit_rate", noLegend: true, height: 60 + 24 * rows.length, config,
     summary: document.getElementById("headline").textContent });
-  return section("curves", "Hit rate by strategy", h("p", { class: "lead" }, "The best possible at this capacity: " +
+  return section("curves", "Hit rate by strategy", h("p", { class: "lead" }, "Dashed: the best possible at this capacity, " +
     [isNumber(k.admit) && percent(k.admit) + " (optimal_admit)", isNumber(k.optimal) && percent(k.optimal) + " (optimal)"].filter(Boolean).join(", ") + "; with unlimited room " + percent(k.ceiling) + "."), frame.frame);
 }

@@ -20,10 +20,12 @@ function strategies(t) {
   const holder = h("div", {});
   const fill = () => holder.replaceChildren(details(t, t.columns[column]));
   fill();
+  const seeds = t.cells.filter((c) => c.seeds);
   const skipped = t.cells.filter((c) => c.status !== "ok" && c.reason);
   return section("strategies", "Strategies", matrix,
     h("h3", {}, "More about one capacity"),
     t.columns.length > 1 && h("div", { class: "controls" }, choice("Capacity", t.columns.map((k) => room(k)), column, (i) => { column = i; fill(); })), holder,
+    seeds.length > 0 && h("p", { class: "foot" }, "Medians over seeds, and their range: " + seeds.map((c) => t.name(c) + " at " + room(c.capacity) + " from " + percent(c.seeds.token_hit_rate_low) + " to " + percent(c.seeds.token_hit_rate_high)).join("; ") + ".", def("seeds", "a seed")),
     skipped.length > 0 && h("p", { class: "foot" }, "Not run: " + [...new Set(skipped.map((c) => t.name(c) + " (" + c.reason + ")"))].join("; ") + "."));
 }
 function details(t, k) {

@@ -37,8 +37,8 @@ function sortable(options) {
   });
   if (sort) order = sort;
   fill();
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
-    h("table", { id }, h("caption", {}, label), h("thead", {}, head), body));
+  return h("div", {}, h("p", { class: "caption", id: id + "-caption" }, label), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+    h("table", { id, "aria-labelledby": id + "-caption" }, h("thead", {}, head), body)));
 }
 
 // Objects of a report as they are: a column for every key that one of them has.
