@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -16,7 +18,9 @@ namespace kvsim::app {
 
 std::string text_of_file(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
-    if (!in || std::filesystem::is_directory(path)) throw Error(ErrorKind::io, path + ": cannot be read");
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) throw_io(path + ": is a directory; expected a report");
+    if (!in) throw_io(path + ": cannot open: " + std::strerror(errno));
     std::string text{std::istreambuf_iterator<char>(in), {}};
     if (in.bad()) throw Error(ErrorKind::io, path + ": cannot be read");
     return text;

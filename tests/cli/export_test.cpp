@@ -134,7 +134,7 @@ TEST_CASE("export: what is no report") {
     fails({"report", dir.write("empty.json", ""), "--export-csv", old}, {"is empty"});
     fails({"report", dir.write("page.html", "<!doctype html><p>"), "--export-csv", old}, {"page without a report"});
     fails({"report", dir.write("v.json", "{\"schema_version\":\"9.0\",\"kind\":\"replay\"}"), "--export-csv", old}, {"9.0"});
-    fails({"report", dir.path("none.json"), "--export-csv", old}, {"none.json: cannot be read"}, 3);
+    fails({"report", dir.path("none.json"), "--export-csv", old}, {"none.json: cannot open"}, 3);
     std::string list = dir.path("list.json");
     succeeds({"list", "--report", list, "--quiet"});
     fails({"report", list, "--export-csv", old}, {"nothing of a report of kind \"list\"; it takes replay"});
