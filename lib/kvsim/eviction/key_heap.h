@@ -6,10 +6,10 @@
 //          comes to the top. So a hit costs two stores. A key that gets smaller enters once more; entries that are
 //          behind their block's key are dropped when they come up.
 //   line   Whoever enters with a key no smaller than all who did so before stands in line instead, a plain FIFO, and
-//          enters the heap only if its key has grown by the time it is first in line, or when its key gets smaller. Most
-//          blocks are never used again: they come and go without the heap.
+//          enters the heap only if its key has grown by the time it is first in line, or when its key gets smaller.
+//          Most blocks are never used again: they come and go without the heap.
 //   hole   Who has gone leaves the top empty, and the next one to enter falls from there. Under tree accounting that is
-//          the victim's parent, which mostly stays on top.
+//          the victim's parent, which mostly stays on top: below the victim's key it is below everybody's.
 // Whoever comes up and is not eligible is dropped, not put back: under pinned accounting on_hit() or on_release()
 // follows before it is eligible again, and of inner nodes on_leaf(). Protected leaves are set aside until the next
 // request. With leaves, those just inserted wait in a tiny buffer, since the next block makes them inner nodes.
