@@ -1,8 +1,8 @@
 // ARC under flat accounting. The rule is block_arc.h's, its paper variant.
 //
 // T1's oldest block becomes B1's newest, so the two are one log with an edge in it: eviction moves the edge over as
-// many blocks as are to go, forgetting moves the tail, and neither writes anything. Likewise T2 and B2. A block's place, the
-// upper half of the numbers being T2's and B2's log, says all there is to know about it. While new blocks enter, the
+// many blocks as are to go, forgetting moves the tail, and neither writes anything. Likewise T2 and B2. A block's place,
+// the upper half of the numbers being T2's and B2's log, says all there is to know about it. While new blocks enter, the
 // target stands still, so whose turn it is changes a few times at most, and is reckoned for a stretch of them at once.
 // Such a stretch enters before anybody goes; the order in the logs is the same.
 // Blocks without a name leave no ghost, which changes the sizes, so traces with such blocks are served one by one.

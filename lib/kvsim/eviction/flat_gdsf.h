@@ -9,8 +9,8 @@
 //   buckets  A seat is filed under its rank modulo their number, in no order. When a bucket's next rank is L + 1 it is
 //            emptied: seats with a larger rank, or whose rank has grown, are filed anew, the others put in order of
 //            time.
-// L and all ranks are at most the number of accesses: a use adds 1 to the sum of L and all uses of resident blocks, and a
-// victim takes as much from the latter as it can add to the former. So ranks have 32 bits.
+// L and all ranks are at most the number of accesses: a use adds 1 to the sum of L and all uses of resident blocks, and
+// a victim takes as much from the latter as it can add to the former. So ranks have 32 bits.
 // Cost: O(1) per hit and for those in line, O(log n) amortized for others; 4 bytes per block of the trace, 9 to 12 per
 // block of the capacity, 28 per block used more than once.
 #pragma once
