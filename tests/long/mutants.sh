@@ -44,6 +44,10 @@ flat: gdsf: newcomers are young|eviction/flat_gdsf.h|old_ += rank == floor_;|old
 flat: gdsf: who was used since goes|eviction/flat_gdsf.h|settle(upper_);|
 flat: gdsf: a bucket in no order|eviction/flat_gdsf.h|        std::sort(upper_|        if (false) std::sort(upper_
 flat: gdsf: a larger rank is taken for this one|eviction/flat_gdsf.h|if (seats_[number].rank == rank) {|if (true) {
+heap: a void place stands for whoever comes again|eviction/key_heap.h|        state_[block] = static_cast<ByteNumber>(state_[block] & kVoid);|        state_[block] = kGone;
+heap: a smaller key waits in line|eviction/key_heap.h|            mark(block, kVoid);|            mark(block, kWaiting \| kRaised);
+heap: everybody stands in line|eviction/key_heap.h|(first_ != last_ && before(e, newest_))|false
+heap: whoever enters stays on top|eviction/key_heap.h|if (!before(e, heap_[kRoot])) return sink(kRoot, e);|
 flat: room is left in a run|eviction/flat_fifo.h|if (n > free_) evict(n - free_, leave);|if (n > free_) evict(std::min<uint64_t>(n, most_ - free_), leave);
 flat: a run longer than the cache|eviction/flat_lru.h|std::min<uint64_t>(count, most_));|uint64_t{count});
 flat: clock: newcomers stand behind the hand|eviction/flat_clock.h|ring[hand] = block++;|ring[hand] = block++, hand = hand == 0 ? most_ - 1 : hand - 1;

@@ -53,6 +53,8 @@ struct Play {
         uint64_t key = line ? largest += below(3) : below(kinds);
         if (line) {
             heap.insert_last(block, key, ++now);
+        } else if (kinds % 2 == 0) {
+            heap.insert_if_last(block, key, ++now);
         } else {
             heap.insert(block, key, ++now);
         }
@@ -62,7 +64,7 @@ struct Play {
     // Under pinned a held block may not be picked until it is released; both are uses.
     void use(BlockId block, bool lower) {
         uint64_t key = heap.key(block);
-        if (lower && !line) {
+        if (lower) {
             key -= std::min(key, below(3));
             heap.change(block, key, ++now);
         } else {

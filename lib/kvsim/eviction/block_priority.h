@@ -50,7 +50,7 @@ class BlockPriority : public BlockStrategyBase {
     void on_insert(BlockId block) {
         uint32_t time = time_.next();
         uint64_t level = has_ ? level_ : default_level_;
-        heap_.insert(block, level, time);
+        heap_.insert_if_last(block, level, time);
         if (ends(level) && !at_release_) lives_.begin(block, time, clock_.now(), alive());
     }
     void on_hit(BlockId block) {

@@ -6,7 +6,8 @@
 // blocks run out of time then. Differs from such caches in that nothing goes before its room is needed: a block that
 // is over its time can still be hit. With seconds=0 the order is that of fifo, with no end that of lru.
 // Source: textbook. Now is the arrival of the request being served; a running request's blocks age as well.
-// Cost: O(log n) per victim and end of life, O(1) per use; see key_heap.h and trace_clock.h.
+// Newcomers stand in line. Cost: O(log n) per victim that was used and end of life, O(1) per use; see key_heap.h and
+// trace_clock.h.
 #pragma once
 
 #include <kvsim/eviction/key_heap.h>
@@ -40,7 +41,7 @@ class BlockTtl : public BlockStrategyBase {
     void on_insert(BlockId block) {
         uint32_t time = time_.next();
         inserted_[block] = time;
-        heap_.insert(block, kFresh, time);
+        heap_.insert_last(block, kFresh, time);
         begin_life(block, time);
     }
     void on_hit(BlockId block) {

@@ -1,12 +1,12 @@
 // ARC under flat accounting. The rule is block_arc.h's, its paper variant.
 //
-// T1's oldest block becomes B1's newest, so the two are one log with an edge in it: eviction moves the edge over as many
-// blocks as are to go, forgetting moves the tail, and neither writes anything. Likewise T2 and B2. A block's place, the
-// upper half of the numbers being T2's and B2's log, says all there is to know about it. While new blocks enter, the
+// T1's oldest block becomes B1's newest, so the two are one log with an edge in it: eviction moves the edge over as
+// many blocks as are to go, forgetting moves the tail, and neither writes anything. Likewise T2 and B2. A block's place,
+// the upper half of the numbers being T2's and B2's log, says all there is to know about it. While new blocks enter, the
 // target stands still, so whose turn it is changes a few times at most, and is reckoned for a stretch of them at once.
 // Such a stretch enters before anybody goes; the order in the logs is the same.
 // Blocks without a name leave no ghost, which changes the sizes, so traces with such blocks are served one by one.
-// Cost: a few words of bits per run of misses, O(1) per hit; 4 bytes per block of the trace, 19 to 38 per block of the
+// Cost: a few words of bits per run of misses, O(1) per hit; 4 bytes per block of the trace, 26 to 51 per block of the
 // capacity.
 #pragma once
 
@@ -22,7 +22,8 @@ class FlatArc : public FlatPolicyBase {
     explicit FlatArc(uint32_t places = kUpper - 2) : places_(places) {}
 
     void reset(const StrategyContext& context) {
-        if (context.blocks > kMostBlocks) throw_input("arc: more than 536,870,912 blocks; use --limit or a larger --block-size");
+        if (context.blocks > kMostBlocks)
+            throw_input("arc: more than 536,870,912 blocks; use --limit or a larger --block-size");
         room_ = std::min(context.capacity_blocks, context.blocks);
         named_ = context.named_blocks;
         all_named_ = context.named_blocks == context.blocks;

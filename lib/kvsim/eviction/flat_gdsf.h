@@ -1,15 +1,16 @@
 // GDSF under flat accounting with all costs equal. The rule is block_gdsf.h's with cost=one.
 //
-// A newcomer's rank is L + 1, so whoever goes has rank L or L + 1, or else the newcomer is not stored; then L is the rank
-// of whoever lost. So L rises by 1 or not at all, no resident block is below it, and only two ranks need an order.
-//   line     Blocks used once have rank L or L + 1, in the order in which they came: a ring, and one number per block of
-//            the trace that says so.
+// A newcomer's rank is L + 1, so whoever goes has rank L or L + 1, or else the newcomer is not stored; then L is the
+// rank of whoever lost. So L rises by 1 or not at all, no resident block is below it, and only two ranks need an order.
+//   line     Blocks used once have rank L or L + 1, in the order in which they came: a ring, and one number per block
+//            of the trace that says so.
 //   seats    A block that is hit gets a seat, where its uses, rank and the time of the last use are noted. Its place in
 //            line is passed over later: before the block can go, since all places before it are less.
 //   buckets  A seat is filed under its rank modulo their number, in no order. When a bucket's next rank is L + 1 it is
-//            emptied: seats with a larger rank, or whose rank has grown, are filed anew, the others put in order of time.
-// L and all ranks are at most the number of accesses: a use adds 1 to the sum of L and all uses of resident blocks, and a
-// victim takes as much from the latter as it can add to the former. So ranks have 32 bits.
+//            emptied: seats with a larger rank, or whose rank has grown, are filed anew, the others put in order of
+//            time.
+// L and all ranks are at most the number of accesses: a use adds 1 to the sum of L and all uses of resident blocks, and
+// a victim takes as much from the latter as it can add to the former. So ranks have 32 bits.
 // Cost: O(1) per hit and for those in line, O(log n) amortized for others; 4 bytes per block of the trace, 9 to 12 per
 // block of the capacity, 28 per block used more than once.
 #pragma once

@@ -25,7 +25,8 @@ using BlockStamps = HugeVector<uint32_t>;
 
 class FlatLog {
   public:
-    /// No more than `live` blocks will stand in it when a run enters. Places get numbers from `first` on, none above `last`.
+    /// No more than `live` blocks will stand in it when a run enters. Places get numbers from `first` on, none above
+    /// `last`.
     void reset(uint64_t live, uint32_t first, uint32_t last) {
         first_place_ = first;
         last_place_ = last;

@@ -3,7 +3,7 @@
 // A touch appends the block to a log (flat_log.h) and notes the place in its stamp; the place it had is empty from then
 // on. The oldest place that counts is the tail, and a block is resident if its stamp is not below it. So eviction moves
 // the tail over as many blocks as are to go, by their bits, and writes nothing.
-// Cost: a few words of bits per run, O(1) amortized per block; 4 bytes per block of the trace, 6 to 13 per block of the
+// Cost: a few words of bits per run, O(1) amortized per block; 4 bytes per block of the trace, 8 to 17 per block of the
 // capacity.
 #pragma once
 

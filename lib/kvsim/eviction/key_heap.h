@@ -6,10 +6,10 @@
 //          comes to the top. So a hit costs two stores. A key that gets smaller enters once more; entries that are
 //          behind their block's key are dropped when they come up.
 //   line   Whoever enters with a key no smaller than all who did so before stands in line instead, a plain FIFO, and
-//          enters the heap only if its key has grown by the time it is first in line. Most blocks are never used
-//          again: they come and go without the heap.
+//          enters the heap only if its key has grown by the time it is first in line, or when its key gets smaller.
+//          Most blocks are never used again: they come and go without the heap.
 //   hole   Who has gone leaves the top empty, and the next one to enter falls from there. Under tree accounting that is
-//          the victim's parent, which mostly stays on top.
+//          the victim's parent, which mostly stays on top: below the victim's key it is below everybody's.
 // Whoever comes up and is not eligible is dropped, not put back: under pinned accounting on_hit() or on_release()
 // follows before it is eligible again, and of inner nodes on_leaf(). Protected leaves are set aside until the next
 // request. With leaves, those just inserted wait in a tiny buffer, since the next block makes them inner nodes.
@@ -51,7 +51,7 @@ class KeyHeap {
         hole_ = false;
         aside_.clear();
     }
-    bool contains(BlockId block) const { return state_[block] != 0; }
+    bool contains(BlockId block) const { return (state_[block] & kResident) != 0; }
     uint64_t key(BlockId block) const { return key_[block]; }
     uint32_t tie(BlockId block) const { return tie_[block]; }
 
@@ -72,26 +72,34 @@ class KeyHeap {
             fresh_blocks_[fresh_++] = block;
             state_[block] = ByteNumber{kResident | kLeaf | kWaiting};
         } else {
-            state_[block] = ByteNumber{kResident};
+            mark(block, kResident);
             push(block);
         }
     }
     /// The same for a (key, tie) that is no smaller than those of all earlier calls.
     void insert_last(BlockId block, uint64_t key, uint32_t tie) {
-        if constexpr (kLeaves) return insert(block, key, tie);
+        if (kLeaves || (state_[block] & kVoid) != 0) return insert(block, key, tie);
         note(block, key, tie);
         state_[block] = ByteNumber{kResident | kWaiting};
         if (last_ - first_ == line_.size()) lengthen();
         line_[last_++ & (line_.size() - 1)] = block;
     }
+    /// The same for any (key, tie), where most are no smaller than those before. Not beside insert_last().
+    void insert_if_last(BlockId block, uint64_t key, uint32_t tie) {
+        Entry e{key, tie, block};
+        if (kLeaves || (first_ != last_ && before(e, newest_))) return insert(block, key, tie);
+        newest_ = e;
+        insert_last(block, key, tie);
+    }
     /// How many of begin + count - 1, begin + count - 2, ... are not resident before the first one that is.
     uint32_t absent_before(BlockId begin, uint32_t count) const {
         const ByteNumber* state = state_.data() + begin;
         uint32_t n = 0;
-        while (n < count && state[count - 1 - n] == 0) ++n;
+        while (n < count && (state[count - 1 - n] & kResident) == 0) ++n;
         return n;
     }
-    /// insert_last() for begin + count - 1 down to begin: equal keys, ties from `tie` on. None of them is resident.
+    /// insert_last() for begin + count - 1 down to begin: equal keys, ties from `tie` on. None of them is resident, and
+    /// change() has never been called.
     void insert_run_last(BlockId begin, uint32_t count, uint64_t key, uint32_t tie) {
         static_assert(!kLeaves, "leaves are told one by one");
         while (last_ - first_ + count > line_.size()) lengthen();
@@ -127,9 +135,13 @@ class KeyHeap {
             }
         }
     }
-    /// Any (key, tie); not for blocks that came by insert_last().
+    /// Any (key, tie).
     void change(BlockId block, uint64_t key, uint32_t tie) {
         bool lower = key != key_[block] ? key < key_[block] : tie < tie_[block];
+        if (!kLeaves && lower && (state_[block] & kWaiting) != 0) {
+            unmark(block, kWaiting | kRaised);
+            mark(block, kVoid);
+        }
         if (!lower || (state_[block] & kQueued) == 0) return raise(block, key, tie);
         note(block, key, tie);
         --queued_;  // its entry stays behind
@@ -155,10 +167,7 @@ class KeyHeap {
             return smallest_leaf(eligible);
         } else {
             for (;;) {
-                while (first_ != last_ && (state_[line_front()] & kRaised) != 0) {
-                    push_free(line_front());
-                    ++first_;
-                }
+                while (first_ != last_ && (state_[line_front()] & (kRaised | kVoid)) != 0) leave_line();
                 bool in_line = first_ != last_;
                 if (in_line && (heap_.size() == kRoot || !before(heap_[kRoot], entry(line_front())))) {
                     BlockId block = line_front();
@@ -200,7 +209,7 @@ class KeyHeap {
         } else {
             ++first_;
         }
-        state_[block] = kGone;
+        state_[block] = static_cast<ByteNumber>(state_[block] & kVoid);
     }
 
     uint64_t state_bytes() const {
@@ -220,6 +229,7 @@ class KeyHeap {
     static constexpr uint8_t kQueued = 4;   ///< has an entry in the heap that is no larger than its key
     static constexpr uint8_t kWaiting = 8;  ///< in line, or (leaves) just inserted
     static constexpr uint8_t kRaised = 16;  ///< in line, with a larger key than it came with
+    static constexpr uint8_t kVoid = 32;    ///< has left a place in line that stands for nobody, also when it has gone
     /// Children stand at 4 (i - 2) and behind, so that the four share a cache line.
     static constexpr size_t kRoot = 3;
     static constexpr uint32_t kFreshRoom = 4;
@@ -257,7 +267,7 @@ class KeyHeap {
         uint64_t mask = line_.size() - 1, at = first_, left = count;
         for (; at != last_ && left > 0; ++at) {
             BlockId block = line[at & mask];
-            if ((state[block] & kRaised) != 0 || before(top, entry(block))) break;
+            if ((state[block] & (kRaised | kVoid)) != 0 || before(top, entry(block))) break;
             bool goes = eligible(block);
             state[block] = goes ? kGone : ByteNumber{kResident};
             left -= goes;
@@ -266,9 +276,13 @@ class KeyHeap {
         first_ = at;
         count = left;
     }
-    void push_free(BlockId block) {
-        state_[block] = ByteNumber{kResident};
-        push(block);
+    // The first place, whose block has another key than it came with.
+    void leave_line() {
+        BlockId block = line_front();
+        ++first_;
+        bool raised = (state_[block] & kRaised) != 0;
+        unmark(block, kWaiting | kRaised | kVoid);
+        if (raised) push(block);
     }
 
     // ---- leaves ----
@@ -279,10 +293,11 @@ class KeyHeap {
         push(block);
     }
     void forget_fresh(BlockId block) {
-        BlockId* end = fresh_blocks_ + fresh_--;
+        unmark(block, kWaiting);
+        if (fresh_blocks_[--fresh_] == block) return;  // mostly the newest
+        BlockId* end = fresh_blocks_ + fresh_ + 1;
         BlockId* at = std::find(fresh_blocks_, end, block);
         std::move(at + 1, end, at);
-        unmark(block, kWaiting);
     }
     template <EligibleBlocks E>
     BlockId smallest_leaf(const E& eligible) {
@@ -310,7 +325,10 @@ class KeyHeap {
         ++queued_;
         if (hole_) {
             hole_ = false;
-            return sink(kRoot, entry(block));
+            Entry e = entry(block);
+            if (!before(e, heap_[kRoot])) return sink(kRoot, e);
+            heap_[kRoot] = e;  // below who has gone, and so below everybody
+            return;
         }
         if (heap_.size() == heap_.capacity()) make_room();
         heap_.push_back({});
@@ -409,6 +427,7 @@ class KeyHeap {
     HugeVector<Entry> heap_;
     HugeVector<BlockId> line_;  ///< a ring
     uint64_t first_ = 0, last_ = 0;
+    Entry newest_{};  ///< what the last that entered by insert_if_last() came with
     uint64_t queued_ = 0;
     uint64_t largest_ = 0;
     std::vector<BlockId> aside_;
