@@ -533,7 +533,7 @@ series: what was stored and went again is used|layout/prefix_blocks.h|if (reside
 series: flat tails are not used|layout/prefix_flat_blocks.h|                this->used(block);|
 series: flat blocks are used by whoever stored them|layout/prefix_flat_blocks.h|        this->used(block);\n        if (count|        if (count
 series: a plain queue forgets hits|layout/prefix_plain_queue.h|if (observed) use_hits(result.hit_blocks[r]);|
-series: samples of readmissions|engine/vllm_replay.cpp|again ? kNone : s.request|s.request
+series: samples of readmissions|engine/vllm_replay.cpp|    sample_admission(s);\n}\n\nvoid VllmReplay::reject|    result.sampled(s.request, 0, 0);\n    sample_admission(s);\n}\n\nvoid VllmReplay::reject
 series: the seed that is not shown|sim/compare.cpp|shown.cache.eviction = cell.by_seed[median];|
 check: the limit itself fails|report/check.cpp|return !(drop > (|return (drop < (
 check: a rise is a drop|report/check.cpp|(interval ? is.low : is.exact) - before;|before - (interval ? is.low : is.exact);
