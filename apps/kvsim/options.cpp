@@ -423,7 +423,7 @@ void WorkOptions::resolve(RunOptions& run) const {
 void SeriesOptions::add_to(Command& c) {
     c.option("--timeline", timeline,
              "series in the JSON report: utilization and hit rate at N points of the replay, hits by depth, age of evicted blocks "
-             "(default: none; 200 with --export-html)",
+             "(default: none; in replay with --export-html 200)",
              "Analysis", "N|none");
 }
 

@@ -12,8 +12,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TRACE = "conversation_trace.jsonl.zst"
-COMPARE = ("compare", TRACE, "--model", "llama-3.1-8b", "--memory", "160GiB,640GiB,2560GiB",
-           "--eviction", "lru,fifo,lfu,arc,s3_fifo,sieve,w_tinylfu,gdsf")
+COMPARE = ("compare", TRACE, "--model", "llama-3.1-8b", "--memory", "160GiB,640GiB,2560GiB")
 REPLAY = ("replay", TRACE, "--memory", "640GiB", "--model", "llama-3.1-8b")
 
 
@@ -38,7 +37,7 @@ def main():
         os.symlink(traces[0], os.path.join(folder, TRACE))
         subprocess.run([kvsim, *COMPARE, "--quiet", "--export-html", "page.html"], cwd=folder, check=True,
                        stdout=subprocess.DEVNULL)
-        photograph(os.path.join(folder, "page.html"), os.path.join(HERE, "page.png"), 1200, 900)
+        photograph(os.path.join(folder, "page.html"), os.path.join(HERE, "page.png"), 1200, 1240)
         done = subprocess.run([kvsim, *REPLAY, "--color", "always"], cwd=folder, check=True, capture_output=True, text=True)
         with open(os.path.join(folder, "terminal.html"), "w", encoding="utf-8") as f:
             f.write(terminal_page("kvsim " + " ".join(REPLAY), done.stdout))

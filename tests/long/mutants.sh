@@ -307,7 +307,7 @@ heap: line before a smaller entry|eviction/key_heap.h|!before(heap_[kRoot], entr
 heap: line forgets who was raised|eviction/key_heap.h|state_[block] = static_cast<ByteNumber>(state \| kRaised);|(void)0;
 heap: an ineligible one is gone for good|eviction/key_heap.h|} else if ((state & kQueued) == 0) {|} else if (false) {
 heap: nobody set aside comes back|eviction/key_heap.h|if ((state_[block] & (kLeaf \| kQueued)) == kLeaf) push(block);|(void)block;
-heap: hole filled anywhere|eviction/key_heap.h|return sink(kRoot, entry(block));|heap_[kRoot] = entry(block); return;
+heap: hole filled anywhere|eviction/key_heap.h|if (!before(e, heap_[kRoot])) return sink(kRoot, e);|if (!before(e, heap_[kRoot])) { heap_[kRoot] = e; return; }
 heap: fresh leaves unseen|eviction/key_heap.h|for (uint32_t i = 0; i < fresh_; ++i) {|for (uint32_t i = 1; i < fresh_; ++i) {
 heap: inner nodes go|eviction/key_heap.h|} else if (kLeaves && (state & kLeaf) == 0) {|} else if (false) {
 heap: never a leaf again|eviction/key_heap.h|if ((state_[block] & (kQueued \| kWaiting)) == 0) push(block);|(void)block;
@@ -315,7 +315,7 @@ heap: the fourth child unseen|eviction/key_heap.h|b = 2 + before(four[3], four[2
 heap: the last child unseen|eviction/key_heap.h|for (size_t i = begin + 1; i < end; ++i) least =|for (size_t i = begin + 1; i + 1 < end; ++i) least =
 heap: a smaller key is noted only|eviction/key_heap.h|--queued_;  // its entry stays behind\n        push(block);|(void)0;
 heap: a run in line forwards|eviction/key_heap.h|line[i] = next - 1 - i;|line[i] = next - here + i;
-heap: many from the line, raised or not|eviction/key_heap.h|if ((state[block] & kRaised) != 0 \|\| before(top, entry(block))) break;|if (before(top, entry(block))) break;
+heap: many from the line, raised or not|eviction/key_heap.h|if ((state[block] & (kRaised \| kVoid)) != 0 \|\| before(top, entry(block))) break;|if (before(top, entry(block))) break;
 heap: many from the line, whoever is eligible|eviction/key_heap.h|bool goes = eligible(block);|bool goes = true;
 lfu: a hit does not count|eviction/block_lfu.h|heap_.key(block) + 1, time_.next()|heap_.key(block), time_.next()
 lfu: a release counts|eviction/block_lfu.h|heap_.raise(block, heap_.key(block), time_.next())|heap_.raise(block, heap_.key(block) + 1, time_.next())
@@ -533,7 +533,7 @@ series: what was stored and went again is used|layout/prefix_blocks.h|if (reside
 series: flat tails are not used|layout/prefix_flat_blocks.h|                this->used(block);|
 series: flat blocks are used by whoever stored them|layout/prefix_flat_blocks.h|        this->used(block);\n        if (count|        if (count
 series: a plain queue forgets hits|layout/prefix_plain_queue.h|if (observed) use_hits(result.hit_blocks[r]);|
-series: samples of readmissions|engine/vllm_replay.cpp|again ? kNone : s.request|s.request
+series: samples of readmissions|engine/vllm_replay.cpp|    sample_admission(s);\n}\n\nvoid VllmReplay::reject|    result.sampled(s.request, 0, 0);\n    sample_admission(s);\n}\n\nvoid VllmReplay::reject
 series: the seed that is not shown|sim/compare.cpp|shown.cache.eviction = cell.by_seed[median];|
 check: the limit itself fails|report/check.cpp|return !(drop > (|return (drop < (
 check: a rise is a drop|report/check.cpp|(interval ? is.low : is.exact) - before;|before - (interval ? is.low : is.exact);

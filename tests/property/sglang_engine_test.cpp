@@ -270,9 +270,11 @@ void check(const Workload& w, const Setting& s) {
         RC_ASSERT(run.is_rejected(r) == step.rejected);
         expected.total.evicted_tokens = static_cast<uint64_t>(step.evicted_tokens);
         expected.total.evicted_blocks = static_cast<uint64_t>(step.evicted_tokens / page);
-        if (!step.rejected)
-            expected.admitted(r, r >= s.warmup, static_cast<uint64_t>(step.active / page),
+        if (!step.rejected) {
+            expected.sampled(r, static_cast<uint64_t>(step.active / page), static_cast<uint64_t>(step.resident / page));
+            expected.admitted(r >= s.warmup, static_cast<uint64_t>(step.active / page),
                               static_cast<uint64_t>(step.resident / page), static_cast<uint64_t>(step.held));
+        }
         counted.hits += step.hit > 0;
         counted.rejected += step.rejected;
     }

@@ -291,7 +291,8 @@ void check_replay() {
         StoreOutcome outcome = naive.store(told.lookup, told.lookup.size(), r);
         bool kept = outcome == StoreOutcome::stored || outcome == StoreOutcome::replaced;
         expected.total.evicted_blocks = naive.evicted_cost;
-        expected.admitted(r, r >= options.warmup_requests, kept ? told.lookup.size() : 0, naive.cost(), naive.cost());
+        expected.sampled(r, kept ? told.lookup.size() : 0, naive.cost());
+        expected.admitted(r >= options.warmup_requests, kept ? told.lookup.size() : 0, naive.cost(), naive.cost());
         ++r;
     }
     if (options.warmup_requests >= r) expected.warmup = expected.total;

@@ -109,6 +109,16 @@ TEST_CASE("series: fifo:leaf=off") {
     CHECK(replay(t, options_of("fifo:leaf=off", "tree", 2, 2)).series->age->blocks == Numbers{1, 1, 1});
 }
 
+// b hits 0 and a's tail 1, which its output completes to block 2: that pushes 0 out (age 0). c pushes 1 out, which nobody has
+// stored since a, but b has hit.
+TEST_CASE("series: a hit that is not stored is a use") {
+    std::string tail = "{\"op\":\"request\",\"seq\":\"a\",\"t\":0,\"length\":6,\"blocks\":[0,1]}\n"
+                       "{\"op\":\"request\",\"seq\":\"b\",\"t\":1,\"length\":6,\"blocks\":[0,1],\"output_length\":2,\"output_blocks\":[2]}\n";
+    Trace t = load_text(kSeriesHead + tail + asks("c", 2, "3", 1));
+    REQUIRE(t.has_named_output());
+    CHECK(replay(t, options_of("fifo:leaf=off", "tree", 2, 2)).series->age->blocks == Numbers{1, 1});
+}
+
 TEST_CASE("series: a point per request at most, and no limit") {
     Trace t = six_requests();
     Series s = *replay(t, options_of("lru", "pinned", kUnlimited, 100000)).series;

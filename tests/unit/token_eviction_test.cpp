@@ -94,7 +94,7 @@ TEST_CASE("tokens: what a spec must not say") {
     CHECK(error_of("h2o:budget=4,sinks=3,recent=9").empty());
     CHECK(has(error_of("h2o:window=3"), "'h2o' has no parameter 'window'"));
     CHECK(has(error_of("none:budget=3"), "'none' takes no parameters"));
-    CHECK(has(error_of("h2o:decay=1.1"), "from 0.0"));
+    CHECK(has(error_of("h2o:decay=1.1"), "expected a number from 0 to 1"));
     CHECK(has(error_of("h2o:score=mean,decay=0.5"), "score=mean takes none"));
     CHECK(has(error_of("snap_kv:kernel=4"), "expected an odd number"));
     CHECK(has(error_of("sliding_window:window=0"), "window=0"));

@@ -74,7 +74,8 @@ struct RunResult {
     uint64_t stranded_blocks = 0;       ///< named blocks resident at the end with an ancestor missing
     uint64_t state_bytes = 0;           ///< memory the run kept per block and request
     std::optional<EngineRun> engine;    ///< of engines
-    /// Per request, at its first admission; filled where the caller has made the column as long as the trace.
+    /// Per request, at its first admission; filled where the caller has made the column as long as the trace, under the
+    /// prefix layout in replays with an observer alone.
     std::vector<AdmissionSample> samples;
 
     void any_hits_from(uint32_t requests, bool with_bound) {
@@ -90,9 +91,8 @@ struct RunResult {
         return n;
     }
     Tally counted() const { return total.minus(warmup); }
-    /// Call after each admission. `is_counted`: the request is past the warm-up. `request`: kNone if it is not its first.
-    void admitted(uint32_t request, bool is_counted, uint64_t active, uint64_t resident, uint64_t tokens) {
-        if (request < samples.size()) [[unlikely]] samples[request] = {active, resident};
+    /// Call after each admission. `counted`: the request is past the warm-up.
+    void admitted(bool is_counted, uint64_t active, uint64_t resident, uint64_t tokens) {
         ++total.admissions;
         total.active_blocks += active;
         total.resident_blocks += resident;
@@ -100,6 +100,10 @@ struct RunResult {
         if (!is_counted) return;
         if (active > peak_active_blocks) peak_active_blocks = active;
         if (resident > peak_resident_blocks) peak_resident_blocks = resident;
+    }
+    /// And after the first of each request.
+    void sampled(uint32_t request, uint64_t active, uint64_t resident) {
+        if (request < samples.size()) samples[request] = {active, resident};
     }
 };
 

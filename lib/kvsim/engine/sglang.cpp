@@ -165,7 +165,8 @@ void SglangCache::finish(Request& q) {
 void SglangCache::sample(const Request& q) {
     int64_t holds = ceil_page(q.committed);
     bool counted = q.id >= options_->warmup_requests;
-    result_->admitted(q.id, counted, static_cast<uint64_t>(holds / page_), static_cast<uint64_t>(used_ / page_),
+    result_->sampled(q.id, static_cast<uint64_t>(holds / page_), static_cast<uint64_t>(used_ / page_));
+    result_->admitted(counted, static_cast<uint64_t>(holds / page_), static_cast<uint64_t>(used_ / page_),
                       static_cast<uint64_t>(used_ - (holds - q.committed)));
     if (!counted) return;
     peak_protected_ = std::max(peak_protected_, static_cast<int64_t>(tree_.locked_pages()) * page_);

@@ -19,7 +19,7 @@ static uint32_t parse_group(const std::string& text, const std::string& all) {
     if (text.rfind("window:", 0) == 0 && parse_whole(text.substr(7), window) && window >= 1 && window <= kLongestWindow)
         return static_cast<uint32_t>(window);
     throw_input("groups=" + all + ": expected full, window:TOKENS, or several of them joined by +, not " + text +
-                did_you_mean(text.substr(0, text.find(':')), {"full", "window"}));
+                (text.rfind("window", 0) == 0 ? "" : did_you_mean(text.substr(0, text.find(':')), {"full", "window"})));
 }
 
 static std::vector<uint32_t> parse_groups(const std::string& text) {

@@ -24,9 +24,9 @@ void VllmReplay::begin(VllmSequence& s, uint32_t r) {
         for (uint32_t i = 0; i < segment.count; ++i) *out++ = segment.begin + i;
 }
 
-void VllmReplay::sample_admission(const VllmSequence& s, bool again) {
+void VllmReplay::sample_admission(const VllmSequence& s) {
     const VllmPool& pool = manager.pool();
-    result.admitted(again ? kNone : s.request, counted(s.request), pool.used(), pool.used() + pool.published_free(),
+    result.admitted(counted(s.request), pool.used(), pool.used() + pool.published_free(),
                     pool.published() * manager.block_tokens() + manager.loose_tokens());
 }
 
@@ -41,7 +41,8 @@ void VllmReplay::admitted(const VllmSequence& s, uint64_t hit_blocks, uint64_t e
         queries_ += s.length;
         hits_ += hit_blocks * manager.block_tokens();
     }
-    sample_admission(s, false);
+    result.sampled(s.request, manager.pool().used(), manager.pool().used() + manager.pool().published_free());
+    sample_admission(s);
 }
 
 void VllmReplay::readmitted(const VllmSequence& s, uint64_t hit_blocks, uint64_t lost) {
@@ -52,7 +53,7 @@ void VllmReplay::readmitted(const VllmSequence& s, uint64_t hit_blocks, uint64_t
         again_queries_ += s.length;
         again_hits_ += hit;
     }
-    sample_admission(s, true);
+    sample_admission(s);
 }
 
 void VllmReplay::reject(uint32_t r) {

@@ -48,7 +48,7 @@ class VllmReplay {
     uint64_t unfinished = 0;  ///< counted requests that were admitted, but whose output could not be stored to the end
 
   private:
-    void sample_admission(const VllmSequence& sequence, bool again);
+    void sample_admission(const VllmSequence& sequence);
     uint64_t stranded() const;
     void number(const char* key, const char* what, std::variant<uint64_t, double> value);
 

@@ -82,9 +82,9 @@ class PrefixBlocks : public Cache {
             if (concurrent()) make_way(r, stored, result);
             strategy_.on_lookup({r, trace.lookup_blocks(r), stored});
             uint64_t active = serve_one(r, stored);
-            if (options.observer) observe(r, stored, result);
+            if (options.observer) observe(r, stored, active, result);
             result.total.evicted_blocks = evicted_;
-            result.admitted(r, r >= options.warmup_requests, active, resident_,
+            result.admitted(r >= options.warmup_requests, active, resident_,
                             resident_ * trace.block_size - partial_.total());
         }
         if (concurrent()) release_all();
@@ -204,7 +204,7 @@ class PrefixBlocks : public Cache {
     std::vector<uint32_t> depth_;  ///< per block, where the strategy needs it
 
   private:
-    void observe(uint32_t r, uint32_t stored, const RunResult& result) {
+    void observe(uint32_t r, uint32_t stored, uint64_t active, RunResult& result) {
         std::vector<BlockId> hits, named;
         chain(trace_->lookup_row(r), result.hit_blocks[r]);
         expand(hits);
@@ -226,6 +226,7 @@ class PrefixBlocks : public Cache {
         options_.observer->served({r, hits, named, taken_, evicted_, events_}, resident);
         taken_.clear();
         events_.clear();
+        result.sampled(r, active, resident_);
     }
 
     std::vector<BlockId> taken_;      ///< for the observer: unnamed blocks of the request

@@ -100,7 +100,7 @@ void PrefixRunLru::run_all(const Trace& trace, const RunOptions& options, RunRes
         evict_down_to(capacity_);
         result.hit_blocks[r] = hits;
         result.total.evicted_blocks = evicted_;
-        result.admitted(r, r >= options.warmup_requests, kConcurrent ? active_ : keep, resident_,
+        result.admitted(r >= options.warmup_requests, kConcurrent ? active_ : keep, resident_,
                         resident_ * block_size - resident_missing_);
     }
     end_run(requests, options, result);

@@ -44,7 +44,8 @@ void PrefixSnapshots::run(const Trace& trace, const RunOptions& options, RunResu
         uint64_t own = index_.last_slot() == index_.kNoSlot ? 0 : named;
         result.total.evicted_blocks = index_.counts().evicted_cost;
         result.total.evicted_sequences = index_.counts().evictions;
-        result.admitted(r, r >= options.warmup_requests, own, index_.cost(), index_.cost());
+        result.sampled(r, own, index_.cost());
+        result.admitted(r >= options.warmup_requests, own, index_.cost(), index_.cost());
     }
     end_run(requests, options, result);
     result.state_bytes = index_.state_bytes();

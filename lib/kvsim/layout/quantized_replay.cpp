@@ -93,7 +93,8 @@ void QuantizedReplay::serve_requests() {
         sequences_[r].admitted = admissions_;
         running_.emplace(admissions_++, r);
         if (options_.concurrency == kByTrace) ends_.insert({trace_->end_s[r], r});
-        result_->admitted(r, counted(), used_blocks_, used_blocks_, kept_tokens_);
+        result_->sampled(r, used_blocks_, used_blocks_);
+        result_->admitted(counted(), used_blocks_, used_blocks_, kept_tokens_);
     }
 }
 
@@ -125,7 +126,9 @@ void QuantizedReplay::serve(const Event& e) {
             return;
     }
     if (!fits) return reject(e.sequence);
-    if (e.kind != EventKind::decode) result_->admitted(e.sequence, counted(), used_blocks_, used_blocks_, kept_tokens_);
+    if (e.kind == EventKind::decode) return;
+    result_->sampled(e.sequence, used_blocks_, used_blocks_);
+    result_->admitted(counted(), used_blocks_, used_blocks_, kept_tokens_);
 }
 
 void QuantizedReplay::check_invariants() const {

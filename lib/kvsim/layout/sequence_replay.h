@@ -57,7 +57,8 @@ class SequenceReplay : public Cache {
         result_->total.copied_tokens = s.copied_tokens;
     }
     void sample(uint32_t request) {
-        result_->admitted(request, counted(), store().used_blocks(), store().used_blocks(), store().held_tokens());
+        result_->sampled(request, store().used_blocks(), store().used_blocks());
+        result_->admitted(counted(), store().used_blocks(), store().used_blocks(), store().held_tokens());
     }
     // The store's own peaks: while a contiguous sequence moves, and before samples write, there is more than after.
     void note_peak() {

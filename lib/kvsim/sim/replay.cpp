@@ -13,10 +13,10 @@ static double ms_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-// The same run block by block: every count must be the same. Of layouts with prefix hits alone: whole sequences and
-// engines are replayed in one way only, so there is nothing to compare with.
-static void replay_blocks(const Trace& trace, const ReplayOptions& options, const RunResult& fast, BlockObserver* observer) {
+// The same run block by block: every count must be the same.
+static RunResult replay_blocks(const Trace& trace, const ReplayOptions& options, const RunResult& fast, BlockObserver* observer) {
     RunResult slow;
+    if (observer) slow.samples.resize(trace.requests());
     RunOptions quiet = options.run;
     quiet.progress = nullptr;
     quiet.observer = observer;
@@ -31,20 +31,25 @@ static void replay_blocks(const Trace& trace, const ReplayOptions& options, cons
                 fast.peak_active_blocks == slow.peak_active_blocks &&
                 fast.peak_resident_blocks == slow.peak_resident_blocks && fast.stranded_blocks == slow.stranded_blocks;
     if (!same) throw_failed(asked + ": evictions or utilization differ from the block-level replay");
+    return slow;
 }
 
-// --verify and --timeline share the run block by block.
+// --verify and --timeline share the run block by block. Whole sequences and engines are replayed in one way only, so there is
+// nothing to compare with, and the run itself has taken the samples.
 static void check_and_observe(const Trace& trace, const ReplayOptions& options, const Cache& cache, ReplayOutcome& out) {
     if (options.verify) cache.check_invariants();
-    std::optional<EvictionAges> ages;
-    if (options.timeline != 0 && tells_ages(options.cache, options.run)) ages.emplace(options.run.warmup_requests);
     bool by_blocks = options.cache.engine.empty() && cache_row(options.cache).prefix_hits;
-    if (by_blocks && (options.verify || (ages && out.run.total.evicted_blocks != 0)))
-        replay_blocks(trace, options, out.run, ages ? &*ages : nullptr);
+    bool observed = options.timeline != 0 && tells_blocks(options.cache);
+    EvictionAges ages(options.run.warmup_requests);
+    if (observed) {
+        out.run.samples = replay_blocks(trace, options, out.run, &ages).samples;
+    } else if (by_blocks && options.verify) {
+        replay_blocks(trace, options, out.run, nullptr);
+    }
     if (options.timeline == 0) return;
     out.series.emplace();
-    if (!ages) return;
-    out.series->age = ages->histogram();
+    if (!observed || options.run.capacity_blocks == kUnlimited) return;
+    out.series->age = ages.histogram();
     if (out.series->age->sum() != out.run.counted().evicted_blocks)
         throw_failed("--timeline: evictions differ from those that were observed");
 }

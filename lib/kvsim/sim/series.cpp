@@ -87,9 +87,8 @@ HitDepth hit_depth(const Trace& trace, const RunResult& run, uint64_t warmup_req
 
 uint64_t EvictionAge::sum() const { return std::accumulate(blocks.begin(), blocks.end(), uint64_t{0}); }
 
-bool tells_ages(const CacheConfig& cache, const RunOptions& options) {
-    return cache.engine.empty() && cache_row(cache).prefix_hits && cache.match.rfind("snapshot", 0) != 0 &&
-           options.capacity_blocks != kUnlimited;
+bool tells_blocks(const CacheConfig& cache) {
+    return cache.engine.empty() && cache_row(cache).prefix_hits && cache.match.rfind("snapshot", 0) != 0;
 }
 
 void EvictionAges::served(const Served& s, const std::function<bool(BlockId)>&) {

@@ -2,8 +2,8 @@
 //
 // Every number is a count of the run, or a quotient of two, and belongs to one of its results: a point of the timeline is
 // the state after one admission, which utilization averages; the depths sum to the hits, the ages to the evictions.
-// Depths and the timeline are made of per-request columns. Ages take a run block by block that tells who was used and
-// who was evicted (BlockObserver), since the faster paths do not look at single blocks.
+// Depths and the timeline are made of per-request columns. Under the prefix layout samples and ages take a run block by
+// block that tells who was used and who was evicted (BlockObserver): the faster paths are not burdened with it.
 // Cost: O(requests + points), O(log prompt) per request for depths, O(1) per event for ages.
 #pragma once
 
@@ -51,8 +51,8 @@ Timeline make_timeline(const Trace& trace, const RunResult& run, const RunOption
 
 HitDepth hit_depth(const Trace& trace, const RunResult& run, uint64_t warmup_requests);
 
-/// Whether evictions are of single blocks whose uses a run block by block tells.
-bool tells_ages(const CacheConfig& cache, const RunOptions& options);
+/// Whether a run block by block tells an observer what became of single blocks.
+bool tells_blocks(const CacheConfig& cache);
 
 /// Takes the ages of evicted blocks down.
 class EvictionAges : public BlockObserver {
