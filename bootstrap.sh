@@ -13,7 +13,7 @@ test="doctest-dev librapidcheck-dev libbenchmark-dev clang-14 libclang-rt-14-dev
 tidy="clang-14 clang-tidy-14"
 # What the long checks add: git lists the files that tests/long/chroot.sh carries into its bare system, chromium opens the
 # pages of tests/long/page.py.
-long="debootstrap git chromium"
+long="debootstrap git chromium dpkg-dev file"
 
 usage() {
     cat <<END
