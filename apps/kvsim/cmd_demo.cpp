@@ -146,8 +146,9 @@ class DemoCommand : public Command {
         std::fflush(stdout);
         std::vector<std::string> words = step.command;
         if (common.console.quiet) words.emplace_back("--quiet");
+        if (common.console.quiet && step.exit_code != 0) return 0;  // a gate leaves no file, only words
         int code = 0;
-        if (step.exit_code == 0 || common.console.quiet) {
+        if (step.exit_code == 0) {
             CapturedOutput output;
             code = run_command_line(words);
             print(output.text(), step.lines);

@@ -433,7 +433,8 @@ uint64_t SeriesOptions::points(bool page) const {
     uint64_t n = 0;
     if (timeline == "none") return 0;
     if (!parse_whole(timeline, n) || n < 2 || n > kMost)
-        throw_input("--timeline " + timeline + ": expected a whole number from 2 to " + std::to_string(kMost) + ", or none");
+        throw_input("--timeline " + timeline + ": expected a whole number from 2 to " + std::to_string(kMost) + ", or none" +
+                    did_you_mean(timeline, {"none"}));
     return n;
 }
 

@@ -193,7 +193,7 @@ TEST_CASE("compare: layouts side by side; what makes no sense is skipped, with i
         } else {
             ++skipped[who];
             CHECK(cell["status"] == "skipped");
-            CHECK(contains(cell["reason"].get<std::string>(), "unknown"));
+            CHECK(contains(cell["reason"].get<std::string>(), " strategy; expected a "));
             CHECK_FALSE(cell.contains("results"));
         }
     }
@@ -205,7 +205,7 @@ TEST_CASE("compare: layouts side by side; what makes no sense is skipped, with i
                                            {"contiguous latest", 2}});
     CHECK(skipped == std::map<std::string, int>{{"prefix latest", 2}, {"paged s3_fifo", 2}, {"contiguous s3_fifo", 2}});
     std::string table = table_of(axes);
-    CHECK(contains(table, "skipped prefix latest: unknown"));
+    CHECK(contains(table, "skipped prefix latest: --eviction latest is a sequence strategy; expected a block strategy"));
     CHECK(contains(table, "rejected requests / tokens computed again"));
     CHECK(contains(table, "token hit rate in %"));
     // An option counts where it is known.
@@ -404,7 +404,7 @@ TEST_CASE("compare: what cannot be is said in one line") {
                         {{"--layout", "prefix,tiled"}, {"tiled"}},
                         {{"--layout", "paged", "--accounting", "tree"}, {"--accounting has no effect"}},
                         {{"--on-full", "wait"}, {"--on-full has no effect under --layout prefix"}},
-                        {{"--blocks", "5,x"}, {"--blocks x", "expected a whole number or a percentage"}},
+                        {{"--blocks", "5,x"}, {"--blocks x", "expected a whole number, a percentage from 0% to 100%, or unlimited"}},
                         {{"--blocks", "0"}, {"--blocks 0 is less than one block"}},
                         {{"--blocks", "5", "--tokens", "8"}, {"exclude each other"}},
                         {{"--tokens", "8,-1"}, {"--tokens -1"}},

@@ -116,7 +116,7 @@ TEST_CASE("options: unknown ids name a near one") {
         {{"--accounting", "tree:"}, "expected key=value after ':'"},
         {{"--eviction", "lruu"}, "(did you mean 'lru'?)"},
         {{"--eviction", "lru:x=1"}, "'lru' takes no parameters"},
-        {{"--eviction", "token/h2o"}, "'token/h2o'"},
+        {{"--eviction", "token/h2o"}, "token/h2o is a token strategy; expected a block strategy"},
         {{"--layout", "prefx"}, "(did you mean 'prefix'?)"},
         {{"--model", "lama-3.1-8b"}, "(did you mean 'llama-3.1-8b'?)"},
         {{"--model", "llama-3.1-8b", "--kv-dtype", "fp16"}, "(did you mean 'f16'?)"},

@@ -102,7 +102,7 @@ TEST_CASE("quantized: what is refused") {
     fails(Args{"replay"}, {"expected the argument trace, or --kv-data"});
     fails(Args{"replay", chat, "--kv-data", kSynthetic}, {"--kv-data has no effect under --layout prefix"});
     fails(Args{"replay", chat, "--seed", "1"}, {"--seed has no effect without --kv-data"});
-    fails(Args{"replay", chat, "--eviction", "lru"} + kQuantized, {"unknown token strategy (--eviction) 'lru'"});
+    fails(Args{"replay", chat, "--eviction", "lru"} + kQuantized, {"--eviction lru is a block strategy; expected a token strategy"});
     fails(Args{"replay", chat, "--kv-dtype", "bf16"} + kQuantized, {"--kv-dtype has no effect without --model"});
     fails(Args{"replay", chat, "--on-full", "wait"} + kQuantized, {"--on-full has no effect under --layout quantized"});
     fails(Args{"replay", "--kv-data", "nothing.safetensors"} + kQuantized, {"nothing.safetensors"}, 3);

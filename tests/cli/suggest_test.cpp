@@ -67,6 +67,7 @@ const std::vector<NearMiss> kNearMisses = {
     {{"replay", kTrace, "--kv-data", "synthetic:tokns=64", "--layout", "quantized"}, "tokens"},
     {{"replay", kTrace, "--bounds", "al"}, "all"},
     {{"replay", kTrace, "--by", "sesion"}, "session"},
+    {{"replay", kTrace, "--timeline", "nne"}, "none"},
     {{"replay", kTrace, "--color", "alway"}, "always"},
     // the same where they are lists, or belong to one command
     {{"compare", kTrace, "--layout", "prefx"}, "prefix"},

@@ -74,7 +74,7 @@ TEST_CASE("plain:wrong inputs: one line, the right exit code, the same voice") {
             CHECK(said == wrong.message);
         }
         for (const char* foreign : {"std::", "what()", "exception", "Assertion", "json.exception"}) CHECK_FALSE(contains(said, foreign));
-        CHECK(said.back() != '.');
+        CHECK((said.back() != '.' || (said.size() > 3 && said.compare(said.size() - 3, 3, "...") == 0)));
     }
     // Nothing is left behind.
     CHECK(run_program("sh", {"-c", "ls '" + dir.dir() + "' | grep -c tmp"}).out == "0\n");
