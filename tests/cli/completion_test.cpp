@@ -127,43 +127,67 @@ TEST_CASE("completion: a shell that there is no script for") {
 
 // ---- bash ----------------------------------------------------------------------------------------------------
 
-/// COMPREPLY of the line up to its end, the words cut as readline cuts them: at white space, and at each run of : and =.
-std::string bash_replies(const std::string& line, const std::string& breaks = ":=") {
-    std::string script = "source <(\"$1\" completion bash); eval \"$(complete -p kvsim | sed 's/ kvsim$//; s/^complete -F //; "
-                         "s/^/f=/')\"\n"
-                         "COMP_WORDBREAKS=$' \\t\\n" + breaks + "'; COMP_LINE=$2; COMP_POINT=${#2}\n"
-                         "mapfile -t COMP_WORDS < <(python3 -c '\n"
-                         "import re, sys\n"
-                         "b = sys.argv[2]\n"
-                         "w = re.findall(\"[\" + b + \"]+|[^\\\\s\" + b + \"]+\" if b else r\"\\S+\", sys.argv[1])\n"
-                         "print(\"\\n\".join(w + ([\"\"] if sys.argv[1][-1].isspace() else [])))\n' \"$2\" \"" + breaks + "\")\n"
-                         "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMP_WORDS[0]=$1; COMP_LINE=\"$1${2#kvsim}\"; COMP_POINT=${#COMP_LINE}\n"
-                         "$f; printf '%s\\n' \"${COMPREPLY[@]}\"";
-    ProcessResult r = run_program("bash", {"--norc", "-c", script, "bash", kvsim_binary(), line});
-    INFO(line << "\n" << r.err);
+struct Typed {
+    std::string line, breaks, replies;
+};
+
+/// COMPREPLY for each line up to its end. One bash for all: the words are cut as readline cuts them, at white space and at
+/// each run of the characters in `breaks`.
+std::vector<std::string> bash_replies(const std::vector<Typed>& lines) {
+    const char* script = R"(source <("$1" completion bash)
+program=$1
+shift
+while (($#)); do
+    COMP_WORDBREAKS=$' \t\n'$2 COMP_LINE=$program${1#kvsim}
+    COMP_POINT=${#COMP_LINE} COMP_WORDS=("$program") rest=${1#kvsim}
+    while [[ $rest ]]; do
+        rest=${rest#"${rest%%[! ]*}"}
+        [[ $rest ]] || { COMP_WORDS+=(''); break; }
+        word=${rest%%[ $2]*}
+        [[ $word ]] || word=${rest%%[!$2]*}
+        COMP_WORDS+=("$word")
+        rest=${rest#"$word"}
+    done
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    _kvsim
+    echo "${COMPREPLY[*]}"
+    shift 2
+done)";
+    Args args{"--norc", "-c", script, "bash", kvsim_binary()};
+    for (const Typed& t : lines) args = args + Args{t.line, t.breaks};
+    ProcessResult r = run_program("bash", args);
+    INFO(r.err);
     CHECK(r.exit_code == 0);
-    std::string out;
-    for (const std::string& reply : lines_of(r.out)) out += (out.empty() ? "" : " ") + reply;
-    return out;
+    return lines_of(r.out);
 }
 
 TEST_CASE("completion: bash") {
-    CHECK(bash_replies("kvsim tr") == "trace");
-    CHECK(bash_replies("kvsim trace ") == "info validate convert generate");
-    CHECK(bash_replies("kvsim replay --evict") == "--eviction --evict-threshold --evict-target");
-    CHECK(bash_replies("kvsim replay --eviction s3") == "s3_fifo");
-    // What stands before ':' or '=' is another word to readline, so it is not said again.
-    CHECK(bash_replies("kvsim replay --eviction s3_fifo:sm") == "small=");
-    CHECK(bash_replies("kvsim replay --eviction=s3") == "s3_fifo");
-    CHECK(bash_replies("kvsim replay --eviction=s3_fifo:small=0.1,gh") == "0.1,ghost=");
-    CHECK(bash_replies("kvsim replay --eviction s3_fifo:sm", "") == "s3_fifo:small=");
-    CHECK(bash_replies("kvsim compare --eviction lru,s3") == "lru,s3_fifo");
-    CHECK(bash_replies("kvsim replay --accounting tree:protect=") == "hits chain");
     TempDir dir;
     dir.write("one trace.jsonl", "");
-    CHECK(bash_replies("kvsim replay " + dir.dir() + "/on") == dir.dir() + "/one trace.jsonl");
-    CHECK(bash_replies("kvsim replay --report=" + dir.dir() + "/on") == dir.dir() + "/one trace.jsonl");
-    CHECK(bash_replies("kvsim nothing x") == "");
+    const std::string both = ":=";
+    const std::vector<Typed> typed = {
+        {"kvsim tr", both, "trace"},
+        {"kvsim trace ", both, "info validate convert generate"},
+        {"kvsim replay --evict", both, "--eviction --evict-threshold --evict-target"},
+        {"kvsim replay --eviction s3", both, "s3_fifo"},
+        // What stands before ':' or '=' is another word to readline, so it is not said again.
+        {"kvsim replay --eviction s3_fifo:sm", both, "small="},
+        {"kvsim replay --eviction s3_fifo:", both, "small= ghost= promote= variant="},
+        {"kvsim replay --eviction=s3", both, "s3_fifo"},
+        {"kvsim replay --eviction=s3_fifo:small=0.1,gh", both, "0.1,ghost="},
+        {"kvsim replay --eviction s3_fifo:sm", ";", "s3_fifo:small="},
+        {"kvsim compare --eviction lru,s3", both, "lru,s3_fifo"},
+        {"kvsim replay --accounting tree:protect=", both, "hits chain"},
+        {"kvsim replay " + dir.dir() + "/on", both, dir.dir() + "/one trace.jsonl"},
+        {"kvsim replay --report=" + dir.dir() + "/on", both, dir.dir() + "/one trace.jsonl"},
+        {"kvsim nothing x", both, ""},
+    };
+    std::vector<std::string> replies = bash_replies(typed);
+    REQUIRE(replies.size() == typed.size());
+    for (size_t i = 0; i < typed.size(); ++i) {
+        INFO(typed[i].line);
+        CHECK(replies[i] == typed[i].replies);
+    }
 }
 
 // ---- at a terminal -------------------------------------------------------------------------------------------
@@ -208,7 +232,6 @@ TEST_CASE("completion: zsh") {
     };
     typed("kvsim replay --evictio\\ts3_f\\t", "s3_fifo");
     typed("kvsim replay --eviction=s3_fifo:sma\\t0.1,gh\\t", "--eviction=s3_fifo:small=0.1,ghost=");
-    typed("kvsim trace gen\\tbea\\t", "beam");
     dir.write("only.jsonl", "");
     typed("kvsim replay --report=" + dir.dir() + "/onl\\t", "/only.jsonl");
 }

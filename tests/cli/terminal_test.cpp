@@ -47,7 +47,7 @@ TEST_CASE("terminal: progress is there only where somebody looks") {
     TempDir dir;
     std::string trace = dir.write("t.jsonl", kDemo);
     auto slowly = [&](const Args& settings, const std::string& options) {
-        return at_terminal(settings, {"sh", "-c", "(sleep 0.8; cat " + trace + ") | " + kvsim_binary() + " replay - " + options});
+        return at_terminal(settings, {"sh", "-c", "(sleep 0.65; cat " + trace + ") | " + kvsim_binary() + " replay - " + options});
     };
     std::string seen = slowly({}, "");
     CHECK(contains(seen, "\rreading - "));
