@@ -15,15 +15,23 @@ shift
 build=$(realpath "$1")
 source=$(realpath "$2")
 
+# With CUDA kernels in it the library wants NVIDIA's toolkit to be linked, which no Debian has: a build without them then.
+if grep -qiE '^if\((1|on|true)\)' "$build/kvsimConfig.cmake"; then
+    step build_cmake cmake -S "$source" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DKVSIM_CUDA=OFF -DCMAKE_UNITY_BUILD=ON
+    step build cmake --build "$work/build"
+    build=$work/build
+fi
+
 step cpack cpack --config "$build/CPackConfig.cmake" -B "$work/made"
 deb=$(find "$work/made" -maxdepth 1 -name 'kvsim_*.deb')
 tarball=$(find "$work/made" -maxdepth 1 -name 'kvsim-*.tar.gz')
 [[ -n $deb && -n $tarball ]] || die "cpack made no DEB or no tarball"
 say "$(basename "$deb"): $(du -k "$deb" | cut -f1) kB; needs $(dpkg-deb -f "$deb" Depends)"
+dpkg-deb --fsys-tarfile "$deb" | tar -tf - >"$work/files"
 for wanted in ./usr/bin/kvsim ./usr/share/bash-completion/completions/kvsim ./usr/share/zsh/vendor-completions/_kvsim \
     ./usr/share/zsh/site-functions/_kvsim ./usr/share/fish/vendor_completions.d/kvsim.fish ./usr/share/man/man1/kvsim.1 \
     ./usr/lib/cmake/kvsim/kvsimConfig.cmake ./usr/include/kvsim/cli_main.h ./usr/share/kvsim/traces/chat.jsonl; do
-    dpkg-deb --fsys-tarfile "$deb" | tar -tf - | grep -qxF "$wanted" || die "the DEB has no $wanted"
+    grep -qxF "$wanted" "$work/files" || die "the DEB has no $wanted"
 done
 cp "$deb" "$root/kvsim.deb"
 cp "$tarball" "$root/kvsim.tar.gz"
