@@ -554,7 +554,7 @@ check: unfavourable ends|report/check.cpp|v.low = speed ? v.exact * m / h : l;|v
 check: observed is looked up first|report/check_parts.cpp|if (name != "observed")|if (true)
 check: half words are keys|report/check_parts.cpp|leaf.path[n - k - 1] == '.' &&|
 check: traces go by their names|report/check_parts.cpp|if (axis == "trace" && traces.count(text) != 0) text = traces[text];|
-check: whole numbers as doubles|report/check_parts.cpp|a.is_number_float() == b.is_number_float() ? a == b : exact_of(a) == exact_of(b);|a.get<double>() == b.get<double>();
+check: whole numbers as doubles|report/check_parts.cpp|return a.type() == b.type() ? a == b : exact_of(a) == exact_of(b);|return a.get<double>() == b.get<double>();
 check: any trace will do|report/check_comparable.cpp|if (same_name != was.end() && same_name->second != digest)|if (false)
 check: any device will do|report/check_comparable.cpp|if (bench)|if (false)
 check: any data will do|report/check_comparable.cpp|for (const char* key : {"kind", "sha256"})|for (const char* key : {"kind"})

@@ -116,6 +116,13 @@ TEST_CASE("check: curves, by capacity") {
     CHECK(has(error(wrong, base), "expected an array of whole numbers"));
 }
 
+TEST_CASE("check: a comparison is not held against another kind") {
+    Json cells = compare({cell("lru", "10%", 0.5)});
+    CHECK(has(error(cells, curve({1, 2}, {1, 2})), "kind is compare"));
+    CHECK(has(error(curve({1, 2}, {1, 2}), cells), "kind is curve"));
+    CHECK(has(error(cells, bench({kernel("append", 1, 2, 3)})), "kind is compare"));
+}
+
 TEST_CASE("check: size") {
     Json base = replay(50, 100);
     base["kind"] = "size";

@@ -176,6 +176,11 @@ TEST_CASE("check: without rules all must be equal, and an improvement is named")
     wide["results"]["evictions"]["blocks"] = uint64_t{9007199254740993};
     base["results"]["evictions"]["blocks"] = 9007199254740992.0;
     CHECK_FALSE(run(wide, base).passed());
+    // -1 and 2^64 - 1 have the same bits.
+    wide["results"]["evictions"]["blocks"] = ~uint64_t{0};
+    base["results"]["evictions"]["blocks"] = int64_t{-1};
+    CHECK_FALSE(run(wide, base).passed());
+    CHECK_FALSE(run(base, wide).passed());
     Json quiet = replay(50, 100);
     quiet["results"]["compression"]["key_nmse"] = "not measured";
     CHECK(run(quiet, quiet).not_measured == 1);

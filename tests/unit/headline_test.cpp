@@ -43,7 +43,8 @@ TEST_CASE("one capacity: the best, its room, the gap to the bound of its account
           "best possible (27.3 %). This trace does not show that it is better than lru.");
     // The baseline is the best: of the two others one is worse.
     CHECK(compare({cell("lru", 256, 241, 241), cell("sieve", 256, 240, 241, "no_difference"), cell("fifo", 256, 99, 241, "worse")}) ==
-          "At 256 blocks (1.0 GiB), lru hits 24.1 % of the prompt tokens, the most of 3 strategies and the best possible. "
+          "At 256 blocks (1.0 GiB), lru hits 24.1 % of the prompt tokens, the most of 3 strategies and the best possible for a cache that stores "
+          "every request. "
           "This trace does not show that it is better than 1 of the other 2.");
 }
 

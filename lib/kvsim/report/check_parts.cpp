@@ -137,7 +137,7 @@ CheckParts check_parts(const std::string& file, const Json& report) {
 }
 
 void name_cells(CheckParts& a, CheckParts* b) {
-    if (a.report->at("kind") != "compare") return;
+    if (a.report->at("kind") != "compare" || (b && b->report->at("kind") != "compare")) return;
     std::map<std::string, std::set<std::string>> values;
     for (const CheckParts* p : {static_cast<const CheckParts*>(&a), static_cast<const CheckParts*>(b)}) {
         if (!p) continue;
@@ -252,8 +252,8 @@ Exact exact_of(const Json& number) {
 
 bool same_value(const Json& a, const Json& b) {
     if (a.is_number_float() && b.is_number_float()) return a.get<double>() == b.get<double>();
-    if (a.is_number() && b.is_number())
-        return a.is_number_float() == b.is_number_float() ? a == b : exact_of(a) == exact_of(b);
+    // nlohmann-json takes -1 for 2^64 - 1 where one is signed and the other is not.
+    if (a.is_number() && b.is_number()) return a.type() == b.type() ? a == b : exact_of(a) == exact_of(b);
     return a == b;
 }
 

@@ -75,7 +75,8 @@ bool is_pinned(const Json& report) { return text_at(report, "config.accounting")
 // ", 3.2 points below the best possible (27.3 %)", or what can be said instead.
 std::string gap_words(const Json& report) {
     if (std::optional<Gap> gap = gap_of(report, is_pinned(report))) {
-        if (gap->gap == 0) return gap->reached ? ", as many as any cache of this size could" : ", as many as the cache that hits the most blocks";
+        if (gap->gap == 0 && gap->reached) return std::string(", as many as any cache of this size ") + (is_pinned(report) ? "that stores every request" : "could");
+        if (gap->gap == 0) return ", as many as the cache that hits the most blocks";
         return ", " + points_text(gap->gap) + " below the best possible (" + share_text(gap->best) + ")";
     }
     std::optional<uint64_t> most = whole_at(report, "bounds.unlimited.hit_tokens"), hits = whole_at(report, "results.hits.hit_tokens"),

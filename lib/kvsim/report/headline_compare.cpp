@@ -125,12 +125,17 @@ std::string everyone(size_t number, const std::vector<Winner>& winners) {
     return std::to_string(number) + (engines ? " strategies and engines" : number == 1 ? " strategy" : " strategies");
 }
 
-// "3.2 points below the best possible"; an engine has a ceiling of its own. "" where nothing is known. Of a tie, the
-// bound of the first: cells that tie under different accountings have bounds of their own in the table.
+// "3.2 points below the best possible"; an engine has a ceiling of its own. "" where nothing is known. Cells that tie
+// under different accountings have bounds of their own: then from the least gap to the largest.
 std::string gap_words(const Winner& w, bool with_best) {
     const Json& cell = *w.cells.front();
     if (std::optional<Gap> gap = gap_of(cell, cell_pinned(cell))) {
-        if (gap->gap == 0) return gap->reached ? "the best possible" : "as many as the cache that hits the most blocks";
+        double least = gap->gap, largest = gap->gap;
+        for (const Json* other : w.cells)
+            if (std::optional<Gap> g = gap_of(*other, cell_pinned(*other))) least = std::min(least, g->gap), largest = std::max(largest, g->gap);
+        if (points_text(least) != points_text(largest)) return points_text(least) + " to " + points_text(largest) + " below what their accountings make possible";
+        if (gap->gap == 0 && gap->reached) return cell_pinned(cell) ? "the best possible for a cache that stores every request" : "the best possible";
+        if (gap->gap == 0) return "as many as the cache that hits the most blocks";
         return points_text(gap->gap) + " below the best possible" + (with_best ? " (" + share_text(gap->best) + ")" : "");
     }
     std::optional<uint64_t> most = whole_at(cell, "bounds.unlimited.hit_tokens"), hits = whole_at(cell, "results.hits.hit_tokens"),
@@ -166,7 +171,7 @@ std::string versus_words(const Winner& w, double level) {
         case Shown::nothing: break;
     }
     // The baseline itself.
-    if (w.no_difference == 0 || w.no_difference == w.of) return {};
+    if (w.names.size() > 1 || w.no_difference == 0 || w.no_difference == w.of) return {};
     return " This trace does not show that it is better than " + std::to_string(w.no_difference) + " of the other " + std::to_string(w.of - 1) + ".";
 }
 

@@ -22,7 +22,8 @@ struct ReplayOptions {
     GroupBy by = GroupBy::none;
     bool verify = false;
     bool bounds = true;  ///< offline bounds and explained misses, where they are defined
-    uint64_t timeline = 0;  ///< points of ReplayOutcome::series; 0: none. Under the prefix layout a second run, block by block, tells them
+    /// Points of ReplayOutcome::series; 0: none. Under the prefix layout a second run, block by block, tells them.
+    uint64_t timeline = 0;
     const PrefillFlops* flops = nullptr;  ///< weigh hits by them
     /// Layout quantized: what its sequences are made of. Request r plays the recorded sequence r mod their number.
     const KvData* kv_data = nullptr;
