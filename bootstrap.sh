@@ -12,7 +12,7 @@ test="doctest-dev librapidcheck-dev libbenchmark-dev clang-14 libclang-rt-14-dev
       python3-minimal python3-jsonschema libxml2-utils zstd"
 tidy="clang-14 clang-tidy-14"
 # What the long checks add: git lists the files that tests/long/chroot.sh carries into its bare system, chromium opens the
-# pages of tests/long/page.py.
+# pages of tests/long/page.py, dpkg-dev and file are what cpack makes a DEB with.
 long="debootstrap git chromium dpkg-dev file"
 
 usage() {

@@ -116,7 +116,8 @@ class DemoCommand : public Command {
                          "FLOP-weighted: late tokens cost more than early ones; this is the work saved",
                          "active, evictable: blocks in use by a running request, and blocks kept in case they are asked for again"}});
         tour.push_back({"Which strategy: the same trace, other rules about what goes, in more and less memory.",
-                        with({"compare", kDemoTrace, "--eviction", "lru,fifo,lfu,s3_fifo", "--memory", "5GiB,10GiB,20GiB", "--model", "llama-3.1-8b"},
+                        with({"compare", kDemoTrace, "--eviction", "lru,fifo,lfu,s3_fifo", "--memory", "5GiB,10GiB,20GiB",
+                              "--model", "llama-3.1-8b"},
                              has_page_ ? std::vector<std::string>{"--export-html", page_} : std::vector<std::string>{}),
                         {"a cell: the token hit rate, then the share of the optimum; * is the best of its column",
                          "+ - =: better or worse than lru beyond chance, or nothing that this trace can show"}});
@@ -157,7 +158,9 @@ class DemoCommand : public Command {
             say("");
         }
         if (code != step.exit_code) {
-            if (code <= 1) throw_failed("demo: '" + line + "' ended with " + std::to_string(code) + ", expected " + std::to_string(step.exit_code));
+            if (code <= 1)
+                throw_failed("demo: '" + line + "' ended with " + std::to_string(code) + ", expected " +
+                             std::to_string(step.exit_code));
             return code;
         }
         for (const std::string& meaning : step.meaning) say("   > " + meaning);
@@ -183,7 +186,8 @@ class DemoCommand : public Command {
     void end() const {
         std::string here = std::filesystem::current_path().string() + "/";
         if (has_page_)
-            say("The page with all of it: " + std::filesystem::absolute(page_).string() + "\n  open it in a browser; it needs no network and can be mailed");
+            say("The page with all of it: " + std::filesystem::absolute(page_).string() +
+                "\n  open it in a browser; it needs no network and can be mailed");
         say("The trace: " + here + kDemoTrace);
         say("More: kvsim list, kvsim COMMAND --help. To clean up: rm kvsim-demo*");
     }

@@ -84,8 +84,8 @@ std::vector<ValueWord> literal_words(const std::string& type) {
     for (size_t at = 0; at < type.size();) {
         size_t bar = std::min(type.find('|', at), type.size());
         std::string word = type.substr(at, bar - at);
-        bool literal = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '-' || c == '_'; });
-        if (literal) words.push_back({word, ""});
+        auto lower = [](char c) { return (c >= 'a' && c <= 'z') || c == '-' || c == '_'; };
+        if (!word.empty() && std::all_of(word.begin(), word.end(), lower)) words.push_back({word, ""});
         at = bar + 1;
     }
     return words;
@@ -98,8 +98,10 @@ void complete_value(const std::string& command, const CLI::Option& option, const
     std::string type = positional ? "" : option.get_type_name();
     std::vector<ValueWord> words = value_words(command, name);
     into.files = type.find("FILE") != std::string::npos || (positional && words.empty());
-    for (ValueWord& w : literal_words(type))
-        if (std::none_of(words.begin(), words.end(), [&](const ValueWord& known) { return known.text == w.text; })) words.push_back(std::move(w));
+    for (ValueWord& w : literal_words(type)) {
+        auto same = [&](const ValueWord& known) { return known.text == w.text; };
+        if (std::none_of(words.begin(), words.end(), same)) words.push_back(std::move(w));
+    }
     ValueCompleter values(std::move(words), head, into);
     bool list = !positional && option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
     list ? values.list(text) : values.item(text);
