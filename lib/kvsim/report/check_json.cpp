@@ -2,6 +2,7 @@
 #include <kvsim/core/units.h>
 #include <kvsim/core/version.h>
 #include <kvsim/report/check.h>
+#include <kvsim/report/escape.h>
 #include <kvsim/report/results_json.h>
 
 #include <fmt/format.h>
@@ -133,26 +134,6 @@ const Json& findings_of(const Json& report) {
     return report.contains("findings") && report["findings"].is_array() ? report["findings"] : none;
 }
 
-// XML 1.0 knows no control characters.
-std::string xml(const std::string& text) {
-    std::string out;
-    for (char c : text) {
-        if (c == '&')
-            out += "&amp;";
-        else if (c == '<')
-            out += "&lt;";
-        else if (c == '>')
-            out += "&gt;";
-        else if (c == '"')
-            out += "&quot;";
-        else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-            out += ' ';
-        else
-            out += c;
-    }
-    return out;
-}
-
 std::string sentence(const Json& f) {
     std::string text;
     auto add = [&](const char* key, const char* words) {
@@ -190,7 +171,7 @@ std::string check_junit(const Json& report) {
     uint64_t tests = 0, failures = 0, skipped = 0;
     auto open = [&](const std::string& name) {
         ++tests;
-        cases += "    <testcase name=\"" + xml(name) + "\" classname=\"kvsim.check." + xml(word_at(report, "of")) +
+        cases += "    <testcase name=\"" + xml_text(name) + "\" classname=\"kvsim.check." + xml_text(word_at(report, "of")) +
                  "\" time=\"0\"";
     };
     if (uint64_t equal = equal_in(report); equal > 0) {
@@ -202,18 +183,18 @@ std::string check_junit(const Json& report) {
         std::string verdict = word_at(f, "verdict");
         if (failed(f)) {
             ++failures;
-            cases += ">\n      <failure type=\"" + xml(verdict) + "\" message=\"" + xml(sentence(f)) +
+            cases += ">\n      <failure type=\"" + xml_text(verdict) + "\" message=\"" + xml_text(sentence(f)) +
                      "\"/>\n    </testcase>\n";
         } else if (verdict == "skipped" || verdict == "unsure" || verdict == "noise") {
             ++skipped;
-            cases += ">\n      <skipped message=\"" + xml(sentence(f)) + "\"/>\n    </testcase>\n";
+            cases += ">\n      <skipped message=\"" + xml_text(sentence(f)) + "\"/>\n    </testcase>\n";
         } else {
             cases += "/>\n";
         }
     }
     std::string counts = fmt::format("tests=\"{}\" failures=\"{}\" errors=\"0\"", tests, failures);
     return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"kvsim check\" " + counts +
-           " time=\"0\">\n  <testsuite name=\"" + xml(files_of(report)) + "\" " + counts +
+           " time=\"0\">\n  <testsuite name=\"" + xml_text(files_of(report)) + "\" " + counts +
            fmt::format(" skipped=\"{}\" time=\"0\">\n", skipped) + cases + "  </testsuite>\n</testsuites>\n";
 }
 
