@@ -43,7 +43,9 @@ TEST_CASE("verbose: replay") {
           "m.jsonl: blocks of 512 tokens: the trace's own\n"
           "--tokens 1024 / 512 tokens a block = 2 blocks\n"
           "defaults: --layout prefix, --eviction lru, --match block\n"
-          "replay: block by block, in runs of consecutive ids\n");
+          "replay: whole runs of the prefix index, a few steps a request\n");
+    CHECK(contains(explained({"replay", f.trace, "--eviction", "fifo", "--accounting", "flat"}),
+                   "replay: block by block, in runs of consecutive ids\n"));
     CHECK(contains(explained({"replay", f.trace, "--engine", "sglang"}), "engine: sglang:page="));
     CHECK(contains(explained({"replay", f.trace}), "capacity: unlimited"));
     CHECK(contains(explained({"replay", f.trace, "--layout", "paged"}), "defaults: --eviction lru, --on-full evict"));

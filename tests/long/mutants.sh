@@ -31,7 +31,29 @@ flat: a block that is filled stays partly filled|layout/prefix_flat.h|          
 flat: a leading block that is filled stays partly filled|layout/prefix_flat.h|if (lead < kept) this->partial_.clear_run(s.begin, std::min(n, kept - lead));|
 flat: the tail weighs as much as the rest|layout/prefix_flat.h|if (hits.last && position >= edges.tail)|if (false)
 flat: old content taken for new|layout/prefix_flat.h|            seen_ = std::max(seen_, begin + count);  // runs|            // runs
-flat: output is told of late|layout/prefix_flat.h|            this->strategy_.mark(last);\n        }\n        if|        }\n        if
+flat: output is told of late|layout/prefix_flat.h|            this->strategy_.mark(last);\n        }\n        return last;|        }\n        return last;
+flat: last blocks: used again, still empty|layout/prefix_flat.h|if (length == c.length) [[unlikely]] last_blocks_.used_again(row);|
+flat: last blocks: one that is not its request's own|layout/prefix_flat.h|own.shared < own.length && in_order_|in_order_
+flat: last blocks: out of order|eviction/flat_s3_fifo.h|return !rules_.fill_main \|\| evicted_ > 0;|return true;
+flat: last blocks: who has gone keeps its places|layout/last_blocks.h|            total_ -= e.missing;|
+flat: last blocks: the line is too short|layout/last_blocks.h|if (end_ - first_ == line_.size()) [[unlikely]] lengthen();|
+flat: s3_fifo: a block to be promoted goes|eviction/flat_s3_fifo.h|plain_below_ = kSmall + std::min<uint32_t>(rules_.promote, kMost) * kOne;|plain_below_ = kSmall + (rules_.promote + 1u) * kOne;
+flat: s3_fifo: a place that a ghost left counts|eviction/flat_s3_fifo.h|block >= named_ \|\| state[forgotten] != ghost_at(oldest)|block >= named_
+flat: s3_fifo: output leaves ghosts|eviction/flat_s3_fifo.h|was >= plain_below_ \|\| block >= named_|was >= plain_below_
+flat: s3_fifo: main is not asked|eviction/flat_s3_fifo.h| \|\| main_.size > main_size_ \|\| most_ghosts_ == 0| \|\| most_ghosts_ == 0
+flat runs: pieces are taken at once|layout/prefix_flat_runs.cpp|for (const Piece& piece : pieces_) walk_[piece.holder].cut = piece.begin;|
+flat runs: pieces from the last to the first|layout/prefix_flat_runs.cpp|for (size_t i = pieces_.size(); i-- > 0;) access(pieces_[i]|for (size_t i = 0; i < pieces_.size(); ++i) access(pieces_[i]
+flat runs: a holder that goes meanwhile|layout/prefix_flat_runs.cpp|        if (holder.low > position) {|        if (position == piece.begin && holder.low > position) {
+flat runs: what is evicted comes from the deep end|layout/prefix_flat_runs.cpp|        s.low = from + n;|        s.high -= n;
+flat runs: a last block that is taken stays partly filled|layout/prefix_flat_runs.cpp|        if (position == holder.high) {|        if (false) {
+flat runs: hits behind a gap lead|layout/prefix_flat_runs.cpp|if (hits.leading == position)|if (true)
+flat runs: the bound is not asked|layout/prefix_flat_runs.cpp|hits.in_bound += std::min(bound, piece.end) - position;|hits.in_bound += piece.end - position;
+flat runs: the tail weighs as much as the rest|layout/prefix_flat_runs.cpp|if (last_is_behind) tokens -=|if (false) tokens -=
+flat runs: the computed token is a hit|layout/prefix_flat_runs.cpp|if (options.compute_last_token && last_is_behind|if (false && last_is_behind
+flat runs: stranded by the taken part alone|layout/prefix_flat_runs.cpp|taken < s.cut \|\| s.low > s.cut ? taken : s.high|taken < s.cut ? taken : s.high
+flat runs: output is stranded, too|layout/prefix_flat_runs.cpp|uint32_t named = std::min(s.high, trace.chains[r].length)|uint32_t named = s.high
+flat runs: used for content|layout/prefix.cpp|return !trace.content && !trace.objects;|return !trace.objects;
+stranded: the row before|layout/prefix_blocks.h|for (; step > 0; step /= 2)|for (; step > 1; step /= 2)
 flat: arc: nobody is told after renewal|eviction/flat_log.h|for (uint32_t number : marked) mark(tail + number);|
 flat: log: the edge stays behind|eviction/flat_log.h|edge = head_ + before_edge;|edge = head_ + before_edge / 2;
 flat: log: old numbers stay|eviction/flat_log.h|if (stamp >= first_place_ && stamp < head_) stamp = 0;|(void)stamp;
@@ -48,11 +70,18 @@ heap: a void place stands for whoever comes again|eviction/key_heap.h|        st
 heap: a smaller key waits in line|eviction/key_heap.h|            mark(block, kVoid);|            mark(block, kWaiting \| kRaised);
 heap: everybody stands in line|eviction/key_heap.h|(first_ != last_ && before(e, newest_))|false
 heap: whoever enters stays on top|eviction/key_heap.h|if (!before(e, heap_[kRoot])) return sink(kRoot, e);|
-flat: room is left in a run|eviction/flat_fifo.h|if (n > free_) evict(n - free_, leave);|if (n > free_) evict(std::min<uint64_t>(n, most_ - free_), leave);
+flat: room is left in a run|eviction/flat_fifo.h|if (count > free_) evict(count - free_, leave);|if (count > free_) evict(std::min<uint64_t>(count, most_ - free_), leave);
+flat: fifo: who enters again goes before its time|eviction/flat_fifo.h|push({begin, n, next_});|push({begin, n, next_ > 0 ? next_ - 1 : 0});
+flat: fifo: the queue of those who entered again is not asked|eviction/flat_fifo.h|if (end_ == first_) next_run_at_ = run.before;|
+flat: fifo: a run ends where newcomers end|eviction/flat_fifo.h|if (n == count \|\| !contains(begin + n)) return n;|return n;
+flat: fifo: a run that goes stays resident|eviction/flat_fifo.h|            again_.clear_run(s.begin, n);|
 flat: a run longer than the cache|eviction/flat_lru.h|std::min<uint64_t>(count, most_));|uint64_t{count});
-flat: clock: newcomers stand behind the hand|eviction/flat_clock.h|ring[hand] = block++;|ring[hand] = block++, hand = hand == 0 ? most_ - 1 : hand - 1;
-flat: sieve: the hand waits at the newest|eviction/flat_sieve.h|survivors = hand = 0;|survivors = 0, hand = end;
-flat: sieve: survivors are forgotten|eviction/flat_sieve.h|log[survivors++] = at_hand;|
+flat: clock: whoever is spared keeps its mark|eviction/flat_hits.h|        hit_.clear_run(run.begin, n);|
+flat: clock: newcomers are resident late|eviction/flat_hits.h|            resident_.set_run(begin, n);  // before: the first may be gone when the last enters\n            self().replace(begin, n, leave);|            self().replace(begin, n, leave);\n            resident_.set_run(begin, n);
+flat: queue of runs: a neighbour of the newest|eviction/flat_hits.h|newest.begin + newest.count == s.begin|newest.begin + newest.count >= s.begin
+flat: sieve: the hand waits at the newest|eviction/flat_sieve.h|                behind_.push({oldest.begin, n});\n                if (ahead_.empty()) std::swap(ahead_, behind_);|                behind_.push({oldest.begin, n});
+flat: sieve: the last of several wraps the hand|eviction/flat_sieve.h|if (n == 1 && ahead_.empty())|if (ahead_.empty())
+flat: sieve: who is spared is young again|eviction/flat_sieve.h|behind_.push({oldest.begin, n});|ahead_.push({oldest.begin, n});
 flat: lfu: who has a seat goes in line|eviction/flat_lfu.h|if (where[at] <= kMarked) victim = at;|victim = at;
 flat: lfu: the heap is not settled|eviction/flat_lfu.h|if (seat.time == top.time) break;|break;
 flat: s3_fifo: a ghost's old place is its own|eviction/flat_s3_fifo.h|if (state_[block] == ghost_at(oldest_ghost_)) {|if ((state_[block] \& 3) == kGhost) {
@@ -104,7 +133,7 @@ two_q: Am leaves ghosts|eviction/block_two_q.h|bool leaves_ghost = where_[block]
 two_q: release renews nothing|eviction/block_two_q.h|void on_release(BlockId block) { on_hit(block); }|void on_release(BlockId) {}
 ghosts: of blocks without a name|eviction/block_ghosts.h|limit_ == 0 \|\| block >= named_|limit_ == 0
 ghosts: one too few|eviction/block_ghosts.h|queue_.size() == limit_|queue_.size() + 1 >= limit_
-ghosts: the newest is forgotten|eviction/block_ghosts.h|remove(queue_.front());|{ where_[block] = 0; return; }
+ghosts: the newest is forgotten|eviction/block_ghosts.h|remove(queue_.front());|return;
 qdlp: a full CLOCK gives nothing more|eviction/block_qdlp.h|return comes_back_ && clock_.size() >= clock_room_;|return false;
 qdlp: moves into a full CLOCK|eviction/block_qdlp.h|clock_.size() >= clock_room_ ? of_clock(eligible) : kNone;|kNone;
 qdlp: counters to 2|eviction/block_qdlp.h|kMost = 3;|kMost = 2;
@@ -582,7 +611,7 @@ CXX := $(command -v ccache) g++
 FLAGS = -std=c++20 -O1 -ffp-contract=off -Ilib -I$source/tests -I$source -MMD -DKVSIM_SOURCE_DIR='"$source"' -DKVSIM_BINARY='""' \
         -DKVSIM_PYTHON3='""' -DKVSIM_VERSION='""' -DKVSIM_GIT='""'
 LIB := \$(filter-out lib/kvsim/report/%,\$(wildcard lib/kvsim/*/*.cpp lib/kernels/cpu/*.cpp))
-LIB += \$(filter-out %/check_texts.cpp,\$(wildcard lib/kvsim/report/check*.cpp))
+LIB += \$(filter-out %/check_texts.cpp,\$(wildcard lib/kvsim/report/check*.cpp)) lib/kvsim/report/escape.cpp lib/kvsim/report/export_parts.cpp
 # Reports but for the gate are left out, and so are the tests that need them.
 TESTS := $(grep -LE 'kvsim/report/([^c]|c[^h])' "$source"/tests/support/*.cpp "$source"/tests/property/*.cpp "$source"/tests/golden/*.cpp "$source"/tests/unit/*.cpp | paste -sd' ')
 OBJECTS := \$(LIB:lib/%.cpp=o/%.o) \$(TESTS:$source/tests/%.cpp=o/tests/%.o)

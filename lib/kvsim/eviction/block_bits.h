@@ -80,7 +80,7 @@ class BlockBits {
     }
     // Calls f(first block, mask of as many bits as there are blocks) for pieces of at most kPiece blocks.
     template <class F>
-    static void for_pieces(BlockId begin, uint32_t count, const F& f) {
+    [[gnu::always_inline]] static void for_pieces(BlockId begin, uint32_t count, const F& f) {
         if (count > kPiece) [[unlikely]] {
             for_whole_pieces(begin, count, f);
             begin += count - count % kPiece;

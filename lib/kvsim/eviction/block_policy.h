@@ -98,6 +98,7 @@ struct FlatPolicyBase {
     static constexpr bool kNeedsDepth = false;
     void on_lookup(const RequestView&) {}
     void mark(BlockId) {}
+    bool in_order() const { return true; }
 };
 
 template <class S>
@@ -170,6 +171,9 @@ concept FlatPolicy = requires(P p, const P c, BlockId block, uint32_t count, Str
     { p.touch(block, count) } -> std::same_as<RunHits>;
     /// Of this resident block `leave` must be told when it goes before it is accessed again; of others it may be.
     p.mark(block);
+    /// Whoever enters from now on and is never accessed again leaves after all such that entered before it, but for those
+    /// from a time when this was not so.
+    { c.in_order() } -> std::same_as<bool>;
     { c.contains(block) } -> std::same_as<bool>;
     { c.resident() } -> std::same_as<uint64_t>;
     { c.evicted() } -> std::same_as<uint64_t>;

@@ -13,6 +13,18 @@ inline Four four_from(uint32_t first) { return Four{first, first + 1, first + 2,
 inline void put(uint32_t* to, Four four) { std::memcpy(to, &four, sizeof four); }
 }  // namespace consecutive_detail
 
+/// a[i] = first + i for i below `count`.
+inline void write_consecutive(uint32_t* a, uint32_t first, uint32_t count) {
+    using namespace consecutive_detail;
+    if (count < 4) {
+        for (uint32_t i = 0; i < count; ++i) a[i] = first + i;
+        return;
+    }
+    uint32_t last = count - 4;
+    Four in_a = four_from(first);
+    for (uint32_t i = 0; i < last; i += 4, in_a += 4) put(a + i, in_a);
+    put(a + last, four_from(first + last));  // may overlap those before
+}
 /// a[i] = first_a + i and b[i] = first_b + i for i below `count`. The arrays do not overlap.
 inline void write_consecutive(uint32_t* a, uint32_t first_a, uint32_t* b, uint32_t first_b, uint32_t count) {
     using namespace consecutive_detail;

@@ -40,6 +40,7 @@ class FlatS3Fifo : public FlatPolicyBase {
         ghosts_.assign(std::bit_ceil(2 * most_ghosts_ + 2), kNone);
         ghost_mask_ = ghosts_.size() - 1;
         oldest_ghost_ = next_ghost_ = 0;
+        plain_below_ = kSmall + std::min<uint32_t>(rules_.promote, kMost) * kOne;
     }
     uint32_t lead(BlockId begin, uint32_t count) {
         uint32_t* state = state_.data() + begin;
@@ -67,7 +68,14 @@ class FlatS3Fifo : public FlatPolicyBase {
     }
     template <class L>
     void add(BlockId begin, uint32_t count, const L& leave) {
-        for (BlockId block = begin; block - begin < count; ++block) store(block, false, leave);
+        while (count > 0) {
+            uint32_t n = replace_plain(begin, count);
+            begin += n;
+            count -= n;
+            if (count == 0) return;
+            store(begin++, false, leave);
+            --count;
+        }
     }
     RunHits touch(BlockId begin, uint32_t count) {
         RunHits hits;
@@ -78,6 +86,7 @@ class FlatS3Fifo : public FlatPolicyBase {
         return hits;
     }
     void mark(BlockId block) { state_[block] |= kMarked; }
+    bool in_order() const { return !rules_.fill_main || evicted_ > 0; }
     bool contains(BlockId block) const { return (state_[block] & kSmall) != 0; }
     uint64_t resident() const { return small_.size + main_.size; }
     uint64_t evicted() const { return evicted_; }
@@ -119,6 +128,40 @@ class FlatS3Fifo : public FlatPolicyBase {
         bool main = ghost || (rules_.fill_main && evicted_ == 0 && small_.size >= small_size_);
         (main ? main_ : small_).push(block);
         state_[block] = main ? kMain : kSmall;
+    }
+    // What nearly always happens where nobody comes back: each newcomer enters the small queue, its oldest becomes a ghost, and
+    // the oldest ghost is forgotten. Returns how many were stored until something else has to.
+    uint32_t replace_plain(BlockId begin, uint32_t count) {
+        if (small_.size + main_.size < most_ || main_.size > main_size_ || most_ghosts_ == 0) return 0;
+        if (ghost_count_ < most_ghosts_ || evicted_ == 0) return 0;
+        uint32_t* state = state_.data();
+        BlockId* small = small_.blocks.data();
+        BlockId* ghosts = ghosts_.data();
+        uint64_t first = small_.first, oldest = oldest_ghost_, next = next_ghost_;
+        // A small queue that is full up has its newest where its oldest was.
+        uint64_t last = first + small_.size;
+        if (last >= most_) last -= most_;
+        uint32_t n = 0;
+        count = static_cast<uint32_t>(std::min<uint64_t>(count, small_.size));
+        for (; n < count; ++n) {
+            BlockId block = small[first], forgotten = ghosts[oldest & ghost_mask_];
+            uint32_t was = state[block];
+            if (was >= plain_below_ || block >= named_ || state[forgotten] != ghost_at(oldest)) break;
+            if (next - oldest == ghosts_.size()) break;
+            state[forgotten] = kNowhere;
+            ++oldest;
+            state[block] = ghost_at(next);
+            ghosts[next++ & ghost_mask_] = block;
+            small[last] = begin + n;
+            state[begin + n] = kSmall;
+            first = first + 1 == most_ ? 0 : first + 1;
+            last = last + 1 == most_ ? 0 : last + 1;
+        }
+        small_.first = first;
+        oldest_ghost_ = oldest;
+        next_ghost_ = next;
+        evicted_ += n;
+        return n;
     }
     template <class L>
     void evict(const L& leave) {
@@ -183,6 +226,7 @@ class FlatS3Fifo : public FlatPolicyBase {
     uint64_t named_ = 0;
     uint64_t small_size_ = 0, main_size_ = 0, most_ghosts_ = 0;
     uint64_t evicted_ = 0;
+    uint32_t plain_below_ = 0;  ///< in the small queue, neither to be promoted nor told of: its state is below
     uint64_t ghost_count_ = 0;
     HugeVector<uint32_t> state_;
     Ring small_, main_;

@@ -50,6 +50,7 @@ class FlatSteps : public S {
         return hits;
     }
     void mark(BlockId) {}  // `leave` is told of everybody
+    bool in_order() const { return false; }
     uint64_t resident() const { return resident_; }
     uint64_t evicted() const { return evicted_; }
 

@@ -31,15 +31,15 @@ class PartialBlocks {
         if (has(block)) drop(block);
     }
     void clear_run(BlockId begin, uint32_t count) {
-        if (bits_.any(begin, count)) [[unlikely]] drop_run(begin, count);
+        if (count_ > 0 && bits_.any(begin, count)) [[unlikely]] drop_run(begin, count);
     }
     /// Calls f(block) for those of the run that are partly filled or without a name; f may clear them.
     template <class F>
     void for_special(BlockId begin, uint32_t count, const F& f) const {
         if (begin >= named_) {
             for (uint32_t i = 0; i < count; ++i) f(begin + i);
-        } else if (bits_.any(begin, count)) {
-            bits_.for_each(begin, count, f);
+        } else if (count_ > 0 && bits_.any(begin, count)) [[unlikely]] {
+            each_partial(begin, count, f);
         }
     }
     void set(BlockId block, uint64_t missing) {
@@ -67,6 +67,10 @@ class PartialBlocks {
     };
     static constexpr int kFewest = 6;  ///< log2 of the slots at first
 
+    template <class F>
+    [[gnu::noinline]] void each_partial(BlockId begin, uint32_t count, const F& f) const {
+        bits_.for_each(begin, count, f);
+    }
     [[gnu::noinline]] void drop_run(BlockId begin, uint32_t count) {
         bits_.for_each(begin, count, [this](BlockId block) { drop(block); });
     }

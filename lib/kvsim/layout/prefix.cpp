@@ -3,6 +3,7 @@
 #include <kvsim/layout/block_row.h>
 #include <kvsim/layout/block_rows.h>
 #include <kvsim/layout/prefix.h>
+#include <kvsim/layout/prefix_flat_runs.h>
 #include <kvsim/layout/prefix_runs.h>
 #include <kvsim/layout/strategy_scope.h>
 
@@ -54,7 +55,9 @@ Registry<BlockStrategyRow>& block_strategies() {
 // Under tree, LRU by runs is exact while every request fits: then no request ever runs out of unprotected leaves.
 bool runs_apply(const std::string& eviction, const Accounting& accounting, const Trace& trace, const RunOptions& options) {
     if (options.concurrency == kByTrace) return false;  // requests do not end in the order of their admission
-    if (eviction != "lru" || accounting.kind == AccountingKind::flat || trace.has_named_output()) return false;
+    if (eviction != "lru" || trace.has_named_output()) return false;
+    // Content has no paths, and of objects a state per block is less than one per request.
+    if (accounting.kind == AccountingKind::flat) return !trace.content && !trace.objects;
     if (accounting.kind == AccountingKind::pinned) return true;
     for (uint32_t r = 0; r < trace.requests(); ++r)
         if (trace.stored_blocks(r, options.decode) > options.capacity_blocks) return false;
@@ -85,7 +88,10 @@ std::unique_ptr<Cache> make_prefix_cache(const std::string& eviction, const Acco
     std::string id = bare_id(eviction);
     if (accounting.kind == AccountingKind::flat && options.concurrency != 1)
         throw_input("--concurrency has no effect under --accounting flat, which never pins a block; expected 1");
-    if (path == RunPath::fastest && runs_apply(id, accounting, trace, options)) return std::make_unique<PrefixRunLru>();
+    if (path == RunPath::fastest && runs_apply(id, accounting, trace, options)) {
+        if (accounting.kind == AccountingKind::flat) return std::make_unique<FlatRunLru>();
+        return std::make_unique<PrefixRunLru>();
+    }
     Accounting as = accounting;
     as.by_block = path == RunPath::blocks;
     return block_strategies().get(id).make(eviction, as);

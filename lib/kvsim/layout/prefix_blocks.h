@@ -85,7 +85,7 @@ class PrefixBlocks : public Cache {
             if (options.observer) observe(r, stored, active, result);
             result.total.evicted_blocks = evicted_;
             result.admitted(r >= options.warmup_requests, active, resident_,
-                            resident_ * trace.block_size - partial_.total());
+                            resident_ * trace.block_size - partial_.total() - missing_elsewhere_);
         }
         if (concurrent()) release_all();
         end_run(requests, options, result);
@@ -181,9 +181,12 @@ class PrefixBlocks : public Cache {
     }
     /// The request's last block of `stored` is `block`: remember how many of its token places are empty.
     void fill_last(uint32_t r, uint32_t stored, BlockId block) {
+        partial_.set(block, empty_places(r, stored));
+    }
+    uint64_t empty_places(uint32_t r, uint32_t stored) const {
         uint64_t tokens = uint64_t{trace_->prompt_tokens[r]} + (options_.decode ? trace_->output_tokens[r] : 0);
         uint64_t room = uint64_t{stored} * trace_->block_size;
-        partial_.set(block, !trace_->content && room > tokens ? room - tokens : 0);
+        return !trace_->content && room > tokens ? room - tokens : 0;
     }
     /// A block that another request had partly filled now holds a full block of this one.
     void fill_whole(BlockId block) {
@@ -199,6 +202,7 @@ class PrefixBlocks : public Cache {
     uint64_t blocks_ = 0;
     uint64_t resident_ = 0;
     uint64_t evicted_ = 0;
+    uint64_t missing_elsewhere_ = 0;  ///< empty token places of blocks that partial_ does not know
     bool flat_content_ = false;  ///< ids are the content's own instead of their paths
     std::vector<uint32_t> stored_;  ///< per request: all blocks it occupies
     std::vector<uint32_t> depth_;  ///< per block, where the strategy needs it
@@ -238,10 +242,11 @@ class PrefixBlocks : public Cache {
         uint64_t named = flat_content_ ? trace_->content_ids.unique : trace_->chains.unique_blocks();
         uint64_t longest = 0, unnamed = 0, references = 0;
         stored_ = trace_->all_stored_blocks(options_.decode);
+        bool named_output = trace_->has_named_output();
         for (uint32_t r = 0; r < trace_->requests(); ++r) {
             uint64_t stored = stored_[r];
             uint64_t lookup = trace_->lookup_blocks(r);
-            uint64_t known = trace_->chains[trace_->stored_row(r, options_.decode)].length;
+            uint64_t known = named_output ? trace_->chains[trace_->stored_row(r, options_.decode)].length : lookup;
             longest = std::max({longest, stored, lookup});
             unnamed += stored > known ? stored - known : 0;
             references += stored + lookup;
@@ -278,26 +283,46 @@ class PrefixBlocks : public Cache {
     uint64_t count_stranded() const {
         if (flat_content_) return 0;  // chunks of content have no ancestors
         const PrefixIndex& chains = trace_->chains;
-        uint64_t left = resident_;
-        for (uint64_t b = chains.unique_blocks(); b < blocks_; ++b) left -= strategy_.contains(static_cast<BlockId>(b));
-        uint64_t from = chains.unique_blocks();
-        while (left > 0 && from > 0) left -= strategy_.contains(static_cast<BlockId>(--from));
-        uint32_t row = chains.rows();
-        while (row > 0 && chains.first_new(row - 1) >= from) --row;
-        if (row > 0) --row;  // the one that `from` may be in the middle of
+        uint64_t left = resident_, from = chains.unique_blocks();
+        for (uint64_t b = from; b < blocks_; ++b) left -= strategy_.contains(static_cast<BlockId>(b));
+        std::vector<BlockId> resident;
+        resident.reserve(left);
+        while (resident.size() < left && from > 0) {
+            if constexpr (requires { strategy_.contains_any(BlockId{}, 32); })
+                while (from >= 32 && !strategy_.contains_any(static_cast<BlockId>(from - 32), 32)) from -= 32;
+            if (from > 0 && strategy_.contains(static_cast<BlockId>(--from))) resident.push_back(static_cast<BlockId>(from));
+        }
         std::vector<bool> reachable(chains.unique_blocks() - from);
         uint64_t stranded = 0;
-        for (uint64_t at = from; at < chains.unique_blocks(); ++at) {
-            auto block = static_cast<BlockId>(at);
-            if (!strategy_.contains(block)) continue;
-            while (row + 1 < chains.rows() && chains.first_new(row + 1) <= block) ++row;
-            const ChainRecord& c = chains[row];
+        RowOfBlock row(chains);
+        for (size_t i = resident.size(); i-- > 0;) {
+            BlockId block = resident[i];
+            const ChainRecord& c = chains[row.of(block)];
             BlockId parent = block > c.first_new ? block - 1 : c.shared > 0 ? chains.block_at(c.owner, c.shared - 1) : kNone;
             reachable[block - from] = parent == kNone || (parent >= from && reachable[parent - from]);
             stranded += !reachable[block - from];
         }
         return stranded;
     }
+    /// Which row introduced a block, for blocks in ascending order. O(log rows) where another row did.
+    class RowOfBlock {
+      public:
+        explicit RowOfBlock(const PrefixIndex& chains) : chains_(chains) {}
+        uint32_t of(BlockId block) {
+            uint32_t rows = chains_.rows(), step = 1;
+            while (row_ + step < rows && chains_.first_new(row_ + step) <= block) {
+                row_ += step;
+                step *= 2;
+            }
+            for (; step > 0; step /= 2)
+                if (row_ + step < rows && chains_.first_new(row_ + step) <= block) row_ += step;
+            return row_;
+        }
+
+      private:
+        const PrefixIndex& chains_;
+        uint32_t row_ = 0;
+    };
 };
 
 }  // namespace kvsim

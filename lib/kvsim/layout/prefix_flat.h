@@ -8,6 +8,7 @@
 // The definition, block by block: prefix_flat_blocks.h.
 #pragma once
 
+#include <kvsim/layout/last_blocks.h>
 #include <kvsim/layout/prefix_flat_blocks.h>
 
 #include <span>
@@ -21,7 +22,20 @@ class FlatPrefix : public PrefixBlocks<P> {
 
     void run(const Trace& trace, const RunOptions& options, RunResult& result) override {
         result.any_hits_from(trace.requests(), options.bound_hits != nullptr);
-        this->replay(trace, options, result, [&](uint32_t r, uint32_t stored) { return serve_runs(r, stored, result); });
+        this->replay(trace, options, result, [&](uint32_t r, uint32_t stored) {
+            return plain_ ? serve_plain(r, stored, result) : serve_runs(r, stored, result);
+        });
+    }
+
+    void check_invariants() const override {
+        PrefixBlocks<P>::check_invariants();
+        uint64_t missing = 0;
+        last_blocks_.for_each([&](BlockId block, uint32_t places) {
+            if (!this->strategy_.contains(block)) throw_failed("prefix: a last block that is not resident has tokens");
+            if (this->partial_.has(block)) throw_failed("prefix: empty token places are counted twice");
+            missing += places;
+        });
+        if (missing != this->missing_elsewhere_) throw_failed("prefix: token places of last blocks do not add up");
     }
 
   protected:
@@ -34,12 +48,87 @@ class FlatPrefix : public PrefixBlocks<P> {
         const PrefixIndex& chains = this->trace_->chains;
         for (uint32_t row = 0; row < chains.rows(); ++row) longest = std::max(longest, chains[row].length);
         runs_.resize(longest);
+        plain_ = !names_output_ && !this->flat_content_;
+        last_blocks_.reset();
+        block_size_ = this->trace_->block_size;
     }
-    uint64_t own_bytes() const override { return runs_.size() * sizeof(Segment); }
+    uint64_t own_bytes() const override { return runs_.size() * sizeof(Segment) + last_blocks_.bytes(); }
 
     uint64_t serve(uint32_t r, uint32_t stored, RunResult& result) override { return serve_runs(r, stored, result); }
 
   private:
+    // Every request is a row of its own, and what it looks up is stored.
+    uint64_t serve_plain(uint32_t r, uint32_t stored, RunResult& result) {
+        const ChainRecord own = this->trace_->chains[r];
+        look_up_plain(r, own, result);
+        uint32_t missing = 0;
+        BlockId last = own.first_new + (own.length - own.shared) - 1;
+        if (stored == own.length && own.shared < own.length && in_order_) [[likely]] {
+            if (this->strategy_.contains(last)) missing = static_cast<uint32_t>(this->empty_places(r, stored));
+        } else {
+            remember_other(r, stored, own);
+        }
+        last_blocks_.push(last, missing);
+        last_blocks_.settle([this](BlockId block) { return this->strategy_.contains(block); });
+        this->missing_elsewhere_ = last_blocks_.total();
+        this->resident_ = this->strategy_.resident();
+        this->evicted_ = this->strategy_.evicted();
+        return std::min<uint64_t>(stored, this->capacity());
+    }
+    // A last block that is not this request's alone, or has no name, or does not leave in order.
+    [[gnu::noinline]] void remember_other(uint32_t r, uint32_t stored, const ChainRecord& own) {
+        BlockId last = kNone;
+        if (stored > own.length) {
+            last = take_output(own.length, stored);
+        } else if (own.length > 0) {
+            last = this->trace_->chains.block_at(r, own.length - 1);
+        }
+        if (last != kNone && this->strategy_.contains(last)) remember(r, stored, last);
+    }
+    void look_up_plain(uint32_t r, const ChainRecord& own, RunResult& result) {
+        in_order_ = this->strategy_.in_order();
+        Segment* const end = runs_.data() + runs_.size();
+        uint32_t lead = 0;
+        for (Segment* s = old_runs(own); s != end; ++s) {
+            uint32_t n = this->strategy_.lead(s->begin, s->count);
+            this->partial_.clear_run(s->begin, n);
+            lead += n;
+            if (n == s->count) continue;
+            *s = {s->begin + n, s->count - n};
+            return look_behind_plain(r, own, lead, {s, end}, result);
+        }
+        if (own.shared < own.length) this->strategy_.add(own.first_new, own.length - own.shared, Leave{*this});
+        if (this->options_.bound_hits) result.stranded_in_bound[r] = 0;
+        result.hit_blocks[r] = lead;
+        result.any_hit_blocks[r] = lead;
+        result.any_hit_tokens[r] = std::min<uint64_t>(uint64_t{lead} * block_size_, this->trace_->prompt_tokens[r]);
+    }
+    void look_behind_plain(uint32_t r, const ChainRecord& own, uint32_t lead, std::span<Segment> runs, RunResult& result) {
+        seen_ = own.first_new;
+        Behind behind = look_behind(r, own.length, own.length, lead, runs);
+        if (own.shared < own.length) this->strategy_.add(own.first_new, own.length - own.shared, Leave{*this});
+        if (this->options_.bound_hits) result.stranded_in_bound[r] = behind.in_bound;
+        result.hit_blocks[r] = lead;
+        result.any_hit_blocks[r] = lead + behind.blocks;
+        result.any_hit_tokens[r] = this->trace_->leading_tokens(r, lead) + behind.tokens;
+    }
+    // The runs of what the request shares, written from the end. Whoever ends where another goes on, or ends as well, is
+    // not used once.
+    Segment* old_runs(const ChainRecord& own) {
+        const PrefixIndex& chains = this->trace_->chains;
+        Segment* begin = runs_.data() + runs_.size();
+        uint32_t length = own.shared, row = own.owner;
+        while (length > 0) {
+            const ChainRecord& c = chains[row];
+            if (length == c.length) [[unlikely]] last_blocks_.used_again(row);
+            row = c.owner;
+            if (length <= c.shared) [[unlikely]] continue;
+            *--begin = {c.first_new, length - c.shared};
+            length = c.shared;
+        }
+        return begin;
+    }
+
     uint64_t serve_runs(uint32_t r, uint32_t stored, RunResult& result) {
         const Trace& t = *this->trace_;
         uint32_t lookup_row = names_output_ ? t.lookup_row(r) : r;
@@ -50,19 +139,28 @@ class FlatPrefix : public PrefixBlocks<P> {
         BlockId last = lookup > 0 ? runs.back().begin + runs.back().count - 1 : kNone;
         look_up(r, lookup, kept, runs, result);
         if (row != lookup_row) last = store_behind(row, named, kept);
-        for (uint32_t i = named; i < stored; ++i) {
-            last = this->take_unnamed(i);
-            this->strategy_.use(last, 1, Leave{*this});
-            this->strategy_.mark(last);
-        }
-        if (last != kNone && this->strategy_.contains(last)) {
-            this->fill_last(r, stored, last);
-            if (this->partial_.has(last)) this->strategy_.mark(last);
-        }
+        if (stored > named) last = take_output(named, stored);
+        if (last != kNone && this->strategy_.contains(last)) remember(r, stored, last);
         this->resident_ = this->strategy_.resident();
         this->evicted_ = this->strategy_.evicted();
         uint32_t repeats = this->flat_content_ ? repeated_content(t, r) : 0;
         return std::min<uint64_t>(stored - repeats, this->capacity());
+    }
+
+    // Stores the blocks without a name at positions [from, to). Returns the last one.
+    BlockId take_output(uint32_t from, uint32_t to) {
+        BlockId last = kNone;
+        for (uint32_t i = from; i < to; ++i) {
+            last = this->take_unnamed(i);
+            this->strategy_.use(last, 1, Leave{*this});
+            this->strategy_.mark(last);
+        }
+        return last;
+    }
+    // How many token places of the request's last block, which is resident, are empty.
+    void remember(uint32_t r, uint32_t stored, BlockId last) {
+        this->fill_last(r, stored, last);
+        if (this->partial_.has(last)) this->strategy_.mark(last);
     }
 
     /// Who is told that blocks go.
@@ -218,6 +316,10 @@ class FlatPrefix : public PrefixBlocks<P> {
     }
 
     bool names_output_ = false;
+    bool plain_ = false;
+    bool in_order_ = false;
+    uint32_t block_size_ = 0;
+    LastBlocks last_blocks_;
     BlockId seen_ = 0;           ///< no named block from here on has been stored yet
     std::vector<Segment> runs_;  ///< room for those of a request
 };

@@ -11,7 +11,7 @@ namespace kvsim {
 
 struct Accounting;
 
-/// Whether PrefixRunLru gives what the strategy (its bare id) does block by block.
+/// Whether PrefixRunLru, under flat accounting FlatRunLru, gives what the strategy (its bare id) does block by block.
 bool runs_apply(const std::string& eviction, const Accounting& accounting, const Trace& trace, const RunOptions& options);
 
 /// LRU under pinned accounting; under tree accounting too while no request is longer than the capacity.

@@ -1,0 +1,159 @@
+// The idea. Under flat accounting a request touches its chain from the first block to the last, so the order of eviction
+// is requests by age, and within a request its first block first. Later requests take over prefixes of a chain, eviction
+// takes from the same end, so what is left of a request is one interval of its chain, two numbers; who holds what of a
+// new request's chain is found by the walk of trace/prefix_walk.h. Under pinned accounting (prefix_runs.cpp) eviction
+// comes from the other end, and after the lookup. Here it goes on between the request's own accesses, and may reach what
+// it is about to look up: so its pieces are accessed one after the other, from the first block on, and belong to their
+// holders until then.
+// Cost: O(1) amortized per request and piece of its chain, and once more for every stretch of misses that is evicted
+// while its piece is accessed; 24 bytes per request, whatever the block size.
+#include <kvsim/core/error.h>
+#include <kvsim/layout/prefix_flat_runs.h>
+
+#include <algorithm>
+
+namespace kvsim {
+
+void FlatRunLru::evict_down_to_capacity() {
+    while (resident_ > capacity_) {
+        State& s = walk_[oldest_];
+        uint32_t from = std::max(s.cut, s.low);
+        auto n = static_cast<uint32_t>(std::min<uint64_t>(s.high - from, resident_ - capacity_));
+        s.low = from + n;
+        resident_ -= n;
+        evicted_ += n;
+        if (s.low < s.high) return;
+        resident_missing_ -= missing_[oldest_];
+        missing_[oldest_] = 0;
+        ++oldest_;  // never past the one that runs: what is resident then is its own
+    }
+}
+
+// The running request stores the blocks of its chain up to `end`, which are missing.
+void FlatRunLru::store(uint32_t request, uint32_t end) {
+    State& own = walk_[request];
+    resident_ += end - own.high;
+    own.high = end;
+    if (resident_ > capacity_) evict_down_to_capacity();
+}
+
+void FlatRunLru::access(const Piece& piece, uint32_t request, uint32_t bound, Hits& hits) {
+    State& holder = walk_[piece.holder];
+    State& own = walk_[request];
+    for (uint32_t position = piece.begin; position < piece.end;) {
+        if (holder.low > position) {
+            position = std::min(holder.low, piece.end);
+            holder.cut = position;  // not resident, so nothing is taken
+            store(request, position);
+            continue;
+        }
+        hits.last = true;
+        if (hits.leading == position) {
+            hits.leading = piece.end;
+        } else if (bound > position) {
+            hits.in_bound += std::min(bound, piece.end) - position;
+        }
+        hits.all += piece.end - position;
+        position = piece.end;
+        holder.cut = position;
+        own.high = position;
+        if (position == holder.high) {
+            resident_missing_ -= missing_[piece.holder];
+            missing_[piece.holder] = 0;
+        }
+        return;
+    }
+    hits.last = false;
+}
+
+FlatRunLru::Hits FlatRunLru::look_up(const ChainRecord& record, uint32_t request, uint32_t bound) {
+    pieces_.clear();
+    walk_.take(record, request, [&](uint32_t holder, const State&, uint32_t low, uint32_t high) {
+        pieces_.push_back({holder, low, high});
+    });
+    for (const Piece& piece : pieces_) walk_[piece.holder].cut = piece.begin;
+    State& own = walk_[request];
+    own.low = own.high = 0;
+    Hits hits;
+    for (size_t i = pieces_.size(); i-- > 0;) access(pieces_[i], request, bound, hits);
+    hits.last = hits.last && record.shared == record.length;
+    return hits;
+}
+
+void FlatRunLru::note(const Trace& trace, const RunOptions& options, uint32_t r, Hits hits, RunResult& result) const {
+    uint32_t lookup = trace.chains[r].length;
+    bool last_is_behind = hits.last && hits.leading < lookup;
+    // A token that is computed anyway is no hit behind others.
+    if (options.compute_last_token && last_is_behind && lookup == trace.prompt_tokens[r]) {
+        --hits.all;
+        if (options.bound_hits && (*options.bound_hits)[r] >= lookup) --hits.in_bound;
+        last_is_behind = false;
+    }
+    uint64_t tokens = trace.leading_tokens(r, hits.leading) + uint64_t{hits.all - hits.leading} * trace.block_size;
+    if (last_is_behind) tokens -= trace.block_size - trace.block_tokens(r, lookup - 1);
+    if (options.bound_hits) result.stranded_in_bound[r] = hits.in_bound;
+    result.hit_blocks[r] = hits.leading;
+    result.any_hit_blocks[r] = hits.all;
+    result.any_hit_tokens[r] = tokens;
+}
+
+void FlatRunLru::run(const Trace& trace, const RunOptions& options, RunResult& result) {
+    uint32_t requests = trace.requests();
+    capacity_ = options.capacity_blocks;
+    walk_.reset(requests);
+    missing_.assign(requests, 0);
+    result.hit_blocks.resize(requests);
+    result.any_hits_from(requests, options.bound_hits != nullptr);
+    std::vector<uint32_t> all_stored = trace.all_stored_blocks(options.decode);
+    for (uint32_t r = 0; r < requests; ++r) {
+        begin_request(r, options, result);
+        uint32_t stored = all_stored[r];
+        note(trace, options, r, look_up(trace.chains[r], r, options.bound_hits ? (*options.bound_hits)[r] : 0), result);
+        store(r, stored);
+        uint64_t tokens = uint64_t{trace.prompt_tokens[r]} + (options.decode ? trace.output_tokens[r] : 0);
+        uint64_t room = uint64_t{stored} * trace.block_size;
+        if (stored > 0 && room > tokens) {
+            missing_[r] = static_cast<uint32_t>(room - tokens);
+            resident_missing_ += missing_[r];
+        }
+        result.total.evicted_blocks = evicted_;
+        result.admitted(r >= options.warmup_requests, std::min<uint64_t>(stored, capacity_), resident_,
+                        resident_ * trace.block_size - resident_missing_);
+    }
+    end_run(requests, options, result);
+    result.stranded_blocks = count_stranded(trace);
+    result.state_bytes = walk_.bytes() + missing_.size() * 4 + pieces_.capacity() * sizeof(Piece);
+}
+
+// From the youngest on: who took over a chain's first blocks knows how many of them are resident without a gap.
+uint64_t FlatRunLru::count_stranded(const Trace& trace) const {
+    std::vector<uint32_t> leading(walk_.rows() - oldest_);
+    uint64_t stranded = 0;
+    for (uint32_t r = walk_.rows(); r-- > oldest_;) {
+        const State& s = walk_[r];
+        uint32_t taken = s.cut == 0 ? 0 : std::min(leading[s.up - oldest_], s.cut);
+        uint32_t n = taken < s.cut || s.low > s.cut ? taken : s.high;
+        leading[r - oldest_] = n;
+        uint32_t named = std::min(s.high, trace.chains[r].length), from = std::max({s.cut, s.low, n});
+        if (named > from) stranded += named - from;
+    }
+    return stranded;
+}
+
+void FlatRunLru::check_invariants() const {
+    uint64_t resident = 0, missing = 0;
+    for (uint32_t r = 0; r < walk_.rows(); ++r) {
+        const State& s = walk_[r];
+        uint32_t from = std::max(s.cut, s.low);
+        if (s.high > from) resident += s.high - from;
+        if (s.high > from) missing += missing_[r];
+        if (s.high <= from && missing_[r] != 0) throw_failed("flat runs: a request without blocks has a partial block");
+        if (s.high > from && r < oldest_) throw_failed("flat runs: blocks of a request that was passed over");
+        if (s.cut > 0 && (s.up == kNone || s.up <= r)) throw_failed("flat runs: blocks taken by no later request");
+    }
+    if (resident != resident_) throw_failed("flat runs: resident blocks do not add up");
+    if (missing != resident_missing_) throw_failed("flat runs: token places do not add up");
+    if (resident > capacity_) throw_failed("flat runs: more blocks than the capacity");
+}
+
+}  // namespace kvsim
