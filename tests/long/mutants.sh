@@ -93,7 +93,7 @@ tree: own blocks always protected|layout/prefix_tree.h|!(protect_chain_ && b == 
 tree: goes on without its parent|layout/prefix_tree.h|if (victim == tip_) {|if (false) {
 tree: parent never a leaf again|layout/prefix_tree.h|this->strategy_.on_leaf(above);|(void)0;
 tree: inner nodes stay candidates|layout/prefix_tree.h|this->strategy_.on_inner(tip_);|(void)0;
-stranded by parent only|layout/prefix_blocks.h|(parent >= from && reachable[parent - from])|strategy_.contains(parent)
+stranded by parent only|layout/prefix_blocks.h|parent >= from && reachable.has(parent - from)|strategy_.contains(parent)
 held: no meeting point|layout/prefix_running.h|if (skip > 0 && left == 0) meet(s.begin + skip - 1);|
 held: parted at once|layout/prefix_running.cpp|if (--others_[block] == 0) met_.clear(block);|met_.clear(block);
 held: bisection stops early|layout/prefix_running.cpp|return before + low;|return before + 1;

@@ -4,6 +4,7 @@
 
 #include <kvsim/core/error.h>
 #include <kvsim/core/huge_vector.h>
+#include <kvsim/eviction/block_bits.h>
 #include <kvsim/layout/partial_blocks.h>
 #include <kvsim/layout/prefix.h>
 
@@ -279,28 +280,41 @@ class PrefixBlocks : public Cache {
     }
 
     // Parents come before their children in the numbering, so one pass over the resident blocks knows who still has all
-    // its ancestors. Most of them are young, so they are looked for from the end.
+    // its ancestors: of a run within a row all do if the first one does. Most are young, so they are looked for from the end.
     uint64_t count_stranded() const {
         if (flat_content_) return 0;  // chunks of content have no ancestors
         const PrefixIndex& chains = trace_->chains;
-        uint64_t left = resident_, from = chains.unique_blocks();
-        for (uint64_t b = from; b < blocks_; ++b) left -= strategy_.contains(static_cast<BlockId>(b));
-        std::vector<BlockId> resident;
-        resident.reserve(left);
-        while (resident.size() < left && from > 0) {
+        auto from = static_cast<BlockId>(chains.unique_blocks());
+        uint64_t left = resident_;
+        for (BlockId b = from; b < blocks_; ++b) left -= strategy_.contains(b);
+        std::vector<Segment> runs;  // last to first
+        while (left > 0 && from > 0) {
             if constexpr (requires { strategy_.contains_any(BlockId{}, 32); })
-                while (from >= 32 && !strategy_.contains_any(static_cast<BlockId>(from - 32), 32)) from -= 32;
-            if (from > 0 && strategy_.contains(static_cast<BlockId>(--from))) resident.push_back(static_cast<BlockId>(from));
+                while (from >= 32 && !strategy_.contains_any(from - 32, 32)) from -= 32;
+            BlockId end = from;
+            while (from > 0 && strategy_.contains(from - 1)) --from;
+            if (from < end) runs.push_back({from, end - from});
+            left -= end - from;
+            from -= from > 0;
         }
-        std::vector<bool> reachable(chains.unique_blocks() - from);
+        BlockBits reachable;
+        reachable.reset(chains.unique_blocks() - from);
         uint64_t stranded = 0;
-        RowOfBlock row(chains);
-        for (size_t i = resident.size(); i-- > 0;) {
-            BlockId block = resident[i];
-            const ChainRecord& c = chains[row.of(block)];
-            BlockId parent = block > c.first_new ? block - 1 : c.shared > 0 ? chains.block_at(c.owner, c.shared - 1) : kNone;
-            reachable[block - from] = parent == kNone || (parent >= from && reachable[parent - from]);
-            stranded += !reachable[block - from];
+        RowOfBlock rows(chains);
+        for (size_t i = runs.size(); i-- > 0;) {
+            for (Segment s = runs[i]; s.count > 0;) {
+                const ChainRecord& c = chains[rows.of(s.begin)];
+                uint32_t n = std::min(s.count, c.first_new + (c.length - c.shared) - s.begin);
+                // Within a row whoever stands before a run is not resident.
+                bool whole = s.begin == c.first_new;
+                if (whole && c.shared > 0) {
+                    BlockId parent = chains.block_at(c.owner, c.shared - 1);
+                    whole = parent >= from && reachable.has(parent - from);
+                }
+                if (whole) reachable.set_run(s.begin - from, n);
+                stranded += whole ? 0 : n;
+                s = {s.begin + n, s.count - n};
+            }
         }
         return stranded;
     }

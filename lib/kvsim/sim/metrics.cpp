@@ -61,10 +61,12 @@ static std::optional<HitSpread> spread_of(const Trace& trace, const RunResult& r
                         static_cast<double>(trace.leading_tokens(r, lookup)));
     }
     if (rates.empty()) return std::nullopt;
+    auto sorted_to = rates.begin();  // whoever stands before is no larger than those behind
     auto at = [&](size_t tenths) {
-        size_t i = std::min(rates.size() - 1, rates.size() * tenths / 10);
-        std::nth_element(rates.begin(), rates.begin() + static_cast<ptrdiff_t>(i), rates.end());
-        return rates[i];
+        auto place = rates.begin() + static_cast<ptrdiff_t>(std::min(rates.size() - 1, rates.size() * tenths / 10));
+        std::nth_element(sorted_to, place, rates.end());
+        sorted_to = place;
+        return *place;
     };
     s.p10 = at(1);
     s.p50 = at(5);
