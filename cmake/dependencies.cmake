@@ -24,3 +24,5 @@ find_library(ZSTD_LIBRARY NAMES zstd REQUIRED)
 # Highway: Debian's package has no CMake configuration.
 find_path(HWY_INCLUDE_DIR hwy/highway.h REQUIRED)
 find_library(HWY_LIBRARY NAMES hwy REQUIRED)
+# Loaded only where kernels/cpu/targets.cpp does not answer for it.
+set(HWY_IF_NEEDED "-Wl,--push-state,--as-needed,${HWY_LIBRARY},--pop-state")
