@@ -39,17 +39,13 @@ flat: last blocks: who has gone keeps its places|layout/last_blocks.h|          
 flat: last blocks: the line is too short|layout/last_blocks.h|if (end_ - first_ == line_.size()) [[unlikely]] lengthen();|
 flat: s3_fifo: a block to be promoted goes|eviction/flat_s3_fifo.h|plain_below_ = kSmall + std::min<uint32_t>(rules_.promote, kMost) * kOne;|plain_below_ = kSmall + (rules_.promote + 1u) * kOne;
 flat: s3_fifo: a place that a ghost left counts|eviction/flat_s3_fifo.h|block >= named_ \|\| state[forgotten] != ghost_at(oldest)|block >= named_
-flat: s3_fifo: output leaves ghosts|eviction/flat_s3_fifo.h|was >= plain_below_ \|\| block >= named_|was >= plain_below_
 flat: s3_fifo: main is not asked|eviction/flat_s3_fifo.h| \|\| main_.size > main_size_ \|\| most_ghosts_ == 0| \|\| most_ghosts_ == 0
-flat runs: pieces are taken at once|layout/prefix_flat_runs.cpp|for (const Piece& piece : pieces_) walk_[piece.holder].cut = piece.begin;|
-flat runs: pieces from the last to the first|layout/prefix_flat_runs.cpp|for (size_t i = pieces_.size(); i-- > 0;) access(pieces_[i]|for (size_t i = 0; i < pieces_.size(); ++i) access(pieces_[i]
-flat runs: a holder that goes meanwhile|layout/prefix_flat_runs.cpp|        if (holder.low > position) {|        if (position == piece.begin && holder.low > position) {
 flat runs: what is evicted comes from the deep end|layout/prefix_flat_runs.cpp|        s.low = from + n;|        s.high -= n;
-flat runs: a last block that is taken stays partly filled|layout/prefix_flat_runs.cpp|        if (position == holder.high) {|        if (false) {
-flat runs: hits behind a gap lead|layout/prefix_flat_runs.cpp|if (hits.leading == position)|if (true)
-flat runs: the bound is not asked|layout/prefix_flat_runs.cpp|hits.in_bound += std::min(bound, piece.end) - position;|hits.in_bound += piece.end - position;
-flat runs: the tail weighs as much as the rest|layout/prefix_flat_runs.cpp|if (last_is_behind) tokens -=|if (false) tokens -=
-flat runs: the computed token is a hit|layout/prefix_flat_runs.cpp|if (options.compute_last_token && last_is_behind|if (false && last_is_behind
+flat runs: a last block that is taken stays partly filled|layout/prefix_flat_runs.cpp|        if (piece.end == holder.high) {|        if (false) {
+flat runs: pieces from the last to the first|layout/prefix_flat_runs.cpp|for (size_t i = pieces_.size(); i-- > 0;) {|for (size_t i = 0; i < pieces_.size(); ++i) {
+flat runs: what is left of a holder is neither taken nor evicted|layout/prefix_flat_runs.cpp|            holder.cut = piece.begin;  // what is left of it is evicted, not taken|
+flat runs: a holder keeps what was taken|layout/prefix_flat_runs.cpp|            holder.cut = piece.end;|
+flat runs: who has gone as a whole is a miss|layout/prefix_flat_runs.cpp|if (holder.low > piece.begin) {|if (holder.low >= piece.end) {
 flat runs: stranded by the taken part alone|layout/prefix_flat_runs.cpp|taken < s.cut \|\| s.low > s.cut ? taken : s.high|taken < s.cut ? taken : s.high
 flat runs: output is stranded, too|layout/prefix_flat_runs.cpp|uint32_t named = std::min(s.high, trace.chains[r].length)|uint32_t named = s.high
 flat runs: used for content|layout/prefix.cpp|return !trace.content && !trace.objects;|return !trace.objects;
@@ -78,7 +74,7 @@ flat: fifo: a run that goes stays resident|eviction/flat_fifo.h|            agai
 flat: a run longer than the cache|eviction/flat_lru.h|std::min<uint64_t>(count, most_));|uint64_t{count});
 flat: clock: whoever is spared keeps its mark|eviction/flat_hits.h|        hit_.clear_run(run.begin, n);|
 flat: clock: newcomers are resident late|eviction/flat_hits.h|            resident_.set_run(begin, n);  // before: the first may be gone when the last enters\n            self().replace(begin, n, leave);|            self().replace(begin, n, leave);\n            resident_.set_run(begin, n);
-flat: queue of runs: a neighbour of the newest|eviction/flat_hits.h|newest.begin + newest.count == s.begin|newest.begin + newest.count >= s.begin
+flat: queue of runs: a neighbour of the newest|eviction/flat_hits.h|static_cast<uint32_t>(newest >> 32) == s.begin|static_cast<uint32_t>(newest >> 32) >= s.begin
 flat: sieve: the hand waits at the newest|eviction/flat_sieve.h|                behind_.push({oldest.begin, n});\n                if (ahead_.empty()) std::swap(ahead_, behind_);|                behind_.push({oldest.begin, n});
 flat: sieve: the last of several wraps the hand|eviction/flat_sieve.h|if (n == 1 && ahead_.empty())|if (ahead_.empty())
 flat: sieve: who is spared is young again|eviction/flat_sieve.h|behind_.push({oldest.begin, n});|ahead_.push({oldest.begin, n});

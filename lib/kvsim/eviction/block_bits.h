@@ -21,14 +21,14 @@ class BlockBits {
     bool has(BlockId block) const { return (words_[block >> 6] >> (block & 63) & 1) != 0; }
     void set(BlockId block) { words_[block >> 6] |= uint64_t{1} << (block & 63); }
     void clear(BlockId block) { words_[block >> 6] &= ~(uint64_t{1} << (block & 63)); }
-    void set_run(BlockId begin, uint32_t count) {
+    [[gnu::always_inline]] void set_run(BlockId begin, uint32_t count) {
         for_pieces(begin, count, [this](BlockId at, uint64_t mask) { write(at, read(at) | mask << (at & 7)); });
     }
-    void clear_run(BlockId begin, uint32_t count) {
+    [[gnu::always_inline]] void clear_run(BlockId begin, uint32_t count) {
         for_pieces(begin, count, [this](BlockId at, uint64_t mask) { write(at, read(at) & ~(mask << (at & 7))); });
     }
     /// Whether one of the run may be in the set. Never wrong about runs of up to 57 blocks.
-    bool any(BlockId begin, uint32_t count) const {
+    [[gnu::always_inline]] bool any(BlockId begin, uint32_t count) const {
         return count > kPiece || (read(begin) >> (begin & 7) & ((uint64_t{1} << count) - 1)) != 0;
     }
     /// Calls f(block) for those of the run that are in the set, first to last; f may take them out.

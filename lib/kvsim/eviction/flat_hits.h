@@ -11,45 +11,48 @@
 
 namespace kvsim {
 
-/// Runs of consecutive ids, oldest first.
+/// Runs of consecutive ids, oldest first. A run is one number, its count above its first id: two halves that are written
+/// one by one cannot be read as one soon after without waiting.
 class RunQueue {
   public:
     void reset() {
-        ring_.assign(64, {});
+        ring_.assign(64, 0);
         mask_ = 63;
         first_ = end_ = 0;
     }
     bool empty() const { return first_ == end_; }
     /// There is one.
-    const Segment& oldest() const { return ring_[first_ & mask_]; }
+    Segment oldest() const {
+        uint64_t run = ring_[first_ & mask_];
+        return {static_cast<BlockId>(run), static_cast<uint32_t>(run >> 32)};
+    }
     /// The first `count` blocks of the oldest run leave.
     void pop(uint32_t count) {
-        Segment& s = ring_[first_ & mask_];
-        s.begin += count;
-        s.count -= count;
-        first_ += s.count == 0;
+        uint64_t left = ring_[first_ & mask_] + count - (uint64_t{count} << 32);
+        ring_[first_ & mask_] = left;
+        first_ += left >> 32 == 0;
     }
     void push(Segment s) {
-        Segment& newest = ring_[(end_ - 1) & mask_];
-        if (newest.begin + newest.count == s.begin && !empty()) {
-            newest.count += s.count;
+        uint64_t& newest = ring_[(end_ - 1) & mask_];
+        if (static_cast<BlockId>(newest) + static_cast<uint32_t>(newest >> 32) == s.begin && !empty()) {
+            newest += uint64_t{s.count} << 32;
             return;
         }
-        ring_[end_++ & mask_] = s;
+        ring_[end_++ & mask_] = uint64_t{s.count} << 32 | s.begin;
         if (end_ - first_ > mask_) [[unlikely]] lengthen();
     }
-    uint64_t bytes() const { return ring_.size() * sizeof(Segment); }
+    uint64_t bytes() const { return ring_.size() * sizeof(uint64_t); }
 
   private:
     [[gnu::noinline]] void lengthen() {
         uint32_t mask = 2 * mask_ + 1;
-        std::vector<Segment> longer(size_t{mask} + 1);
+        std::vector<uint64_t> longer(size_t{mask} + 1);
         for (uint32_t i = first_; i != end_; ++i) longer[i & mask] = ring_[i & mask_];
         ring_.swap(longer);
         mask_ = mask;
     }
 
-    std::vector<Segment> ring_;  ///< its size is mask_ + 1
+    std::vector<uint64_t> ring_;  ///< its size is mask_ + 1
     uint32_t mask_ = 0;
     uint32_t first_ = 0, end_ = 0;
 };

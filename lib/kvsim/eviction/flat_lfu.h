@@ -89,6 +89,11 @@ class FlatLfu : public FlatPolicyBase {
     void mark(BlockId block) {
         if (where_[block] == kOnce) where_[block] = kMarked;
     }
+    bool contains_any(BlockId begin, uint32_t count) const {
+        bool any = false;
+        for (uint32_t i = 0; i < count; ++i) any |= where_[begin + i] != kAbsent;
+        return any;
+    }
     bool contains(BlockId block) const { return where_[block] != kAbsent; }
     uint64_t resident() const { return used_; }
     uint64_t evicted() const { return evicted_; }

@@ -30,7 +30,7 @@ class PartialBlocks {
     void clear(BlockId block) {
         if (has(block)) drop(block);
     }
-    void clear_run(BlockId begin, uint32_t count) {
+    [[gnu::always_inline]] void clear_run(BlockId begin, uint32_t count) {
         if (count_ > 0 && bits_.any(begin, count)) [[unlikely]] drop_run(begin, count);
     }
     /// Calls f(block) for those of the run that are partly filled or without a name; f may clear them.

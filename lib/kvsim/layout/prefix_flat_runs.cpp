@@ -2,11 +2,12 @@
 // is requests by age, and within a request its first block first. Later requests take over prefixes of a chain, eviction
 // takes from the same end, so what is left of a request is one interval of its chain, two numbers; who holds what of a
 // new request's chain is found by the walk of trace/prefix_walk.h. Under pinned accounting (prefix_runs.cpp) eviction
-// comes from the other end, and after the lookup. Here it goes on between the request's own accesses, and may reach what
-// it is about to look up: so its pieces are accessed one after the other, from the first block on, and belong to their
-// holders until then.
-// Cost: O(1) amortized per request and piece of its chain, and once more for every stretch of misses that is evicted
-// while its piece is accessed; 24 bytes per request, whatever the block size.
+// comes from the other end, and after the lookup; here it goes on between the request's own accesses.
+//
+// Nothing is hit behind a miss. Whoever holds a block holds it longer than those who hold the blocks before it, so if one
+// of these has been evicted, so has everything behind it but what the same request holds; and of that one block is
+// evicted for each one stored, always ahead of the one that is looked up next.
+// Cost: O(1) amortized per request and piece of its chain; 24 bytes per request, whatever the block size.
 #include <kvsim/core/error.h>
 #include <kvsim/layout/prefix_flat_runs.h>
 
@@ -37,64 +38,33 @@ void FlatRunLru::store(uint32_t request, uint32_t end) {
     if (resident_ > capacity_) evict_down_to_capacity();
 }
 
-void FlatRunLru::access(const Piece& piece, uint32_t request, uint32_t bound, Hits& hits) {
-    State& holder = walk_[piece.holder];
-    State& own = walk_[request];
-    for (uint32_t position = piece.begin; position < piece.end;) {
-        if (holder.low > position) {
-            position = std::min(holder.low, piece.end);
-            holder.cut = position;  // not resident, so nothing is taken
-            store(request, position);
-            continue;
-        }
-        hits.last = true;
-        if (hits.leading == position) {
-            hits.leading = piece.end;
-        } else if (bound > position) {
-            hits.in_bound += std::min(bound, piece.end) - position;
-        }
-        hits.all += piece.end - position;
-        position = piece.end;
-        holder.cut = position;
-        own.high = position;
-        if (position == holder.high) {
-            resident_missing_ -= missing_[piece.holder];
-            missing_[piece.holder] = 0;
-        }
-        return;
-    }
-    hits.last = false;
-}
-
-FlatRunLru::Hits FlatRunLru::look_up(const ChainRecord& record, uint32_t request, uint32_t bound) {
+// Returns the hits, which lead.
+uint32_t FlatRunLru::look_up(const ChainRecord& record, uint32_t request) {
     pieces_.clear();
     walk_.take(record, request, [&](uint32_t holder, const State&, uint32_t low, uint32_t high) {
         pieces_.push_back({holder, low, high});
     });
-    for (const Piece& piece : pieces_) walk_[piece.holder].cut = piece.begin;
     State& own = walk_[request];
     own.low = own.high = 0;
-    Hits hits;
-    for (size_t i = pieces_.size(); i-- > 0;) access(pieces_[i], request, bound, hits);
-    hits.last = hits.last && record.shared == record.length;
-    return hits;
-}
-
-void FlatRunLru::note(const Trace& trace, const RunOptions& options, uint32_t r, Hits hits, RunResult& result) const {
-    uint32_t lookup = trace.chains[r].length;
-    bool last_is_behind = hits.last && hits.leading < lookup;
-    // A token that is computed anyway is no hit behind others.
-    if (options.compute_last_token && last_is_behind && lookup == trace.prompt_tokens[r]) {
-        --hits.all;
-        if (options.bound_hits && (*options.bound_hits)[r] >= lookup) --hits.in_bound;
-        last_is_behind = false;
+    for (size_t i = pieces_.size(); i-- > 0;) {
+        const Piece& piece = pieces_[i];
+        State& holder = walk_[piece.holder];
+        if (holder.low > piece.begin) {
+            uint32_t hits = own.high;
+            holder.cut = piece.begin;  // what is left of it is evicted, not taken
+            store(request, record.length);
+            holder.cut = piece.end;
+            return hits;
+        }
+        own.high = piece.end;
+        if (piece.end == holder.high) {
+            resident_missing_ -= missing_[piece.holder];
+            missing_[piece.holder] = 0;
+        }
     }
-    uint64_t tokens = trace.leading_tokens(r, hits.leading) + uint64_t{hits.all - hits.leading} * trace.block_size;
-    if (last_is_behind) tokens -= trace.block_size - trace.block_tokens(r, lookup - 1);
-    if (options.bound_hits) result.stranded_in_bound[r] = hits.in_bound;
-    result.hit_blocks[r] = hits.leading;
-    result.any_hit_blocks[r] = hits.all;
-    result.any_hit_tokens[r] = tokens;
+    uint32_t hits = own.high;
+    store(request, record.length);
+    return hits;
 }
 
 void FlatRunLru::run(const Trace& trace, const RunOptions& options, RunResult& result) {
@@ -108,7 +78,9 @@ void FlatRunLru::run(const Trace& trace, const RunOptions& options, RunResult& r
     for (uint32_t r = 0; r < requests; ++r) {
         begin_request(r, options, result);
         uint32_t stored = all_stored[r];
-        note(trace, options, r, look_up(trace.chains[r], r, options.bound_hits ? (*options.bound_hits)[r] : 0), result);
+        uint32_t hits = look_up(trace.chains[r], r);
+        result.hit_blocks[r] = result.any_hit_blocks[r] = hits;
+        result.any_hit_tokens[r] = trace.leading_tokens(r, hits);
         store(r, stored);
         uint64_t tokens = uint64_t{trace.prompt_tokens[r]} + (options.decode ? trace.output_tokens[r] : 0);
         uint64_t room = uint64_t{stored} * trace.block_size;

@@ -24,17 +24,10 @@ class FlatRunLru : public Cache {
     struct Piece {
         uint32_t holder, begin, end;
     };
-    /// Of one lookup.
-    struct Hits {
-        uint32_t leading = 0, all = 0, in_bound = 0;
-        bool last = false;  ///< the lookup's last block is one
-    };
 
-    Hits look_up(const ChainRecord& record, uint32_t request, uint32_t bound);
-    void access(const Piece& piece, uint32_t request, uint32_t bound, Hits& hits);
+    uint32_t look_up(const ChainRecord& record, uint32_t request);
     void store(uint32_t request, uint32_t end);
     void evict_down_to_capacity();
-    void note(const Trace& trace, const RunOptions& options, uint32_t request, Hits hits, RunResult& result) const;
     uint64_t count_stranded(const Trace& trace) const;
 
     PrefixWalk<State> walk_;
