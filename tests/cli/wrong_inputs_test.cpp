@@ -45,7 +45,8 @@ void make_files(const TempDir& dir) {
     dir.write("twice.json", "{\"blocks\": 5, \"blocks\": 6}\n");
     run_program("mkdir", {dir.path("dir"), dir.path("emptydir")});
     succeeds({"replay", dir.path("t.jsonl"), "--blocks", "10%", "--quiet", "--report", dir.path("r.json")});
-    dir.write("torn.json", read_file(dir.path("r.json")).substr(0, 500));
+    std::string report = read_file(dir.path("r.json"));
+    dir.write("torn.json", report.substr(0, report.find("\"config\"") + 4));  // whatever the build is called
 }
 
 // Sanitizers see the same code on the other tests' errors.

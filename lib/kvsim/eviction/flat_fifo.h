@@ -49,8 +49,17 @@ class FlatFifo : public FlatPolicyBase {
     }
     template <class L>
     void add(BlockId begin, uint32_t count, const L& leave) {
-        if (begin != next_ || count > most_) [[unlikely]] return enter_again(begin, count, leave);
-        make_room(count, leave);
+        if (begin != next_) [[unlikely]] return enter_again(begin, count, leave);
+        if (count > most_) [[unlikely]] {
+            // All go, and then the first newcomers.
+            make_room(static_cast<uint32_t>(most_), leave);
+            auto passing = static_cast<uint32_t>(count - most_);
+            evicted_ += passing;
+            tail_ = next_ += passing;
+            count -= passing;
+        } else {
+            make_room(count, leave);
+        }
         next_ += count;
     }
     RunHits touch(BlockId begin, uint32_t count) const {

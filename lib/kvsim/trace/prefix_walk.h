@@ -7,7 +7,8 @@
 //
 // Two things keep the walk short. Every request of a conversation takes the first blocks from its predecessor, so
 // these would be found only after many steps; but the blocks common to *all* rows of a root belong to the latest of
-// them (Root). And `up` links may skip a row that has itself been passed as far (path halving).
+// them (Root). And `up` links may skip a row that has itself been passed as far (path halving). At worst, where prefixes of
+// one prompt come by falling length and their shortest is asked for again and again, each time takes a step for each.
 #pragma once
 
 #include <kvsim/trace/prefix_index.h>
