@@ -153,13 +153,13 @@ void AttendPiece(const Decode& op, const AttentionPiece& piece, AttentionRoom& r
         for (uint32_t n = 0; n < group;) {
             uint32_t step = group - n >= 4 ? 4 : 1;
             (step == 4 ? k_four : k_one)(keys.group(), rows, count, &room.q[n * keys.stride], &room.q_sums[n * keys.groups()],
-                                         keys.stride, &room.weights[n * kTile], next);
+                                         keys.stride, &room.weights[size_t{n} * kTile], next);
             n += step;
             next.count = 0;  // once is enough
         }
         rows = values.open(tile.v, tile.v_meta, count, room);
         for (uint32_t n = 0; n < group; ++n) {
-            float* weights = &room.weights[n * kTile];
+            float* weights = &room.weights[size_t{n} * kTile];
             if (op.logits) {
                 uint64_t query = uint64_t{piece.sequence} * op.query_heads + uint64_t{piece.head} * group + n;
                 std::copy_n(weights, count, op.logits + query * op.logit_stride + token);
@@ -174,7 +174,7 @@ void AttendPiece(const Decode& op, const AttentionPiece& piece, AttentionRoom& r
         }
         for (uint32_t n = 0; n < group;) {
             uint32_t step = group - n >= 4 ? 4 : 1;
-            (step == 4 ? v_four : v_one)(values.group(), rows, count, &room.weights[n * kTile], values.stride,
+            (step == 4 ? v_four : v_one)(values.group(), rows, count, &room.weights[size_t{n} * kTile], values.stride,
                                          &room.out[n * values.stride], &room.base[n * values.groups()]);
             n += step;
         }
@@ -213,7 +213,7 @@ void combine(const Decode& op, uint64_t query) {
     thread_local std::vector<float> out;
     out.assign(dim, 0);
     for (uint32_t j = 0; j < op.splits; ++j) {
-        const float* part = parts + j * (dim + 2);
+        const float* part = parts + size_t{j} * (dim + 2);
         if (part[dim + 1] == 0) continue;
         float factor = std::exp(part[dim] - max);
         sum += part[dim + 1] * factor;

@@ -72,6 +72,10 @@ class KvCache : public Store, private HandleTarget {
     explicit KvCache(const Config& config) : Store(config.store), data_(config.data), self_(std::make_shared<HandleTarget*>(static_cast<HandleTarget*>(this))) {
         data_->finish = [self = self_] { static_cast<KvCache*>(*self)->finish(); };
     }
+    ~KvCache() = default;
+    KvCache(const KvCache&) = delete;
+    KvCache& operator=(const KvCache&) = delete;
+    KvCache& operator=(KvCache&&) = delete;
     KvCache(KvCache&& other) noexcept
         : Store(std::move(other)), HandleTarget(), data_(other.data_), owners_(std::move(other.owners_)),
           generations_(std::move(other.generations_)), next_clone_(other.next_clone_), self_(std::move(other.self_)) {

@@ -216,7 +216,7 @@ class Scheduler {
         uint64_t computed = s.sequence.computed;
         manager_.free(s.sequence);
         replay_.preempted(r);
-        s.lost = computed;
+        s.lost = computed;  // NOLINT(clang-analyzer-unix.Malloc): takes the manager's free() for C's
         if (running_.empty() && scheduled_.empty()) {  // everything was its own
             if (s.alone > computed) return give_up(s);
             s.alone = computed + 1;

@@ -35,7 +35,7 @@ void replay_sequentially(VllmReplay& replay) {
         replay.admitted(s, hits, evictions);
         if (!decode(replay, s) && replay.counted(r)) ++replay.unfinished;
         replay.sample_usage(replay.counted(r));
-        manager.free(s);
+        manager.free(s);  // NOLINT(clang-analyzer-unix.Malloc): takes it for C's
     }
     replay.finish(std::nullopt);
 }

@@ -146,7 +146,7 @@ class BlockHyperbolic : public BlockStrategyBase {
     uint64_t state_bytes() const {
         uint64_t entries = 0;
         for (const auto& level : levels_) entries += level.capacity();
-        return state_.size() * 9 + entries * 8 + levels_.capacity() * sizeof(levels_[0]) + line_.size() * 4 +
+        return state_.size() * 9 + entries * 8 + levels_.capacity() * sizeof(std::vector<uint64_t>) + line_.size() * 4 +
                aside_.capacity() * 4 + heads_.bytes();
     }
 

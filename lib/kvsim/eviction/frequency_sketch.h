@@ -32,7 +32,7 @@ class FrequencySketch {
         uint64_t* line = &words_[line_of(hash)];
         bool raised = false;
         for (unsigned i = 0; i < 4; ++i, hash >>= 8) {
-            uint64_t& word = line[2 * i + (hash & 1)];
+            uint64_t& word = line[size_t{2} * i + (hash & 1)];
             unsigned shift = (hash >> 1 & 15) * 4;
             if ((word >> shift & 15) == 15) continue;
             word += uint64_t{1} << shift;
@@ -45,7 +45,7 @@ class FrequencySketch {
         const uint64_t* line = &words_[line_of(hash)];
         uint64_t least = 15;
         for (unsigned i = 0; i < 4; ++i, hash >>= 8)
-            least = std::min(least, line[2 * i + (hash & 1)] >> (hash >> 1 & 15) * 4 & 15);
+            least = std::min(least, line[size_t{2} * i + (hash & 1)] >> (hash >> 1 & 15) * 4 & 15);
         return static_cast<unsigned>(least);
     }
     uint64_t state_bytes() const { return words_.size() * 8; }

@@ -19,7 +19,7 @@ namespace kvsim {
 
 struct SequenceKey {
     int64_t first = 0, second = 0;
-    auto operator<=>(const SequenceKey&) const = default;
+    auto operator<=>(const SequenceKey&) const = default;  // NOLINT(modernize-use-nullptr): sees a 0 that is compared
 };
 
 struct SequenceStrategy {

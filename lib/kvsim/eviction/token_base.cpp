@@ -61,6 +61,7 @@ double lowest_of(const uint32_t* ids, const double* scores, size_t count, uint32
     size_t i = 0;
     for (; i + kLanes <= count; i += kLanes)
         for (size_t j = 0; j < kLanes; ++j) {
+            // NOLINTNEXTLINE(bugprone-narrowing-conversions): between doubles
             double score = ids[i + j] - first <= span ? scores[i + j] : kHighest;
             lane[j] = score < lane[j] ? score : lane[j];
         }

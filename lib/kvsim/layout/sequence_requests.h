@@ -23,7 +23,7 @@ class SequenceRequestReplay : public SequenceReplay<Store> {
   public:
     using Base = SequenceReplay<Store>;
     SequenceRequestReplay(SequenceCache<Store> cache, const SequenceRules& rules)
-        : Base(std::move(cache), rules), empty_(Base::store()) {}
+        : Base(std::move(cache), rules), empty_(Base::store()) {}  // NOLINT(cppcoreguidelines-slicing): the store alone
 
   private:
     using Base::cache_, Base::note_peak, Base::options_, Base::priority, Base::result_, Base::rules_, Base::sample,

@@ -97,15 +97,16 @@ Value value_of(const CheckParts& parts, const CheckUnit& unit, const CheckLeaf& 
 
 // Times fail where even the favourable ends of both intervals do.
 bool holds(const CheckRule& rule, const Value& is, const Value* was) {
-    bool interval = !(is.low == is.high) || (was && !(was->low == was->high));
+    const Value& other = was ? *was : is;
+    bool interval = !(is.low == is.high) || !(other.low == other.high);
     switch (rule.kind) {
         case CheckKind::max_drop: {
-            Exact before = interval ? was->low : was->exact;
+            Exact before = interval ? other.low : other.exact;
             Exact drop = before - (interval ? is.high : is.exact);
             return !(drop > (rule.relative ? rule.limit * before.abs() : rule.limit));
         }
         case CheckKind::max_rise: {
-            Exact before = interval ? was->high : was->exact;
+            Exact before = interval ? other.high : other.exact;
             Exact rise = (interval ? is.low : is.exact) - before;
             return !(rise > (rule.relative ? rule.limit * before.abs() : rule.limit));
         }

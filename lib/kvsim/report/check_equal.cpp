@@ -249,10 +249,7 @@ void check_equal(const CheckParts& a, const CheckParts& b, Check& check) {
     auto words = [](const CheckUnit& u) {
         return Json(u.ok ? "ok" : u.status).dump(-1, ' ', false, Json::error_handler_t::replace);
     };
-    if (a.cells.empty() && b.cells.empty())
-        compare_units(a, a.whole, b, b.whole, false, check);
-    else if (check.kind == "curve")
-        compare_units(a, a.whole, b, b.whole, false, check);
+    if ((a.cells.empty() && b.cells.empty()) || check.kind == "curve") compare_units(a, a.whole, b, b.whole, false, check);
     if (check.kind == "curve") compare_curves(a, b, check);
     for (const CheckUnit& u : a.cells) {
         auto found = before.find(u.id);

@@ -12,7 +12,7 @@ namespace kvsim {
 /// A fraction of whole numbers of any length.
 class Exact {
   public:
-    Exact() : over_{}, under_{1} {}
+    Exact() : under_{1} {}
     Exact(uint64_t whole) : over_(digits_of(whole)), under_{1} {}
     /// part / whole; `whole` is not 0.
     static Exact ratio(uint64_t part, uint64_t whole) { return Exact(false, digits_of(part), digits_of(whole)); }

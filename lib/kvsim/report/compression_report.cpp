@@ -3,6 +3,8 @@
 #include <kvsim/report/results_json.h>
 #include <kvsim/report/rows.h>
 
+#include <cmath>
+
 namespace kvsim {
 
 namespace {
@@ -16,7 +18,7 @@ StoredBytes bytes_at_peak(const ReplayReport& report) {
     const TokenStorage& s = *report.storage;
     double units = static_cast<double>(report.outcome->run.peak_resident_blocks) *
                    static_cast<double>(report.trace->block_size) / static_cast<double>(s.tokens);
-    auto of = [&](uint64_t bytes) { return static_cast<uint64_t>(static_cast<double>(bytes) * units + 0.5); };
+    auto of = [&](uint64_t bytes) { return static_cast<uint64_t>(std::llround(static_cast<double>(bytes) * units)); };
     return {of(s.bytes.data), of(s.bytes.metadata), of(s.bytes.padding)};
 }
 

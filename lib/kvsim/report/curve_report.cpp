@@ -107,7 +107,7 @@ Json definitions_json(const CurveReport& r) {
             "optimal: the most hit_blocks a cache of this capacity could have, knowing the future; optimal_admit: the "
             "same where every request's whole chain must be stored, as under pinned";
     }
-    if (r.rows.size() > 0 && r.rows.front().value)
+    if (!r.rows.empty() && r.rows.front().value)
         j["flop_hit_rate"] = "prefill FLOPs of the hit prefixes / those of all looked-up tokens; an estimate";
     if (r.tiers)
         j["tiers"] =
@@ -138,7 +138,7 @@ Json knees_json(const CurveReport& r) {
 }
 
 /// Replaces the marks `"@0@"`, ... of a dumped document by texts.
-std::string fill(std::string text, const std::vector<std::string>& parts) {
+std::string fill(const std::string& text, const std::vector<std::string>& parts) {
     std::string out;
     size_t at = 0;
     for (size_t i = 0; i < parts.size(); ++i) {

@@ -10,8 +10,8 @@
 #include <kvsim/sim/data_replay.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
 
 namespace kvsim {
 
@@ -68,7 +68,7 @@ class ReadBack {
                     want = kv::plain_value(s.format.type, bytes.data(), i);
                 }
                 bool same = kv::is_affine(s.format.type) ? std::fabs(read[row + i] - want) <= bound[i]
-                                                         : std::memcmp(&read[row + i], &want, sizeof want) == 0;
+                                                         : std::bit_cast<uint32_t>(read[row + i]) == std::bit_cast<uint32_t>(want);
                 if (same) continue;
                 size_t heads = row / dim;
                 throw_failed("--verify: sequence " + std::to_string(handle.sequence()) + ", layer " + std::to_string(layer) + ", " +

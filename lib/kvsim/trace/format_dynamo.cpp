@@ -120,7 +120,7 @@ class DynamoReader : public FormatReader {
     }
 
     void read_record_key(std::string_view key) {
-        if (json_.type() == JsonReader::Type::null) {
+        if (json_.type() == JsonReader::Type::null) {  // NOLINT(bugprone-branch-clone): the order tells
             json_.skip();  // an absent value
         } else if (key == "schema") {
             json_.once(line_.seen, kSchemaKey);
@@ -161,7 +161,7 @@ class DynamoReader : public FormatReader {
     }
 
     void read_request_key(std::string_view key) {
-        if (json_.type() == JsonReader::Type::null) {
+        if (json_.type() == JsonReader::Type::null) {  // NOLINT(bugprone-branch-clone): the order tells
             json_.skip();
         } else if (key == "request_id") {
             json_.once(line_.seen, kRequestId);

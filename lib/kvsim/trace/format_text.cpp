@@ -78,7 +78,7 @@ class TextReader : public FormatReader {
 
     void read_value(std::string_view key) {
         bool null = json_.type() == JsonReader::Type::null;  // logs write absent values like this
-        if (null) {
+        if (null) {  // NOLINT(bugprone-branch-clone): the order tells
             json_.skip();
         } else if (key == "prompt") {
             json_.once(seen_, kPrompt);
