@@ -167,8 +167,6 @@ concept FlatPolicy = requires(P p, const P c, BlockId block, uint32_t count, Str
     { p.use(block, count, NobodyLeaves{}) } -> std::same_as<RunHits>;
     /// The same where no block of the run has been seen before.
     p.add(block, count, NobodyLeaves{});
-    /// The same for what is looked up and not stored.
-    { p.touch(block, count) } -> std::same_as<RunHits>;
     /// Of this resident block `leave` must be told when it goes before it is accessed again; of others it may be.
     p.mark(block);
     /// Whoever enters from now on and is never accessed again leaves after all such that entered before it, but for those

@@ -69,14 +69,6 @@ class FlatArc : public FlatPolicyBase {
             count -= n;
         }
     }
-    RunHits touch(BlockId begin, uint32_t count) {
-        RunHits hits;
-        for (uint32_t i = 0; i < count; ++i) {
-            hits.last = lead(begin + i, 1) > 0;
-            hits.count += hits.last;
-        }
-        return hits;
-    }
     void mark(BlockId block) { list_of(stamp_[block]).log.mark(stamp_[block]); }
     bool contains(BlockId block) const { return resident(stamp_[block]); }
     uint64_t resident() const { return once_.size + again_.size; }

@@ -62,14 +62,6 @@ class FlatFifo : public FlatPolicyBase {
         }
         next_ += count;
     }
-    RunHits touch(BlockId begin, uint32_t count) const {
-        RunHits hits;
-        for (uint32_t i = 0; i < count; ++i) {
-            hits.last = contains(begin + i);
-            hits.count += hits.last;
-        }
-        return hits;
-    }
     bool contains(BlockId block) const { return is_new(block) || again_.has(block); }
     uint64_t resident() const { return most_ - free_; }
     uint64_t evicted() const { return evicted_; }

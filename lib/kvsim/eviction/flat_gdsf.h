@@ -77,14 +77,6 @@ class FlatGdsf : public FlatPolicyBase {
             where_[block] = kOnce;
         }
     }
-    RunHits touch(BlockId begin, uint32_t count) {
-        RunHits hits;
-        for (uint32_t i = 0; i < count; ++i) {
-            hits.last = lead(begin + i, 1) > 0;
-            hits.count += hits.last;
-        }
-        return hits;
-    }
     void mark(BlockId block) {
         if (where_[block] == kOnce) where_[block] = kMarked;
     }

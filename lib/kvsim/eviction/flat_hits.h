@@ -109,14 +109,6 @@ class FlatHits : public FlatPolicyBase {
             count -= n;
         }
     }
-    RunHits touch(BlockId begin, uint32_t count) {
-        RunHits hits;
-        for (uint32_t i = 0; i < count; ++i) {
-            hits.last = lead(begin + i, 1) > 0;
-            hits.count += hits.last;
-        }
-        return hits;
-    }
     bool contains(BlockId block) const { return resident_.has(block); }
     bool contains_any(BlockId begin, uint32_t count) const { return resident_.any(begin, count); }
     uint64_t resident() const { return most_ - free_; }

@@ -78,14 +78,6 @@ class FlatLfu : public FlatPolicyBase {
         first_ = first;
         size_ = size;
     }
-    RunHits touch(BlockId begin, uint32_t count) {
-        RunHits hits;
-        for (uint32_t i = 0; i < count; ++i) {
-            hits.last = lead(begin + i, 1) > 0;
-            hits.count += hits.last;
-        }
-        return hits;
-    }
     void mark(BlockId block) {
         if (where_[block] == kOnce) where_[block] = kMarked;
     }

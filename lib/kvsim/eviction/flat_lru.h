@@ -56,14 +56,6 @@ class FlatLru : public FlatPolicyBase {
             count -= n;
         }
     }
-    RunHits touch(BlockId begin, uint32_t count) {
-        RunHits hits;
-        for (uint32_t i = 0; i < count; ++i) {
-            hits.last = lead(begin + i, 1) > 0;
-            hits.count += hits.last;
-        }
-        return hits;
-    }
     void mark(BlockId block) { log_.mark(stamp_[block]); }
     bool contains(BlockId block) const { return stamp_[block] >= tail_; }
     uint64_t resident() const { return most_ - free_; }

@@ -77,14 +77,6 @@ class FlatS3Fifo : public FlatPolicyBase {
             --count;
         }
     }
-    RunHits touch(BlockId begin, uint32_t count) {
-        RunHits hits;
-        for (uint32_t i = 0; i < count; ++i) {
-            hits.last = lead(begin + i, 1) > 0;
-            hits.count += hits.last;
-        }
-        return hits;
-    }
     void mark(BlockId block) { state_[block] |= kMarked; }
     bool in_order() const { return !rules_.fill_main || evicted_ > 0; }
     bool contains(BlockId block) const { return (state_[block] & kSmall) != 0; }

@@ -39,16 +39,6 @@ class FlatSteps : public S {
     void add(BlockId begin, uint32_t count, const L& leave) {
         for (BlockId block = begin; block - begin < count; ++block) miss(block, leave);
     }
-    RunHits touch(BlockId begin, uint32_t count) {
-        RunHits hits;
-        for (BlockId block = begin; block - begin < count; ++block) {
-            hits.last = this->contains(block);
-            if (!hits.last) continue;
-            ++hits.count;
-            this->on_hit(block);
-        }
-        return hits;
-    }
     void mark(BlockId) {}  // `leave` is told of everybody
     bool in_order() const { return false; }
     uint64_t resident() const { return resident_; }

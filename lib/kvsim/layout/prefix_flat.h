@@ -267,8 +267,13 @@ class FlatPrefix : public PrefixBlocks<P> {
         }
         return hits;
     }
+    // The same for what is looked up and not stored.
     RunHits touch(BlockId begin, uint32_t count) {
-        RunHits hits = this->strategy_.touch(begin, count);
+        RunHits hits;
+        for (uint32_t i = 0; i < count; ++i) {
+            hits.last = this->strategy_.lead(begin + i, 1) > 0;
+            hits.count += hits.last;
+        }
         mark(begin, count);
         return hits;
     }
